@@ -1,0 +1,81 @@
+"""Data sets with one signature; a new one is a new file and a line in ``DATASETS``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from explanans.data.dataset import Augment, LabelledImages, Sample
+from explanans.data.folder import ImageFolder
+from explanans.data.images import ImageError, list_images, read_image
+from explanans.data.loading import Batch, collate, loader
+from explanans.data.table import SUFFIXES as TABLE_SUFFIXES
+from explanans.data.table import ImageTable
+from explanans.data.voc import VOC, find_devkits
+from explanans.errors import InputError
+from explanans.preprocessing import Preprocessing
+
+DATASETS: dict[str, Callable[..., LabelledImages]] = {
+    "voc": VOC,
+    "scenes": VOC,
+    "folder": ImageFolder,
+    "table": ImageTable,
+}
+
+__all__ = [
+    "DATASETS",
+    "VOC",
+    "Batch",
+    "ImageError",
+    "ImageFolder",
+    "ImageTable",
+    "LabelledImages",
+    "Sample",
+    "collate",
+    "list_images",
+    "loader",
+    "open_dataset",
+    "read_image",
+]
+
+
+def open_dataset(
+    spec: str | Path,
+    split: str,
+    *,
+    classes: Sequence[str] | None = None,
+    preprocessing: Preprocessing,
+    augment: Augment | None = None,
+    cache: bool = False,
+) -> LabelledImages:
+    """The data set that ``spec`` names.
+
+    Args:
+        spec: ``scheme:path`` with a scheme of ``DATASETS``, or a path alone: a folder in VOC's layout, a .csv or
+            .parquet table, or else a folder with one sub-folder per class.
+        split: a split, with or without a part of its list: "train", "train[:90%]"; "all" where folder or table has no
+            splits.
+        classes: the classes wanted, in this order; None for all.
+        preprocessing, augment, cache: see :class:`~explanans.data.dataset.LabelledImages`.
+
+    Raises:
+        InputError: unknown scheme, or whatever the data set finds wrong.
+    """
+    scheme, path = _resolve(str(spec))
+    return DATASETS[scheme](path, split, classes=classes, preprocessing=preprocessing, augment=augment, cache=cache)
+
+
+def _resolve(spec: str) -> tuple[str, Path]:
+    scheme, colon, rest = spec.partition(":")
+    if colon and scheme in DATASETS:
+        return scheme, Path(rest).expanduser()
+    path = Path(spec).expanduser()
+    if path.suffix.lower() in TABLE_SUFFIXES:
+        return "table", path
+    if path.is_dir():
+        return ("voc" if find_devkits(path) else "folder"), path
+    # Two letters at least: one is a Windows drive.
+    fault = f"unknown scheme {scheme!r}" if re.match(r"\w\w+:", spec) else "no such folder"
+    forms = ", ".join(f"{name}:PATH" for name in DATASETS)
+    raise InputError(f"data {spec!r}: {fault}; write {forms}, or the path of a folder or a table.")

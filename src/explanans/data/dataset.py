@@ -1,0 +1,211 @@
+"""Pictures with image-level labels and, where the data has them, segmentations: the base of the data family."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NotRequired, Self, TypedDict
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import Dataset
+from torchvision import tv_tensors
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms.v2 import functional as transforms
+
+from explanans.data.cache import PixelCache
+from explanans.data.images import ImageError, image_size, read_image
+from explanans.data.segmentation import read_index_map
+from explanans.data.splits import part_of
+from explanans.errors import InputError
+from explanans.preprocessing import Preprocessing
+
+Augment = Callable[..., Any]
+
+
+class Sample(TypedDict):
+    """One image, ready for a classifier.
+
+    image: (3, H, W) float32, normalised. labels: (C,) float32, multi-hot. segmentation: (H, W) uint8, 0 background,
+    c + 1 = class c, 255 void; only where the data set has masks. index: position in the data set that gave it.
+    """
+
+    image: Tensor
+    labels: Tensor
+    segmentation: NotRequired[Tensor]
+    index: int
+
+
+class LabelledImages(Dataset[Sample]):
+    """A list of picture files with labels; what every data set of the family is.
+
+    ``labels`` and ``names`` are known without decoding a picture. A segmentation is only ever resized with nearest
+    neighbour. Augmentation changes pixels, never labels: a crop may lose an object that ``labels`` still has.
+
+    Args:
+        name: what the data is called in results.
+        classes: the C class names.
+        paths: a picture file for each image.
+        names: an identifier for each image.
+        labels: (N, C) float32, multi-hot.
+        segmentations: an index map file for each image, of the picture's own size.
+        lookup: from a map's values to classes, see :func:`~explanans.data.segmentation.index_lookup`; needed where
+            there are segmentations.
+        preprocessing: size and normalisation of ``image``.
+        augment: called with the resized ``tv_tensors.Image`` (uint8) and, where there are masks, the
+            ``tv_tensors.Mask``, so that a transform of torchvision.transforms.v2 moves both; returns the same in the
+            same size.
+        cache: keep the resized pictures and masks in shared memory; each is decoded once, for all loader workers
+            and all epochs.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        classes: Sequence[str],
+        paths: Sequence[Path],
+        names: Sequence[str],
+        labels: Tensor,
+        segmentations: Sequence[Path] | None = None,
+        lookup: np.ndarray | None = None,
+        preprocessing: Preprocessing,
+        augment: Augment | None = None,
+        cache: bool = False,
+    ) -> None:
+        if (segmentations is None) != (lookup is None):
+            raise InputError("segmentations and lookup go together; give both or neither.")
+        self.name = name
+        self.classes = tuple(classes)
+        self.paths = tuple(paths)
+        self.names = tuple(names)
+        self.labels = labels
+        self.segmentations = None if segmentations is None else tuple(segmentations)
+        self.preprocessing = preprocessing
+        self.augment = augment
+        self._lookup = lookup
+        size = (preprocessing.height, preprocessing.width)
+        self._cache = PixelCache(len(self.paths), size, self.has_segmentation) if cache else None
+        self._slots: Sequence[int] = range(len(self.paths))
+
+    @property
+    def has_segmentation(self) -> bool:
+        return self.segmentations is not None
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int) -> Sample:
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"index {index} is outside {self.name} with {len(self)} images")
+        index = index % len(self)
+        image, segmentation = self._pixels(index)
+        if self.augment is not None:
+            image, segmentation = apply_augment(self.augment, image, segmentation)
+        sample = Sample(
+            image=self.preprocessing.normalise(image),
+            labels=self.labels[index].clone(),
+            index=index,
+        )
+        if segmentation is not None:
+            sample["segmentation"] = segmentation
+        return sample
+
+    def picture(self, index: int) -> Image.Image:
+        """The picture at its own resolution, RGB."""
+        return read_image(self.paths[index])
+
+    def segmentation_map(self, index: int) -> Tensor:
+        """(H, W) uint8 at the picture's own resolution: 0 background, c + 1 = class c, 255 void.
+
+        Raises:
+            InputError: the data set has no segmentations.
+            ImageError: an unknown value, or another size than the picture's.
+        """
+        if self.segmentations is None or self._lookup is None:
+            raise InputError(f"{self.name} has no segmentations; ask has_segmentation first.")
+        path = self.segmentations[index]
+        values = read_index_map(path, self._lookup)
+        expected = image_size(self.paths[index])
+        if values.shape != expected:
+            raise ImageError(
+                f"the segmentation has {values.shape[0]} x {values.shape[1]} pixels (height x width), its picture "
+                f"{self.paths[index]} has {expected[0]} x {expected[1]}",
+                path,
+            )
+        return torch.from_numpy(values)
+
+    def subset(self, indices: Sequence[int] | Tensor) -> Self:
+        """The same data set with these images in this order; a cache is shared with this one."""
+        chosen = indices.tolist() if isinstance(indices, Tensor) else list(indices)
+        for i in chosen:
+            if isinstance(i, bool) or not 0 <= i < len(self):
+                raise InputError(f"indices holds {i!r}; {self.name} has the indices 0 ... {len(self) - 1}.")
+        return self._chosen(chosen, f"{self.name} ({len(chosen)} of {len(self)})")
+
+    def select(self, part: str) -> Self:
+        """The part of the list that ``"[:90%]"`` or ``"[200:]"`` names, see :func:`~explanans.data.splits.part_of`."""
+        return self._chosen(part_of(part, len(self)), self.name + part)
+
+    def fingerprint(self) -> str:
+        """SHA-256 over the classes and, image by image, name, file sizes and labels; equal where the data is equal."""
+        digest = hashlib.sha256(repr(self.classes).encode())
+        maps = self.segmentations or (None,) * len(self)
+        for name, path, segmentation, labels in zip(self.names, self.paths, maps, self.labels.tolist(), strict=True):
+            sizes = (path.stat().st_size, segmentation.stat().st_size if segmentation else None)
+            digest.update(repr((name, sizes, labels)).encode())
+        return digest.hexdigest()
+
+    def _chosen(self, indices: Sequence[int], name: str) -> Self:
+        if not indices:
+            raise InputError(f"{name} would hold none of the {len(self)} images.")
+        chosen = copy.copy(self)
+        chosen.name = name
+        chosen.paths = tuple(self.paths[i] for i in indices)
+        chosen.names = tuple(self.names[i] for i in indices)
+        chosen.labels = self.labels[list(indices)]
+        chosen.segmentations = self.segmentations and tuple(self.segmentations[i] for i in indices)
+        chosen._slots = [self._slots[i] for i in indices]
+        return chosen
+
+    def _pixels(self, index: int) -> tuple[Tensor, Tensor | None]:
+        """Resized uint8 picture and segmentation, from the cache or from their files."""
+        kept = self._cache.get(self._slots[index]) if self._cache is not None else None
+        if kept is not None:
+            return kept
+        size = (self.preprocessing.height, self.preprocessing.width)
+        image = self.preprocessing.resize(read_image(self.paths[index], fit=size))
+        segmentation = None
+        if self.has_segmentation:
+            # NEAREST_EXACT has pixel centres where the picture's resize has them; NEAREST is off by half a pixel.
+            full = self.segmentation_map(index)[None]
+            segmentation = transforms.resize(full, list(size), interpolation=InterpolationMode.NEAREST_EXACT)[0]
+        if self._cache is not None:
+            self._cache.put(self._slots[index], image, segmentation)
+        return image, segmentation
+
+
+def apply_augment(augment: Augment, image: Tensor, segmentation: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    """``augment`` on a uint8 picture (3, H, W) and, jointly, its segmentation (H, W).
+
+    Raises:
+        InputError: it changes size or type, which is for ``preprocessing`` to do.
+    """
+    given: list[Tensor] = [tv_tensors.Image(image)]
+    if segmentation is not None:
+        given.append(tv_tensors.Mask(segmentation))
+    result = augment(*given)
+    moved = [result] if segmentation is None else list(result)
+    for before, after in zip(given, moved, strict=True):
+        if after.shape != before.shape or after.dtype != before.dtype:
+            raise InputError(
+                f"augment turned {before.dtype} {tuple(before.shape)} into {after.dtype} {tuple(after.shape)}; it must "
+                "keep type and size: end it with a crop or a resize to the input size, and leave the conversion to "
+                "float and the normalisation to preprocessing."
+            )
+    plain = [after.as_subclass(Tensor) for after in moved]
+    return plain[0], None if segmentation is None else plain[1]

@@ -1,0 +1,83 @@
+"""Batches of samples in an order that a seed decides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NotRequired, TypedDict
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Sampler
+
+from explanans.data.dataset import LabelledImages, Sample
+
+
+class Batch(TypedDict):
+    """Samples stacked: image (N, 3, H, W), labels (N, C), segmentation (N, H, W) where there are masks, index (N,)."""
+
+    image: Tensor
+    labels: Tensor
+    segmentation: NotRequired[Tensor]
+    index: Tensor
+
+
+def collate(samples: Sequence[Sample]) -> Batch:
+    batch = Batch(
+        image=torch.stack([sample["image"] for sample in samples]),
+        labels=torch.stack([sample["labels"] for sample in samples]),
+        index=torch.tensor([sample["index"] for sample in samples]),
+    )
+    if "segmentation" in samples[0]:
+        batch["segmentation"] = torch.stack([sample["segmentation"] for sample in samples])
+    return batch
+
+
+class EpochSampler(Sampler[int]):
+    """A permutation of the data set that depends on seed and epoch alone, so that a resumed run sees the same order.
+
+    ``set_epoch`` (which lightning calls) says which epoch comes next; without it the epochs count up from 0.
+    """
+
+    def __init__(self, count: int, seed: int) -> None:
+        self.count = count
+        self.seed = seed
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[int]:
+        # Two numbers into one seed without collisions for the seeds and epochs that occur.
+        generator = torch.Generator().manual_seed((self.seed << 20) + self.epoch)
+        self.epoch += 1
+        return iter(torch.randperm(self.count, generator=generator).tolist())
+
+
+def loader(
+    dataset: LabelledImages,
+    batch_size: int,
+    shuffle: bool = False,
+    seed: int = 42,
+    workers: int = 0,
+    drop_last: bool = False,
+) -> DataLoader[Sample]:
+    """A DataLoader of :class:`Batch` whose order depends on ``seed`` and the epoch, not on ``workers``.
+
+    Augmentation draws from the global generators of torch, numpy and random, which each worker has seeded from
+    ``seed`` and its own number; with ``workers=0`` they are the caller's to seed. Its numbers therefore repeat for the
+    same seed and the same number of workers.
+    """
+    return DataLoader(
+        dataset,
+        batch_size=batch_size,
+        sampler=EpochSampler(len(dataset), seed) if shuffle else None,
+        num_workers=workers,
+        collate_fn=collate,
+        drop_last=drop_last,
+        generator=torch.Generator().manual_seed(seed),
+        pin_memory=torch.cuda.is_available(),
+        persistent_workers=workers > 0,
+    )

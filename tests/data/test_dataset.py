@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+from torchvision.transforms import v2
+
+from explanans.data.dataset import LabelledImages
+from explanans.data.images import ImageError
+from explanans.data.segmentation import index_lookup
+from explanans.errors import InputError
+from explanans.preprocessing import Preprocessing
+
+
+def make(folder: Path, preprocessing: Preprocessing, segmented: bool = True, **options: object) -> LabelledImages:
+    """Four pictures, 12 x 16: grey value 10 i, the left half class i % 2, a void column at the right border."""
+    for i in range(4):
+        Image.new("RGB", (16, 12), (10 * i,) * 3).save(folder / f"{i}.png")
+        values = np.zeros((12, 16), np.uint8)
+        values[:, :8], values[:, 14:] = i % 2 + 1, 255
+        Image.fromarray(values).save(folder / f"{i}-map.png")
+    return LabelledImages(
+        name="four",
+        classes=["even", "odd"],
+        paths=[folder / f"{i}.png" for i in range(4)],
+        names=[str(i) for i in range(4)],
+        labels=torch.tensor([[1.0, 0], [0, 1], [1, 0], [0, 1]]),
+        segmentations=[folder / f"{i}-map.png" for i in range(4)] if segmented else None,
+        lookup=index_lookup([1, 2], 2) if segmented else None,
+        preprocessing=preprocessing,
+        **options,  # type: ignore[arg-type]
+    )
+
+
+def test_sample(tmp_path: Path, preprocessing: Preprocessing) -> None:
+    data = make(tmp_path, preprocessing)
+    sample = data[3]
+    assert sample["image"].shape == (3, 6, 8)
+    assert sample["image"].dtype == torch.float32
+    assert torch.allclose(sample["image"], torch.full((3, 6, 8), (30 / 255 - 0.5) / 0.5))
+    assert sample["labels"].tolist() == [0, 1]
+    assert sample["index"] == 3
+    assert sample["segmentation"].dtype == torch.uint8
+    assert sample["segmentation"].tolist() == [[2, 2, 2, 2, 0, 0, 0, 255]] * 6
+    assert data[-1]["index"] == 3
+    assert [s["index"] for s in data] == [0, 1, 2, 3]  # type: ignore[attr-defined]
+    assert data.picture(1).size == (16, 12)
+    assert data.segmentation_map(1).shape == (12, 16)
+    with pytest.raises(IndexError):
+        data[4]
+
+
+def test_masks_are_resized_by_the_nearest_pixel_centre(tmp_path: Path) -> None:
+    data = make(tmp_path, Preprocessing(size=(5, 7), mean=(0, 0, 0), std=(1, 1, 1)))
+    values = np.random.default_rng(0).choice([0, 1, 2, 255], (12, 16)).astype(np.uint8)
+    Image.fromarray(values).save(tmp_path / "0-map.png")
+    rows, columns = ([int((i + 0.5) * old / new) for i in range(new)] for old, new in ((12, 5), (16, 7)))
+    expected = values[np.ix_(rows, columns)]
+    assert np.array_equal(data[0]["segmentation"].numpy(), expected)
+
+
+def test_without_segmentation(tmp_path: Path, preprocessing: Preprocessing) -> None:
+    data = make(tmp_path, preprocessing, segmented=False)
+    assert not data.has_segmentation
+    assert "segmentation" not in data[0]
+    with pytest.raises(InputError, match="has no segmentations"):
+        data.segmentation_map(0)
+
+
+def test_a_map_of_another_size_names_both_files(tmp_path: Path, preprocessing: Preprocessing) -> None:
+    data = make(tmp_path, preprocessing)
+    Image.new("L", (16, 11)).save(tmp_path / "2-map.png")
+    with pytest.raises(ImageError, match=r"2-map\.png: .*11 x 16 .*2\.png has 12 x 16"):
+        data[2]
+
+
+def test_labels_need_no_pictures(tmp_path: Path, preprocessing: Preprocessing) -> None:
+    data = make(tmp_path, preprocessing)
+    for path in data.paths:
+        path.unlink()
+    assert data.labels.sum(0).tolist() == [2, 2]
+    assert data.names == ("0", "1", "2", "3")
+    with pytest.raises(ImageError, match="no such file"):
+        data[0]
+
+
+def test_augmentation_moves_picture_and_mask_together(tmp_path: Path, preprocessing: Preprocessing) -> None:
+    data = make(tmp_path, preprocessing, augment=v2.RandomHorizontalFlip(p=1))
+    picture = Image.new("RGB", (16, 12), "white")
+    picture.paste("black", (0, 0, 8, 12))
+    picture.save(tmp_path / "0.png")
+    sample = data[0]
+    assert sample["segmentation"][0].tolist() == [255, 0, 0, 0, 1, 1, 1, 1]
+    assert sample["image"][0, 0, [0, -1]].tolist() == [1, -1]
+    assert type(sample["image"]) is Tensor
+    assert type(sample["segmentation"]) is Tensor
+
+
+def test_augmentation_without_masks_gets_the_picture_alone(tmp_path: Path, preprocessing: Preprocessing) -> None:
+    data = make(tmp_path, preprocessing, segmented=False, augment=v2.RandomInvert(p=1))
+    assert torch.allclose(data[0]["image"], torch.ones(3, 6, 8))
+
+
+@pytest.mark.parametrize("augment", [v2.CenterCrop(4), v2.ToDtype(torch.float32, scale=True)])
+def test_augmentation_must_keep_size_and_type(
+    tmp_path: Path, preprocessing: Preprocessing, augment: v2.Transform
+) -> None:
+    with pytest.raises(InputError, match="augment turned"):
+        make(tmp_path, preprocessing, augment=augment)[0]
+
+
+def test_cache_decodes_once_and_hands_out_copies(tmp_path: Path, preprocessing: Preprocessing) -> None:
+    plain, cached = make(tmp_path, preprocessing), make(tmp_path, preprocessing, cache=True)
+    first = cached[1]
+    assert torch.equal(first["image"], plain[1]["image"])
+    (tmp_path / "1.png").unlink()
+    (tmp_path / "1-map.png").unlink()
+    first["segmentation"].zero_()
+    first["labels"].zero_()
+    again = cached[1]
+    assert again["segmentation"][0].tolist() == [2, 2, 2, 2, 0, 0, 0, 255]
+    assert again["labels"].tolist() == [0, 1]
+    with pytest.raises(ImageError):
+        plain[1]
+
+
+def test_subset_and_select(tmp_path: Path, preprocessing: Preprocessing) -> None:
+    data = make(tmp_path, preprocessing, cache=True)
+    subset = data.subset([3, 0])
+    assert subset.names == ("3", "0")
+    assert subset.labels.tolist() == [[0, 1], [1, 0]]
+    assert subset[0]["segmentation"][0, 0] == 2
+    (tmp_path / "3.png").unlink()
+    assert data[3]["index"] == 3, "the subset filled the same cache"
+    assert data.select("[:75%]").subset(torch.tensor([2])).names == ("2",)
+    assert data.select("[1:]").name == "four[1:]"
+    for wrong in ([4], [-1], [True]):
+        with pytest.raises(InputError, match=r"0 \.\.\. 3"):
+            data.subset(wrong)
+    with pytest.raises(InputError, match="none of the 4"):
+        data.subset([])
+    with pytest.raises(InputError, match="none of the 4"):
+        data.select("[:0%]")
+
+
+def test_fingerprint_changes_with_the_data_and_with_nothing_else(tmp_path: Path, preprocessing: Preprocessing) -> None:
+    data = make(tmp_path, preprocessing)
+    prints = {data.fingerprint(), data.subset([0, 1]).fingerprint(), data.subset([1, 0]).fingerprint()}
+    assert data.fingerprint() == make(tmp_path, Preprocessing(9, (0, 0, 0), (1, 1, 1)), cache=True).fingerprint()
+    data.labels[0, 1] = 1
+    prints.add(data.fingerprint())
+    data.classes = ("odd", "even")
+    prints.add(data.fingerprint())
+    with data.paths[2].open("ab") as file:
+        file.write(b"x")
+    prints.add(data.fingerprint())
+    assert len(prints) == 6
+    assert all(len(p) == 64 for p in prints)

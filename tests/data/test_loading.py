@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torchvision.transforms import v2
+
+from explanans.data.folder import ImageFolder
+from explanans.data.images import ImageError
+from explanans.data.loading import EpochSampler, loader
+from explanans.preprocessing import Preprocessing
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        for i in range(5):
+            Image.fromarray(rng.integers(0, 256, (6, 8, 3), dtype=np.uint8)).save(tmp_path / name / f"{i}.png")
+    return tmp_path
+
+
+def test_batches(folder: Path, preprocessing: Preprocessing) -> None:
+    data = ImageFolder(folder, preprocessing=preprocessing)
+    batches = list(loader(data, 4))
+    assert [b["index"].tolist() for b in batches] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+    assert batches[0]["image"].shape == (4, 3, 6, 8)
+    assert torch.equal(torch.cat([b["labels"] for b in batches]), data.labels)
+    assert "segmentation" not in batches[0]
+    assert len(list(loader(data, 4, drop_last=True))) == 2
+
+
+def test_the_order_depends_on_seed_and_epoch_alone() -> None:
+    a, b = EpochSampler(50, seed=1), EpochSampler(50, seed=1)
+    epochs = [list(a) for _ in range(3)]
+    assert sorted(epochs[0]) == list(range(50))
+    assert epochs[0] != epochs[1]
+    b.set_epoch(2)
+    assert list(b) == epochs[2]
+    assert list(EpochSampler(50, seed=2)) != epochs[0]
+
+
+def test_workers_fill_one_cache_and_give_the_same_batches(folder: Path, preprocessing: Preprocessing) -> None:
+    plain = ImageFolder(folder, preprocessing=preprocessing)
+    cached = ImageFolder(folder, preprocessing=preprocessing, cache=True)
+    expected = list(loader(plain, 4, shuffle=True, seed=3))
+    for one, other in zip(expected, loader(cached, 4, shuffle=True, seed=3, workers=1), strict=True):
+        assert torch.equal(one["index"], other["index"])
+        assert torch.equal(one["image"], other["image"])
+    for path in cached.paths:
+        path.unlink()
+    assert torch.equal(
+        cached[0]["image"],
+        torch.cat([b["image"] for b in expected])[torch.cat([b["index"] for b in expected]).tolist().index(0)],
+    )
+
+
+def test_augmentation_in_workers_repeats_with_the_seed(folder: Path, preprocessing: Preprocessing) -> None:
+    data = ImageFolder(folder, preprocessing=preprocessing, augment=v2.RandomHorizontalFlip())
+    runs = [torch.cat([b["image"] for b in loader(data, 5, seed=seed, workers=1)]) for seed in (0, 0, 1)]
+    assert torch.equal(runs[0], runs[1])
+    assert not torch.equal(runs[0], runs[2])
+
+
+def test_a_bad_picture_keeps_its_error_through_a_worker(folder: Path, preprocessing: Preprocessing) -> None:
+    data = ImageFolder(folder, preprocessing=preprocessing)
+    data.paths[7].write_bytes(b"no picture")
+    with pytest.raises(ImageError, match=data.paths[7].name):
+        list(loader(data, 4, workers=1))
