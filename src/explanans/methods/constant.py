@@ -1,0 +1,29 @@
+"""Masks that ignore the image: what a score is worth without any explanation."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from explanans.errors import InputError
+from explanans.explanandum import Explanandum
+from explanans.targets import Target, multi_hot
+
+
+class Constant:
+    """The same value at every pixel of every class asked for.
+
+    Args:
+        explanandum: names the classes; it is never asked.
+        value: in [0, 1]. 0 hides the whole image, 1 keeps it.
+    """
+
+    def __init__(self, explanandum: Explanandum, value: float) -> None:
+        if not 0 <= value <= 1:
+            raise InputError(f"value={value!r} is no mask value; give a number in [0, 1].")
+        self.classes = explanandum.classes
+        self.value = value
+
+    def __call__(self, images: Tensor, targets: Target) -> Tensor:
+        asked = multi_hot(targets, self.classes, len(images), images.device)
+        maps = (asked.to(images.dtype) * self.value)[:, :, None, None]
+        return maps.expand(-1, -1, *images.shape[-2:]).contiguous()

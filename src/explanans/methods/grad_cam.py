@@ -1,0 +1,88 @@
+"""Grad-CAM (Selvaraju et al., ICCV 2017)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from explanans.errors import InputError
+from explanans.explanandum import Explanandum
+from explanans.methods.layers import find_layer, last_spatial_layer
+from explanans.targets import Target, multi_hot
+
+
+def grad_cam(activations: Tensor, gradients: Tensor) -> Tensor:
+    """relu(Σ_k α_k A_k) with α_k the mean over h, w of ∂y/∂A_k; activations and gradients (N, K, h, w) → (N, h, w)."""
+    weights = gradients.mean((2, 3))
+    return torch.einsum("nk,nkhw->nhw", weights, activations).relu()
+
+
+class GradCAM:
+    """Class maps from the gradients of the logits with respect to one layer's output.
+
+    ``grad_cam(images, targets)`` → raw maps (N, C, H, W), at least 0, in units of logits, bilinearly upsampled to the
+    images. One forward pass per batch; one backward pass per class that is asked for, through the part of the
+    classifier above the layer only. Works under ``torch.no_grad``.
+
+    Args:
+        explanandum: the classifier.
+        layer: name of a module with an output (N, K, h, w), as in ``explanandum.module.named_modules()``; None takes
+            :func:`~explanans.methods.layers.last_spatial_layer`. ``layer_name`` says which it is.
+
+    Raises:
+        InputError: no layer fits, the layer is unknown, its output is not 4-D or the logits do not depend on it; or
+            the call happens under ``torch.inference_mode``.
+    """
+
+    def __init__(self, explanandum: Explanandum, layer: str | None = None) -> None:
+        self.explanandum = explanandum
+        self.layer_name = last_spatial_layer(explanandum) if layer is None else layer
+        self.layer = find_layer(explanandum, self.layer_name)
+
+    def __call__(self, images: Tensor, targets: Target) -> Tensor:
+        if torch.is_inference_mode_enabled():
+            raise InputError(
+                "GradCAM needs gradients, which torch.inference_mode() forbids; call it outside, or use "
+                "torch.no_grad() there."
+            )
+        asked = multi_hot(targets, self.explanandum.classes, len(images), images.device)
+        maps = images.new_zeros(*asked.shape, *images.shape[-2:])
+        if not asked.any():
+            return maps
+        with torch.enable_grad():
+            activations, logits = self._forward(images.detach())
+            for index in asked.any(0).nonzero().flatten().tolist():
+                rows = asked[:, index]
+                # Images do not influence each other in evaluation mode, so one gradient of the sum serves them all.
+                (gradients,) = torch.autograd.grad(
+                    logits[rows, index].sum(), activations, retain_graph=True, materialize_grads=True
+                )
+                cam = grad_cam(activations.detach()[rows], gradients[rows])
+                upsampled = F.interpolate(cam[:, None].to(maps.dtype), images.shape[-2:], mode="bilinear")
+                maps[rows, index] = upsampled[:, 0]
+        return maps
+
+    def _forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """The layer's output, as the leaf at which the graph begins, and the logits."""
+        captured: list[Tensor] = []
+
+        def begin_graph(module: nn.Module, inputs: Any, output: Any) -> Tensor:
+            if not isinstance(output, Tensor) or output.ndim != 4:
+                got = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+                raise InputError(f"layer={self.layer_name!r} returns {got}; name one with an output (N, K, h, w).")
+            # The classifier is frozen, so nothing else would ask for gradients. The rest of the network gets a copy:
+            # a ReLU that works in place may neither write to a leaf nor into the activations that are kept.
+            captured.append(output.detach().requires_grad_())
+            return captured[-1].clone()
+
+        handle = self.layer.register_forward_hook(begin_graph)
+        try:
+            logits = self.explanandum(images)
+        finally:
+            handle.remove()
+        if not captured or not logits.requires_grad:
+            raise InputError(f"layer={self.layer_name!r} has no part in the logits; name another one.")
+        return captured[-1], logits

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from explanans.errors import InputError
+from explanans.explanandum import Explanandum
+from explanans.methods import METHODS, Constant
+from explanans.preprocessing import Preprocessing
+
+
+@pytest.fixture
+def classifier() -> Explanandum:
+    module = nn.Sequential(nn.Conv2d(3, 2, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    preprocessing = Preprocessing(size=8, mean=(0, 0, 0), std=(1, 1, 1))
+    return Explanandum(module, classes=("a", "b"), activation="sigmoid", preprocessing=preprocessing)
+
+
+def test_only_classes_asked_for(classifier: Explanandum) -> None:
+    images = torch.rand(2, 3, 4, 5, dtype=torch.float64)
+    maps = Constant(classifier, 0.5)(images, torch.tensor([[1, 0], [1, 1]]))
+    assert maps.shape == (2, 2, 4, 5)
+    assert maps.dtype == torch.float64
+    assert maps.unique().tolist() == [0.0, 0.5]
+    assert maps.amax((2, 3)).tolist() == [[0.5, 0.0], [0.5, 0.5]]
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.1, float("nan")])
+def test_no_mask_value(classifier: Explanandum, value: float) -> None:
+    with pytest.raises(InputError, match="value"):
+        Constant(classifier, value)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_has_one_signature(classifier: Explanandum, name: str) -> None:
+    images = torch.rand(3, 3, 8, 8)
+    targets = torch.tensor([[True, False], [False, True], [False, False]])
+    maps = METHODS[name](classifier)(images, targets)
+    assert maps.shape == (3, 2, 8, 8)
+    assert (maps[~targets] == 0).all()
