@@ -6,32 +6,30 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 from rich.console import Console
 from rich.progress import track
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
 
 from explanans import metrics
 from explanans.benchmark.evaluation import Evaluation, MethodResult
+from explanans.data import LabelledImages, loader
 from explanans.errors import InputError
 from explanans.explanandum import Explanandum
 from explanans.masking import apply_mask, make_fill, merge
 from explanans.methods.base import Method
 
 FILL = "mean"
-KEYS = ("image", "labels", "segmentation", "index")
 
 
 def evaluate(
     methods: Mapping[str, Method],
-    dataset: Dataset[dict[str, Any]],
+    dataset: LabelledImages,
     explanandum: Explanandum,
     *,
     normalisation: Mapping[str, str],
-    threshold_dataset: Dataset[dict[str, Any]] | None = None,
+    threshold_dataset: LabelledImages | None = None,
     batch_size: int = 16,
     device: torch.device | str | None = None,
     num_workers: int = 0,
@@ -70,10 +68,11 @@ def evaluate(
     for module in modules:
         module.to(place)
 
-    def batches(source: Dataset[dict[str, Any]], title: str) -> Iterator[dict[str, Tensor]]:
-        loader = DataLoader(source, batch_size=batch_size, num_workers=num_workers, collate_fn=_collate)
-        console = Console(stderr=True)
-        for batch in track(loader, title, console=console, disable=not progress):
+    def batches(dataset: LabelledImages, title: str) -> Iterator[dict[str, Tensor]]:
+        samples = loader(dataset, batch_size, workers=num_workers)
+        for batch in track(samples, title, console=Console(stderr=True), disable=not progress):
+            if "segmentation" not in batch:
+                raise InputError("dataset has no segmentations, which masks are compared with; give one that has them.")
             yield {key: value.to(place) for key, value in batch.items()}
 
     with torch.no_grad(), _evaluation_mode(modules):
@@ -197,13 +196,6 @@ def _synchronise(device: torch.device) -> None:
         torch.accelerator.synchronize(device)
 
 
-def _collate(samples: list[dict[str, Any]]) -> dict[str, Tensor]:
-    missing = [key for key in KEYS if key not in samples[0]]
-    if missing:
-        raise InputError(f"dataset: samples have no {missing}; the comparison needs {list(KEYS)}.")
-    return {key: torch.stack([torch.as_tensor(sample[key]) for sample in samples]) for key in KEYS}
-
-
 def _split_by_label(batch: dict[str, Tensor]) -> tuple[list[int], dict[str, Tensor]]:
     """Indices of the images without a label, and the batch of the others."""
     labelled = batch["labels"].bool().any(1)
@@ -230,8 +222,8 @@ def _device_of(module: nn.Module) -> torch.device:
 def _check(
     methods: Mapping[str, Method],
     normalisation: Mapping[str, str],
-    dataset: Dataset[dict[str, Any]],
-    threshold_dataset: Dataset[dict[str, Any]] | None,
+    dataset: LabelledImages,
+    threshold_dataset: LabelledImages | None,
 ) -> None:
     if not methods:
         raise InputError("methods is empty; give at least one, by name.")
