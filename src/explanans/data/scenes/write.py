@@ -1,0 +1,182 @@
+"""Generated scenes as a data set on disk, in the layout of the PASCAL VOC devkit."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+from PIL import Image
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from explanans.data.scenes.compose import CLASSES, Scene, check_size, draw_scene
+from explanans.errors import InputError
+from explanans.files import atomic_folder
+
+GENERATOR = 1
+"""Raised whenever the same seed and index would draw something else."""
+
+RECORD = "scenes.json"
+SPLIT_SPACING = 1_000_000
+"""Scenes of train are drawn from index 0, of val from 1,000,000, of test from 2,000,000: the number of scenes in one
+split changes no other, and no two splits share a scene."""
+
+_JPEG_QUALITY = 95
+
+
+def write_scenes(
+    folder: str | Path,
+    *,
+    train: int = 3000,
+    val: int = 500,
+    test: int = 500,
+    size: int = 96,
+    seed: int = 0,
+    workers: int = 0,
+    quiet: bool = False,
+) -> Path:
+    """Draw scenes into a folder that ``open_dataset("scenes:FOLDER", split)`` reads.
+
+    The folder has JPEGImages (JPEG, quality 95, full chroma), SegmentationClass (palette PNG, exact, without void),
+    Annotations (one object per instance), ImageSets/Segmentation, classes.txt (line number = value in the masks) and
+    scenes.json (the settings). It appears when all is written and not before. Where it exists with the very same
+    settings it is left as it is.
+
+    Args:
+        folder: where to write; a new or an empty folder, or an earlier result of the same settings.
+        train, val, test: how many scenes each split has; a split of 0 gets no list.
+        size: height and width in pixels, at least 48.
+        seed: another seed gives other scenes.
+        workers: processes that draw, 0 or 1 for none but this one; the files are the same for any number.
+        quiet: no progress bar and no message; the bar also stays away where standard error is no terminal.
+
+    Returns:
+        The folder.
+
+    Raises:
+        InputError: an argument out of range, or a folder that holds anything else.
+    """
+    folder = Path(folder)
+    counts = {"train": train, "val": val, "test": test}
+    _check(counts, size, seed, workers)
+    settings = {"generator": GENERATOR, "classes": list(CLASSES), **counts, "size": size, "seed": seed}
+    console = Console(stderr=True, quiet=quiet)
+    if (previous := _read_record(folder)) is not None:
+        if previous != settings:
+            raise InputError(
+                f"folder={folder} holds scenes of other settings ({_difference(previous, settings)}); "
+                "name a new folder or delete this one."
+            )
+        console.print(f"[dim]{folder} already holds these scenes; nothing to do.[/dim]", highlight=False)
+        return folder
+    names = {split: [_name(split, i) for i in range(count)] for split, count in counts.items()}
+    everything = [name for split in names.values() for name in split]
+    with atomic_folder(folder) as temporary:
+        for part in ("JPEGImages", "SegmentationClass", "Annotations", "ImageSets/Segmentation"):
+            (temporary / part).mkdir(parents=True)
+        job = partial(_write_scene, root=temporary, seed=seed, size=size)
+        with _mapped(job, everything, workers) as done:
+            _follow(done, len(everything), console)
+        for split, listed in names.items():
+            if listed:
+                (temporary / "ImageSets" / "Segmentation" / f"{split}.txt").write_text("\n".join(listed) + "\n")
+        (temporary / "classes.txt").write_text("\n".join(CLASSES) + "\n")
+        (temporary / RECORD).write_text(json.dumps(settings, indent=2) + "\n")
+    return folder
+
+
+@cache
+def voc_palette() -> bytes:
+    """The 256 colours of VOC's masks, flat RGB: an index's bits, lowest first, go in turn to R, G and B."""
+    colours = np.zeros((256, 3), dtype=np.uint8)
+    for bit in range(8):
+        colours[:, bit % 3] |= ((np.arange(256) >> bit & 1) << (7 - bit // 3)).astype(np.uint8)
+    return colours.tobytes()
+
+
+def _check(counts: dict[str, int], size: int, seed: int, workers: int) -> None:
+    for name, value in {**counts, "size": size, "seed": seed, "workers": workers}.items():
+        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            raise InputError(f"{name}={value!r}; give a whole number, 0 or above.")
+    if not any(counts.values()):
+        raise InputError("train, val and test are all 0; ask for at least one scene.")
+    for split, count in counts.items():
+        if count > SPLIT_SPACING:
+            raise InputError(
+                f"{split}={count}: a split has at most {SPLIT_SPACING:,} scenes; take another seed for more."
+            )
+    check_size(size)
+
+
+def _read_record(folder: Path) -> dict[str, Any] | None:
+    file = folder / RECORD
+    if not file.is_file():
+        return None
+    try:
+        record = json.loads(file.read_text())
+    except ValueError as error:
+        raise InputError(f"{file} cannot be read ({error}); name a new folder or delete this one.") from error
+    return record if isinstance(record, dict) else {}
+
+
+def _difference(previous: dict[str, Any], wanted: dict[str, Any]) -> str:
+    return ", ".join(
+        f"{key} {previous.get(key)} not {value}" for key, value in wanted.items() if previous.get(key) != value
+    )
+
+
+def _name(split: str, i: int) -> str:
+    return f"{('train', 'val', 'test').index(split) * SPLIT_SPACING + i:07d}"
+
+
+@contextmanager
+def _mapped(job: partial[None], names: list[str], workers: int) -> Iterator[Iterable[None]]:
+    if workers <= 1:
+        yield map(job, names)
+        return
+    with multiprocessing.Pool(workers) as pool:
+        yield pool.imap_unordered(job, names, chunksize=16)
+
+
+def _follow(done: Iterable[None], total: int, console: Console) -> None:
+    columns = (TextColumn("Drawing scenes"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=console.quiet or not console.is_terminal) as progress:
+        for _ in progress.track(done, total=total):
+            pass
+
+
+def _write_scene(name: str, root: Path, seed: int, size: int) -> None:
+    scene = draw_scene(seed, int(name), size)
+    picture = Image.fromarray(scene.picture)
+    picture.save(root / "JPEGImages" / f"{name}.jpg", quality=_JPEG_QUALITY, subsampling=0)
+    mask = Image.fromarray(scene.mask)
+    mask.putpalette(voc_palette())
+    mask.save(root / "SegmentationClass" / f"{name}.png")
+    (root / "Annotations" / f"{name}.xml").write_text(_annotation(name, scene))
+
+
+def _annotation(name: str, scene: Scene) -> str:
+    """VOC's XML; its boxes count pixels from 1 and include both ends."""
+    root = ElementTree.Element("annotation")
+
+    def add(parent: ElementTree.Element, **fields: object) -> None:
+        for tag, value in fields.items():
+            ElementTree.SubElement(parent, tag).text = str(value)
+
+    height, width = scene.mask.shape
+    add(root, folder="scenes", filename=f"{name}.jpg", segmented=1)
+    add(ElementTree.SubElement(root, "size"), width=width, height=height, depth=3)
+    for thing in scene.objects:
+        node = ElementTree.SubElement(root, "object")
+        add(node, name=thing.name, truncated=int(thing.visible < 0.95), difficult=0)
+        left, top, right, bottom = thing.box
+        add(ElementTree.SubElement(node, "bndbox"), xmin=left + 1, ymin=top + 1, xmax=right, ymax=bottom)
+    ElementTree.indent(root)
+    return ElementTree.tostring(root, encoding="unicode") + "\n"
