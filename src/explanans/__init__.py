@@ -1,0 +1,49 @@
+"""Which pixels speak for which class: masks for every class of an image classifier, in one forward pass."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from explanans.version import __version__
+
+if TYPE_CHECKING:
+    from explanans.data import open_dataset
+    from explanans.errors import InputError
+    from explanans.explainer import Explainer
+    from explanans.explanandum import Explanandum
+    from explanans.explanation import Explanation
+    from explanans.preprocessing import Preprocessing
+    from explanans.training import Optimisation, Run, fit
+
+# Looked up on first use, because torch alone takes seconds to import.
+_HOMES = {
+    "Explainer": "explainer",
+    "Explanandum": "explanandum",
+    "Explanation": "explanation",
+    "InputError": "errors",
+    "Optimisation": "training",
+    "Preprocessing": "preprocessing",
+    "Run": "training",
+    "fit": "training",
+    "open_dataset": "data",
+}
+
+__all__ = [
+    "Explainer",
+    "Explanandum",
+    "Explanation",
+    "InputError",
+    "Optimisation",
+    "Preprocessing",
+    "Run",
+    "__version__",
+    "fit",
+    "open_dataset",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"explanans.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'explanans' has no attribute {name!r}")

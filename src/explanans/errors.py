@@ -1,0 +1,9 @@
+"""What a caller can do something about."""
+
+
+class InputError(ValueError):
+    """Something the caller handed over cannot be used.
+
+    The message names the argument, what it got, what it wants and the next step; the command line prints it
+    without a traceback and exits with status 2.
+    """

@@ -1,0 +1,217 @@
+"""The Explainer: a network that predicts one mask per class of its Explanandum, in one forward pass."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from huggingface_hub import ModelHubMixin, snapshot_download
+from huggingface_hub.errors import HFValidationError
+from torch import Tensor, nn
+from torch.nn import functional
+
+from explanans import sources
+from explanans.errors import InputError
+from explanans.explanandum import Explanandum
+from explanans.networks import build_network
+from explanans.targets import Target, multi_hot
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from explanans.explanation import Explanation
+
+CONFIG = "config.json"
+WEIGHTS = "model.safetensors"
+CLASSIFIER = "classifier"
+
+
+class Explainer(nn.Module, ModelHubMixin, library_name="explanans", tags=["explainability"]):
+    """A mask network over a frozen classifier.
+
+    ``explainer(x)`` are the class masks S = σ(E(x)), (N, C, H, W) in [0, 1], of normalised images (N, 3, H, W).
+
+    Args:
+        explanandum: the classifier that is explained; it is kept as it is and never trained.
+        network: the mask network's name, see :func:`explanans.networks.build_network`, or a module
+            (N, 3, H, W) → (N, C, h, w) of your own (then loading needs that module again).
+        encoder_weights: what the network's encoder starts from: "published" (ImageNet), "explanandum" (the
+            classifier's own trunk, where the architecture is the same), None (random), or a weights file.
+    """
+
+    def __init__(
+        self,
+        explanandum: Explanandum,
+        network: str | nn.Module = "deeplabv3_resnet50",
+        *,
+        encoder_weights: Literal["published", "explanandum"] | str | Path | None = "published",
+    ) -> None:
+        super().__init__()
+        if not isinstance(explanandum, Explanandum):
+            raise InputError(f"explanandum is a {type(explanandum).__name__}; wrap it: Explanandum(module, classes=…).")
+        self.explanandum = explanandum
+        self.network_name = network if isinstance(network, str) else None
+        if isinstance(network, str):
+            weights = _encoder_weights(encoder_weights, explanandum)
+            self.network = build_network(network, explanandum.num_classes, weights)
+        else:
+            self.network = network
+        self.facts: dict[str, Any] = {}
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.explanandum.classes
+
+    def head_logits(self, images: Tensor) -> Tensor:
+        """Mask logits at the network's own resolution, (N, C, h, w)."""
+        logits = self.network(images)
+        if logits.ndim != 4 or logits.shape[:2] != (len(images), self.explanandum.num_classes):
+            raise InputError(
+                f"network: returned {tuple(logits.shape)} for {len(images)} images and "
+                f"{self.explanandum.num_classes} classes; expected (N, C, h, w)."
+            )
+        return logits
+
+    def logits(self, images: Tensor) -> Tensor:
+        """Mask logits E(x) at the images' resolution, (N, C, H, W)."""
+        return upsample(self.head_logits(images), images.shape[-2:])
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Normalised images (N, 3, H, W) → class masks (N, C, H, W) in [0, 1]."""
+        return self.logits(images).sigmoid()
+
+    def attribute(self, inputs: Tensor, target: Target | None = None) -> Tensor:
+        """Masks in captum's convention: a tensor of the inputs' shape, equal in every colour channel, in [0, 1].
+
+        Args:
+            inputs: normalised images (N, 3, H, W).
+            target: the class of each image (or several: their pixelwise maximum) by the one target rule of
+                :func:`explanans.targets.multi_hot`; None takes each image's most probable class.
+
+        Not recorded by autograd; parameters and inputs get no gradient.
+        """
+        with torch.no_grad(), evaluating(self):
+            if target is None:
+                target = self.explanandum(inputs).argmax(1)
+            asked = multi_hot(target, self.classes, len(inputs), inputs.device)
+            masks = self(inputs).masked_fill(~asked[:, :, None, None], 0)
+        return masks.amax(1, keepdim=True).expand_as(inputs).clone()
+
+    def explain(self, images: Any, **options: Any) -> Explanation | list[Explanation]:
+        """Explain one picture or a sequence of them; see :func:`explanans.explanation.explain`."""
+        from explanans.explanation import explain
+
+        return explain(self, images, **options)
+
+    def _save_pretrained(self, save_directory: Path) -> None:
+        config = {
+            "mask_network": self.network_name,
+            "classifier": self.explanandum.identity(),
+            "facts": self.facts,
+        }
+        sources.save_state(self.network, config, save_directory, CONFIG)
+        if self.explanandum.source is not None:
+            self.explanandum.save(save_directory / CLASSIFIER)
+
+    @classmethod
+    def _from_pretrained(
+        cls,
+        *,
+        model_id: str,
+        revision: str | None = None,
+        cache_dir: str | Path | None = None,
+        force_download: bool = False,
+        local_files_only: bool = False,
+        token: str | bool | None = None,
+        explanandum: Explanandum | None = None,
+        network: nn.Module | None = None,
+        allow_other_classifier: bool = False,
+        trust_factory: bool = False,
+        **unknown: Any,
+    ) -> Explainer:
+        if unknown:
+            raise InputError(f"Explainer.from_pretrained: unknown arguments {sorted(unknown)}.")
+        folder = Path(model_id)
+        if not folder.is_dir():
+            try:
+                folder = Path(
+                    snapshot_download(
+                        model_id,
+                        revision=revision,
+                        cache_dir=cache_dir,
+                        force_download=force_download,
+                        local_files_only=local_files_only,
+                        token=token,
+                    )
+                )
+            except (OSError, HFValidationError) as error:
+                raise InputError(
+                    f"explainer {model_id!r} is no folder here and could not be fetched from the hub ({error})."
+                ) from error
+        config = sources.read_config(folder, CONFIG, "Explainer", "Explainer.save_pretrained")
+        explanandum = _matching_classifier(
+            folder, config["explanandum"], explanandum, allow_other_classifier, trust_factory
+        )
+        if network is None and config["mask_network"] is None:
+            raise InputError(f"{folder} was saved with a network of your own; pass network=MODULE to load it.")
+        explainer = cls(explanandum, network or config["mask_network"], encoder_weights=None)
+        sources.load_weights(explainer.network, folder / WEIGHTS)
+        explainer.network_name = config["mask_network"]
+        explainer.facts = config["facts"]
+        return explainer.eval()
+
+
+def upsample(logits: Tensor, size: Sequence[int]) -> Tensor:
+    """Bilinear, only where the size differs."""
+    if tuple(logits.shape[-2:]) == tuple(size):
+        return logits
+    return functional.interpolate(logits, tuple(size), mode="bilinear", align_corners=False)
+
+
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """Evaluation mode inside, every part's own mode restored afterwards."""
+    modes = [(part, part.training) for part in module.modules()]
+    module.eval()
+    try:
+        yield
+    finally:
+        for part, mode in modes:
+            part.training = mode
+
+
+def _encoder_weights(choice: str | Path | None, explanandum: Explanandum) -> Any:
+    if choice == "explanandum":
+        return explanandum.module.state_dict()
+    if choice is None or choice == "published":
+        return choice
+    return sources.read_weights(choice)
+
+
+def _matching_classifier(
+    folder: Path,
+    identity: Mapping[str, Any],
+    explanandum: Explanandum | None,
+    allow_other: bool,
+    trust_factory: bool,
+) -> Explanandum:
+    if explanandum is None:
+        if not (folder / CLASSIFIER).is_dir():
+            raise InputError(
+                f"{folder} explains a classifier that was not saved with it (weights' hash "
+                f"{identity['weights_hash'][:12]}…); pass explanandum=Explanandum(…)."
+            )
+        explanandum = Explanandum.load(folder / CLASSIFIER, trust_factory=trust_factory)
+    own = json.loads(json.dumps(explanandum.identity()))
+    different = [key for key in ("weights_hash", "classes", "activation", "preprocessing") if own[key] != identity[key]]
+    if different and not allow_other:
+        raise InputError(
+            f"{folder} was trained for another classifier: {', '.join(different)} differ (weights' hash "
+            f"{identity['weights_hash'][:12]}… there, {own['weights_hash'][:12]}… here). Its masks would explain "
+            "something else; pass the right one, or allow_other_classifier=True if you insist."
+        )
+    return explanandum

@@ -1,0 +1,219 @@
+"""The Explanandum: a frozen classifier, whatever it is made of, as images → logits."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import torch
+from torch import Tensor, nn
+
+from explanans import sources
+from explanans.errors import InputError
+from explanans.preprocessing import Preprocessing
+
+Activation = Literal["sigmoid", "softmax"]
+ACTIVATIONS = ("sigmoid", "softmax")
+
+
+def read_classes(classes: Sequence[str] | str | Path) -> tuple[str, ...]:
+    """Class names from a sequence, or from a text file with one name per line (empty lines are skipped)."""
+    if isinstance(classes, str | Path):
+        path = Path(classes)
+        if not path.is_file():
+            raise InputError(f"classes={str(classes)!r} is no file; give a list of names or a file with one per line.")
+        classes = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    names = tuple(str(name) for name in classes)
+    doubled = sorted({name for name in names if names.count(name) > 1})
+    if not names or doubled:
+        raise InputError(
+            f"classes: {f'{doubled} occur twice' if doubled else 'the list is empty'}; give C unique names."
+        )
+    return names
+
+
+def logits_of(output: Any) -> Tensor:
+    """The logits in whatever a classifier returned.
+
+    A tensor is taken as it is; otherwise the attribute ``logits`` (Hugging Face), the entry ``"logits"`` or the only
+    tensor of a mapping, the first tensor of a tuple or list (GoogLeNet and Inception return extra heads after it).
+    """
+    if isinstance(output, Tensor):
+        return output
+    if isinstance(getattr(output, "logits", None), Tensor):
+        return cast(Tensor, output.logits)
+    if isinstance(output, Mapping):
+        tensors = [value for value in output.values() if isinstance(value, Tensor)]
+        if isinstance(output.get("logits"), Tensor):
+            return cast(Tensor, output["logits"])
+        if len(tensors) == 1:
+            return tensors[0]
+        raise InputError(
+            f"the classifier returned a mapping with the keys {sorted(map(str, output))}; expected one 'logits'. "
+            "Wrap it in a module that returns the logits."
+        )
+    if isinstance(output, tuple | list) and output and isinstance(output[0], Tensor):
+        return output[0]
+    raise InputError(
+        f"the classifier returned a {type(output).__name__}; expected a tensor (N, C), an object with .logits, a dict "
+        "or a tuple that starts with the logits. Wrap it in a module that returns the logits."
+    )
+
+
+class Explanandum(nn.Module):
+    """A classifier that is frozen for good.
+
+    ``explanandum(x)`` are the logits (N, C) of normalised images (N, 3, H, W). No parameter asks for a gradient,
+    nothing can put the module into training mode (dropout stays off, batch-norm statistics stay put); gradients still
+    flow to the *images*.
+
+    Args:
+        module: returns *logits*, not probabilities, in any form that :func:`logits_of` knows. It is frozen in place.
+        classes: C names, or a text file with one name per line.
+        activation: "sigmoid" (each class on its own, multi-label) or "softmax" (exactly one class per image).
+        preprocessing: how a picture becomes the module's input.
+        source: how the module was built, for a receipt and to build it again; None for a module in hand.
+
+    Raises:
+        InputError: the module's outputs do not fit the class names, or are NaN on a mid-grey image.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        *,
+        classes: Sequence[str] | str | Path,
+        activation: Activation,
+        preprocessing: Preprocessing,
+        source: sources.Source | None = None,
+    ) -> None:
+        super().__init__()
+        if activation not in ACTIVATIONS:
+            raise InputError(f"activation={activation!r}; take 'sigmoid' (multi-label) or 'softmax' (single-label).")
+        if not isinstance(module, nn.Module):
+            raise InputError(f"module is a {type(module).__name__}; give a torch.nn.Module or use Explanandum.load.")
+        self.module = module.requires_grad_(False).eval()
+        self.classes = read_classes(classes)
+        self.activation: Activation = activation
+        self.preprocessing = preprocessing
+        self.source = source
+        self.training = False
+        self._check_outputs()
+
+    @classmethod
+    def load(
+        cls,
+        spec: str | Path,
+        *,
+        classes: Sequence[str] | str | Path | None = None,
+        activation: Activation | None = None,
+        preprocessing: Preprocessing | None = None,
+        weights: str | Path | None = None,
+        trust_factory: bool = False,
+    ) -> Explanandum:
+        """Build a classifier from its name.
+
+        Args:
+            spec: ``timm:NAME``, ``torchvision:NAME``, a folder written by :meth:`save`, or ``package.module:factory``
+                (a function or class of yours that returns the module).
+            classes, activation, preprocessing: needed where the source does not know them; the error says which.
+            weights: a ``.safetensors`` or ``weights_only`` PyTorch file of the whole module. Without it, ``timm:`` and
+                ``torchvision:`` load their published weights; there is never a random classifier.
+            trust_factory: allow a *saved folder* to name a factory that is then imported and called. Off, because
+                loading a file must not run code.
+        """
+        loaded = sources.load(spec, weights=weights, trust_factory=trust_factory)
+        known = {
+            "classes": classes if classes is not None else loaded.classes,
+            "activation": activation or loaded.activation,
+            "preprocessing": preprocessing or loaded.preprocessing,
+        }
+        missing = [name for name, value in known.items() if value is None]
+        if missing:
+            raise InputError(
+                f"Explanandum.load({str(spec)!r}): {' and '.join(missing)} cannot be known from the source; "
+                f"pass {', '.join(f'{name}=…' for name in missing)}."
+            )
+        explanandum = cls(loaded.module, source=loaded.source, **cast(dict[str, Any], known))
+        if loaded.weights_hash is not None and loaded.weights_hash != explanandum.weights_hash:
+            raise InputError(
+                f"{spec}: the weights' hash is {explanandum.weights_hash[:12]}…, but the folder was saved with "
+                f"{loaded.weights_hash[:12]}…; the file was changed or damaged. Save or copy it again."
+            )
+        return explanandum
+
+    def save(self, folder: str | Path, **facts: Any) -> Path:
+        """Write ``model.safetensors`` and ``explanandum.json`` (atomic); ``facts`` (metrics, data) go into the JSON."""
+        config = {
+            "classes": list(self.classes),
+            "activation": self.activation,
+            "preprocessing": self.preprocessing.to_dict(),
+            "source": None if self.source is None else self.source.to_dict(),
+            "weights_hash": self.weights_hash,
+            **facts,
+        }
+        return sources.save(self.module, config, folder)
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.classes)
+
+    @cached_property
+    def weights_hash(self) -> str:
+        """SHA-256 over the names, types, shapes and bytes of all parameters and buffers."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.module.state_dict().items()):
+            digest.update(f"{name}|{tensor.dtype}|{tuple(tensor.shape)}|".encode())
+            digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+        return digest.hexdigest()
+
+    def identity(self) -> dict[str, Any]:
+        """What a checkpoint records to recognise this classifier again."""
+        return {
+            "source": None if self.source is None else self.source.to_dict(),
+            "weights_hash": self.weights_hash,
+            "classes": list(self.classes),
+            "activation": self.activation,
+            "preprocessing": self.preprocessing.to_dict(),
+        }
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Normalised images (N, 3, H, W) → logits (N, C)."""
+        # Somebody may have called train() on the inner module behind our back; a flag check costs microseconds.
+        if any(part.training for part in self.module.modules()):
+            self.module.eval()
+        logits = logits_of(self.module(images))
+        if logits.shape != (len(images), self.num_classes):
+            raise InputError(
+                f"the classifier returned logits of shape {tuple(logits.shape)} for {len(images)} images and "
+                f"{self.num_classes} classes {list(self.classes)[:10]}; expected ({len(images)}, {self.num_classes}). "
+                "Give the right class names, or a module that ends in one logit per class."
+            )
+        return logits
+
+    def activate(self, logits: Tensor) -> Tensor:
+        """Logits (N, C) → probabilities (N, C): sigmoid per class, or softmax over the classes."""
+        return logits.sigmoid() if self.activation == "sigmoid" else logits.softmax(dim=1)
+
+    def probabilities(self, images: Tensor) -> Tensor:
+        """Normalised images (N, 3, H, W) → probabilities (N, C) in float32."""
+        return self.activate(self(images).float())
+
+    def train(self, mode: bool = True) -> Explanandum:
+        """Does nothing but keep evaluation mode, so that a trainer's ``train()`` on a parent cannot thaw it."""
+        return super().train(False)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Explanandum:
+        if requires_grad:
+            raise InputError("an Explanandum is frozen; fine-tune the module before it is wrapped.")
+        return super().requires_grad_(False)
+
+    @torch.no_grad()
+    def _check_outputs(self) -> None:
+        device = next((tensor.device for tensor in self.module.state_dict().values()), torch.device("cpu"))
+        logits = self(torch.zeros(1, 3, self.preprocessing.height, self.preprocessing.width, device=device))
+        if not logits.isfinite().all():
+            raise InputError("the classifier returns NaN or infinity on a mid-grey image; check its weights.")

@@ -1,0 +1,61 @@
+"""Files that are either whole or not there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from explanans.errors import InputError
+
+
+@contextmanager
+def atomic_file(path: str | Path) -> Iterator[Path]:
+    """A temporary path beside ``path`` that replaces it when the block ends well, and vanishes when it does not."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        # mkstemp makes private files; a result is as readable as any other file of the user.
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: str | Path, *, replace_if_holds: str | None = None) -> Iterator[Path]:
+    """A temporary folder beside ``path`` that becomes ``path`` when the block ends well.
+
+    An existing folder is replaced only if it is empty or holds a file named ``replace_if_holds``: the mark of an
+    earlier result of the same kind. Anything else is refused before any work is done.
+    """
+    path = Path(path)
+    if path.exists() and not path.is_dir():
+        raise InputError(f"{path} is a file; name a folder.")
+    if path.is_dir() and any(path.iterdir()) and not (replace_if_holds and (path / replace_if_holds).exists()):
+        raise InputError(f"{path} exists and holds other things; name a new folder or empty it.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    try:
+        yield temporary
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o777 & ~umask)
+        previous = None
+        if path.exists():
+            previous = path.with_name(f".{path.name}.previous.{os.getpid()}")
+            path.replace(previous)
+        temporary.replace(path)
+        if previous is not None:
+            shutil.rmtree(previous)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

@@ -1,0 +1,42 @@
+"""The mask networks that an Explainer can have inside: images (N, 3, H, W) → logits (N, C, h, w).
+
+A network is named ``family`` or ``family/encoder``. To add one: write a builder in a file of its own and list it here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import nn
+
+from explanans.errors import InputError
+from explanans.networks.compact import compact
+from explanans.networks.deeplab import deeplabv3_resnet50
+from explanans.networks.encoders import EncoderWeights
+from explanans.networks.fpn import light_fpn
+from explanans.networks.smp import DECODERS, smp_network
+
+Builder = Callable[[str, int, EncoderWeights], nn.Module]
+
+NETWORKS: dict[str, Builder] = {
+    "compact": compact,
+    "deeplabv3_resnet50": deeplabv3_resnet50,
+    "light": light_fpn,
+    **{decoder: smp_network(decoder) for decoder in DECODERS},
+}
+
+
+def build_network(name: str, num_classes: int, encoder_weights: EncoderWeights = "published") -> nn.Module:
+    """Build the mask network that ``name`` names.
+
+    Args:
+        name: "compact" (small, from scratch), "light/ENCODER" (a light pyramid over a timm encoder),
+            "deeplabv3_resnet50" (the paper's), or a decoder of segmentation-models-pytorch over a timm encoder:
+            "unet/ENCODER", "deeplabv3plus/ENCODER", "fpn/ENCODER", …
+        num_classes: C, one logit map each.
+        encoder_weights: "published" (ImageNet), None (random), or a state dict whose names are the encoder's.
+    """
+    family, _, encoder = name.partition("/")
+    if family not in NETWORKS:
+        raise InputError(f"network={name!r}; take one of {sorted(NETWORKS)}, with /ENCODER where it needs one.")
+    return NETWORKS[family](encoder, num_classes, encoder_weights)

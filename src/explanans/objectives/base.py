@@ -1,0 +1,87 @@
+"""What every objective shares: its signature and the parts of its loss by name."""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from explanans.explanandum import Activation, Explanandum
+
+
+class Objective(Protocol):
+    """What an Explainer is trained to do.
+
+    ``objective(logits, images, labels, explanandum, progress, generator)`` → the terms by name; their sum is the loss.
+
+    Args:
+        logits: mask logits E(x), (N, C, h, w), at the resolution of the network's head or of the images.
+        images: normalised, (N, 3, H, W).
+        labels: Y, multi-hot (N, C).
+        explanandum: F, frozen.
+        progress: share of the training that is done, in [0, 1], for schedules.
+        generator: source of all randomness, on the images' device.
+
+    Returns:
+        weighted terms, each a scalar; every one is logged under its name.
+    """
+
+    def __call__(
+        self,
+        logits: Tensor,
+        images: Tensor,
+        labels: Tensor,
+        explanandum: Explanandum,
+        progress: float = 0.0,
+        generator: torch.Generator | None = None,
+    ) -> dict[str, Tensor]: ...
+
+
+def classification_loss(logits: Tensor, labels: Tensor, activation: Activation) -> Tensor:
+    """L_c of logits (N, C) against labels Y (N, C).
+
+    "sigmoid": binary cross-entropy, mean over N and C. "softmax": −Σ_{c in Y} log p_c / |Y|, mean over N; an image
+    without a label adds 0.
+    """
+    labels = labels.to(logits.dtype)
+    if activation == "sigmoid":
+        return functional.binary_cross_entropy_with_logits(logits, labels)
+    share = labels / labels.sum(1, keepdim=True).clamp(min=1)
+    return -(share * logits.log_softmax(1)).sum(1).mean()
+
+
+Ignorance = Literal["softmax", "sigmoid", "absent"]
+
+
+def ignorance_loss(logits: Tensor, labels: Tensor, form: Ignorance) -> Tensor:
+    """L_e: how much the classifier still knows about what was left out, from its logits (N, C) there.
+
+    - "softmax", the paper's: negative entropy (1/C) Σ_c p_c log p_c with p = softmax. Lies in [−log(C)/C, 0].
+    - "sigmoid": (1/C) Σ_c [p_c log p_c + (1 − p_c) log(1 − p_c)] with p = sigmoid; lies in [−log 2, 0].
+    - "absent": every label of the image is to vanish: mean over c in Y of −log(1 − p_c), p = sigmoid; 0 where Y is
+      empty. Unlike the entropies it asks for "certainly not" rather than "undecided".
+
+    Each is averaged over the images.
+    """
+    if form == "softmax":
+        log_p = logits.log_softmax(1)
+        return (log_p.exp() * log_p).mean(1).mean()
+    if form == "sigmoid":
+        log_p, log_q = functional.logsigmoid(logits), functional.logsigmoid(-logits)
+        return (log_p.exp() * log_p + log_q.exp() * log_q).mean(1).mean()
+    labels = labels.to(logits.dtype)
+    return ((functional.softplus(logits) * labels).sum(1) / labels.sum(1).clamp(min=1)).mean()
+
+
+def total_variation(masks: Tensor) -> Tensor:
+    """TV of masks (…, H, W): mean |difference| of neighbours to the right plus the same downwards.
+
+    Each mean runs over the pairs that exist, so no border is counted twice; a single row or column has no pairs and
+    adds 0.
+    """
+    right = (masks[..., :, 1:] - masks[..., :, :-1]).abs()
+    down = (masks[..., 1:, :] - masks[..., :-1, :]).abs()
+    zero = masks.new_zeros(())
+    return (right.mean() if right.numel() else zero) + (down.mean() if down.numel() else zero)

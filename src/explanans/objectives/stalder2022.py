@@ -1,0 +1,100 @@
+"""The paper's objective: L = L_c + λ_e L_e + L_a + λ_tv L_tv (Stalder et al., NeurIPS 2022, section 3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from explanans.errors import InputError
+from explanans.explanandum import Explanandum
+from explanans.masking import apply_mask, make_fill, merge
+from explanans.objectives.base import Ignorance, classification_loss, ignorance_loss, total_variation
+
+
+def area_bound(masks: Tensor, labels: Tensor, minimum: float = 0.05, maximum: float = 0.3) -> Tensor:
+    """B(S_Y): keeps the area of each present class's mask between two bounds.
+
+    With the HW values of a mask in descending order v_1 ≥ v_2 ≥ …,
+    B = (1/HW) [ Σ_{r ≤ a·HW} (1 − v_r) + Σ_{r > b·HW} v_r ]. Both sums come from the largest b·HW values and the total:
+    Σ_{r ≤ a·HW} (1 − v_r) = a·HW − top_a, and Σ_{r > b·HW} v_r = total − top_b. No sort.
+
+    Args:
+        masks: S (N, C, H, W) in [0, 1].
+        labels: Y (N, C).
+        minimum: a, the share of the pixels that should be near 1.
+        maximum: b, the share of the pixels that may be above 0.
+
+    Returns:
+        mean over an image's present classes, then over all N images (one without a label adds 0), so that the scale
+        depends neither on C nor on the number of labels.
+    """
+    present = labels.bool()
+    values = masks[present].flatten(1)
+    count = values.shape[1] if len(values) else 1
+    lowest, highest = int(minimum * count), int(maximum * count)
+    top_highest = values.topk(highest, dim=1, sorted=False).values
+    top_lowest = top_highest.topk(lowest, dim=1, sorted=False).values
+    bound = (lowest - top_lowest.sum(1) + values.sum(1) - top_highest.sum(1)) / count
+    per_image = present.sum(1, keepdim=True).clamp(min=1).expand_as(present)[present]
+    return (bound / per_image).sum() / len(masks)
+
+
+@dataclass(frozen=True)
+class Stalder2022:
+    """The paper's four terms; the defaults are its VOC-2007 weights for VGG-16.
+
+    Args:
+        entropy_weight: λ_e.
+        tv_weight: λ_tv.
+        bound_weight: λ_b of B(S_Y).
+        target_weight: λ_m of mean(m).
+        non_target_weight: λ_n of mean(n).
+        minimum_area, maximum_area: a and b of B, shares of the image.
+        ignorance: the form of L_e, see :func:`explanans.objectives.base.ignorance_loss`; the paper's is "softmax".
+        fill: what hidden pixels become; the paper's is "mean".
+    """
+
+    entropy_weight: float = 1.0
+    tv_weight: float = 1.0
+    bound_weight: float = 1.0
+    target_weight: float = 0.1
+    non_target_weight: float = 0.3
+    minimum_area: float = 0.05
+    maximum_area: float = 0.3
+    ignorance: Ignorance = "softmax"
+    fill: str = "mean"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.minimum_area <= self.maximum_area <= 1:
+            raise InputError(
+                f"minimum_area={self.minimum_area}, maximum_area={self.maximum_area}; want 0 ≤ minimum ≤ maximum ≤ 1."
+            )
+
+    def __call__(
+        self,
+        logits: Tensor,
+        images: Tensor,
+        labels: Tensor,
+        explanandum: Explanandum,
+        progress: float = 0.0,
+        generator: torch.Generator | None = None,
+    ) -> dict[str, Tensor]:
+        if logits.shape[-2:] != images.shape[-2:]:
+            logits = functional.interpolate(logits, images.shape[-2:], mode="bilinear", align_corners=False)
+        masks = logits.sigmoid()
+        target, non_target = merge(masks, labels)
+        background = make_fill(self.fill, explanandum.preprocessing)(images, generator)
+        kept = apply_mask(images, target, background)
+        removed = apply_mask(images, 1 - target, background)
+        kept_logits, removed_logits = explanandum(torch.cat([kept, removed])).chunk(2)
+        return {
+            "classification": classification_loss(kept_logits, labels, explanandum.activation),
+            "entropy": self.entropy_weight * ignorance_loss(removed_logits, labels, self.ignorance),
+            "area_bound": self.bound_weight * area_bound(masks, labels, self.minimum_area, self.maximum_area),
+            "area_target": self.target_weight * target.mean(),
+            "area_non_target": self.non_target_weight * non_target.mean(),
+            "tv": self.tv_weight * (total_variation(target) + total_variation(non_target)),
+        }

@@ -1,0 +1,261 @@
+"""Where a classifier comes from: timm, torchvision, a factory of the user's, a folder saved earlier."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import pickle
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from explanans.errors import InputError
+from explanans.files import atomic_file, atomic_folder
+from explanans.preprocessing import Preprocessing
+
+CONFIG = "explanandum.json"
+WEIGHTS = "model.safetensors"
+
+
+@dataclass(frozen=True)
+class Source:
+    """How to build a module again: ``spec`` names it, ``arguments`` go to its constructor."""
+
+    spec: str
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A module and what its source knows about it; None where it does not know."""
+
+    module: nn.Module
+    source: Source
+    classes: Sequence[str] | None = None
+    activation: Any = None
+    preprocessing: Preprocessing | None = None
+    weights_hash: str | None = None
+
+
+def load(
+    spec: str | Path,
+    *,
+    weights: str | Path | None = None,
+    trust_factory: bool = False,
+) -> Loaded:
+    """Build the classifier that ``spec`` names; see :meth:`explanans.Explanandum.load`."""
+    if isinstance(spec, Path) or Path(spec).is_dir():
+        return _from_folder(Path(spec), weights=weights, trust_factory=trust_factory)
+    scheme, colon, name = spec.partition(":")
+    if colon and scheme in BUILDERS:
+        return BUILDERS[scheme](name, weights)
+    if colon and "." in f"{scheme}." and scheme.replace(".", "").replace("_", "").isalnum() and name.isidentifier():
+        return _from_factory(spec, weights)
+    raise InputError(
+        f"classifier {spec!r} is neither an existing folder nor a known name; take one of "
+        f"{', '.join(f'{known}:NAME' for known in BUILDERS)}, package.module:factory or a folder saved by explanans."
+    )
+
+
+def build(source: Source) -> nn.Module:
+    """The module of ``source`` with random weights, to load saved weights into."""
+    scheme, _, name = source.spec.partition(":")
+    if scheme == "timm":
+        import timm
+
+        return timm.create_model(name, pretrained=False, **source.arguments)
+    if scheme == "torchvision":
+        import torchvision
+
+        return torchvision.models.get_model(name, weights=None, **source.arguments)
+    return _call_factory(source.spec, source.arguments)
+
+
+def save(module: nn.Module, config: Mapping[str, Any], folder: str | Path) -> Path:
+    """Write a classifier's weights and its JSON description into ``folder``, all or nothing."""
+    with atomic_folder(folder, replace_if_holds=CONFIG) as temporary:
+        save_state(module, config, temporary, CONFIG)
+    return Path(folder)
+
+
+def save_state(module: nn.Module, config: Mapping[str, Any], folder: Path, config_name: str) -> None:
+    """Write ``model.safetensors`` and a JSON file beside it."""
+    # Cloned, because safetensors refuses tensors that share memory (tied weights).
+    tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in module.state_dict().items()}
+    with atomic_file(folder / WEIGHTS) as path:
+        save_file(tensors, path)
+    with atomic_file(folder / config_name) as path:
+        path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+
+
+def read_config(folder: Path, name: str, kind: str, saver: str) -> dict[str, Any]:
+    """The JSON description in a saved folder."""
+    path = folder / name
+    if not path.is_file():
+        raise InputError(f"{folder} is no saved {kind}: it holds no {name}. Save one with {saver}.")
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path} is not valid JSON ({error}); it is damaged. Save the {kind} again.") from error
+
+
+def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
+    """A state dict from ``.safetensors`` or from a PyTorch file that holds nothing but tensors.
+
+    Raises:
+        InputError: missing or truncated file, or one that needs code to be unpickled.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"weights={str(path)!r} is no file; give a .safetensors file or a PyTorch state dict.")
+    try:
+        return load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
+    except SafetensorError as error:
+        raise InputError(
+            f"{path} cannot be read as safetensors ({error}); it is damaged or truncated. Copy it again."
+        ) from error
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise InputError(
+            f"{path} cannot be read as plain weights ({type(error).__name__}). It is damaged, or a pickle with code in "
+            "it, which is never executed here; save the state dict with safetensors.torch.save_file."
+        ) from error
+
+
+def load_weights(module: nn.Module, path: str | Path, *, exact: bool = True) -> None:
+    """Load a state dict from ``.safetensors`` or a ``weights_only`` PyTorch file, cast to the module's dtypes.
+
+    Args:
+        module: gets the weights.
+        path: the file.
+        exact: every name must match; otherwise the weights of a head with another shape are left as they are, and
+            batch-norm counters may be absent.
+
+    Raises:
+        InputError: as :func:`read_weights`, and names or shapes that do not fit.
+    """
+    tensors = read_weights(path)
+    own = module.state_dict()
+    if not exact:
+        tensors = {name: tensor for name, tensor in tensors.items() if name in own and tensor.shape == own[name].shape}
+    counters = {name for name in own if name.endswith("num_batches_tracked")}
+    missing = set(own) - set(tensors) - counters
+    surplus = set(tensors) - set(own)
+    wrong = {name for name in set(own) & set(tensors) if own[name].shape != tensors[name].shape}
+    if wrong or (exact and (missing or surplus)):
+        raise InputError(
+            f"{path} does not fit the {type(module).__name__}: missing {sorted(missing)[:3]}, unknown "
+            f"{sorted(surplus)[:3]}, other shape {sorted(wrong)[:3]}. Name the architecture that it was saved from."
+        )
+    module.load_state_dict({name: tensors[name].to(own[name].dtype) for name in own if name in tensors}, strict=False)
+
+
+def _from_timm(name: str, weights: str | Path | None) -> Loaded:
+    import timm
+    from timm.data import ImageNetInfo, resolve_model_data_config
+
+    if not timm.is_model(name.split(".")[0]):
+        close = timm.list_models(f"*{name.split('_')[0]}*")[:8]
+        raise InputError(f"timm has no model {name!r}; close to it: {', '.join(close) or 'nothing'}.")
+    if weights is None:
+        module = _published(f"timm:{name}", lambda: timm.create_model(name, pretrained=True))
+    else:
+        module = timm.create_model(name, pretrained=False)
+        load_weights(module, weights)
+    data = resolve_model_data_config(module)
+    is_imagenet = module.num_classes == 1000
+    return Loaded(
+        module,
+        Source(f"timm:{name}"),
+        classes=list(ImageNetInfo().label_descriptions()) if is_imagenet else None,
+        activation="softmax" if is_imagenet else None,
+        preprocessing=Preprocessing(data["input_size"][1:], data["mean"], data["std"], data["interpolation"]),
+    )
+
+
+def _from_torchvision(name: str, weights: str | Path | None) -> Loaded:
+    import torchvision
+
+    try:
+        published = torchvision.models.get_model_weights(name).DEFAULT
+    except ValueError as error:
+        close = [known for known in torchvision.models.list_models() if known.startswith(name[:4])][:8]
+        raise InputError(f"torchvision has no model {name!r}; close to it: {', '.join(close) or 'nothing'}.") from error
+    if weights is None:
+        module = _published(f"torchvision:{name}", lambda: torchvision.models.get_model(name, weights=published))
+    else:
+        module = torchvision.models.get_model(name, weights=None)
+        load_weights(module, weights)
+    transform = published.transforms()
+    preprocessing = Preprocessing(
+        transform.crop_size[0], tuple(transform.mean), tuple(transform.std), transform.interpolation.value
+    )
+    return Loaded(module, Source(f"torchvision:{name}"), published.meta["categories"], "softmax", preprocessing)
+
+
+def _published(name: str, build_it: Callable[[], nn.Module]) -> nn.Module:
+    try:
+        return build_it()
+    except (OSError, RuntimeError) as error:
+        raise InputError(
+            f"{name}: the published weights could not be loaded ({type(error).__name__}: {error}). Without a network, "
+            "fetch the file elsewhere and pass weights=FILE (.safetensors or a state dict)."
+        ) from error
+
+
+def _call_factory(spec: str, arguments: Mapping[str, Any]) -> nn.Module:
+    package, _, name = spec.partition(":")
+    try:
+        factory = getattr(importlib.import_module(package), name)
+    except (ImportError, AttributeError) as error:
+        raise InputError(f"classifier {spec!r}: {error}. Name an importable module and a function in it.") from error
+    module = factory(**arguments)
+    if not isinstance(module, nn.Module):
+        raise InputError(f"classifier {spec!r} returned a {type(module).__name__}; it must return a torch.nn.Module.")
+    return module
+
+
+def _from_factory(spec: str, weights: str | Path | None) -> Loaded:
+    module = _call_factory(spec, {})
+    if weights is not None:
+        load_weights(module, weights)
+    return Loaded(module, Source(spec))
+
+
+def _from_folder(folder: Path, *, weights: str | Path | None, trust_factory: bool) -> Loaded:
+    config = read_config(folder, CONFIG, "classifier", "Explanandum.save")
+    if config["source"] is None:
+        raise InputError(
+            f"{folder} was saved from a module in hand, so its architecture is not known; build the module, load "
+            f"{folder / WEIGHTS} into it with explanans.sources.load_weights and wrap it in Explanandum."
+        )
+    source = Source(**config["source"])
+    if source.spec.partition(":")[0] not in BUILDERS and not trust_factory:
+        raise InputError(
+            f"{folder} names the factory {source.spec!r}; loading it would run that code. If you trust it, pass "
+            "trust_factory=True."
+        )
+    module = build(source)
+    load_weights(module, weights or folder / WEIGHTS)
+    return Loaded(
+        module,
+        source,
+        config["classes"],
+        config["activation"],
+        Preprocessing.from_dict(config["preprocessing"]),
+        config["weights_hash"] if weights is None else None,
+    )
+
+
+BUILDERS: dict[str, Callable[[str, str | Path | None], Loaded]] = {
+    "timm": _from_timm,
+    "torchvision": _from_torchvision,
+}

@@ -1,0 +1,7 @@
+"""Train an Explainer, and the classifiers that it explains."""
+
+from explanans.training.explainer import fit
+from explanans.training.optimisation import Optimisation
+from explanans.training.runs import Run, TrainingDiverged
+
+__all__ = ["Optimisation", "Run", "TrainingDiverged", "fit"]

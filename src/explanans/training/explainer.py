@@ -1,0 +1,212 @@
+"""Train an Explainer: the step, the pictures, and ``fit``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch import LightningModule, Trainer, callbacks
+from lightning.pytorch.loggers import TensorBoardLogger
+from torch import Tensor, nn
+
+from explanans.data import Batch, LabelledImages, collate, loader, open_dataset
+from explanans.errors import InputError
+from explanans.explainer import Explainer, upsample
+from explanans.masking import apply_mask, make_fill, merge
+from explanans.objectives import Objective, make_objective
+from explanans.training.augmentation import augmentation
+from explanans.training.optimisation import Optimisation, update_average
+from explanans.training.runs import Run, check_finite, train
+
+SAVED = "explainer"
+
+
+class ExplainerTraining(LightningModule):
+    """One shared step for training and validation."""
+
+    def __init__(
+        self, explainer: Explainer, objective: Objective, optimisation: Optimisation, *, seed: int, channels_last: bool
+    ) -> None:
+        super().__init__()
+        self.explainer = explainer
+        self.objective = objective
+        self.optimisation = optimisation
+        self.seed = seed
+        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
+        # The layout changes no value of the frozen weights and speeds every pass through them.
+        explainer.to(memory_format=self.memory_format)
+        self.average = optimisation.averaged(explainer.network)
+
+    @property
+    def result(self) -> nn.Module:
+        """The network that is validated and saved: the averaged one where there is one."""
+        return self.explainer.network if self.average is None else self.average.module
+
+    def on_train_epoch_start(self) -> None:
+        # Everything random in an epoch follows from seed, epoch and rank, so a resumed run repeats it exactly.
+        lightning.seed_everything(self._seed(self.current_epoch + 1, 0) % 2**32, verbose=False)
+        if self.optimisation.freeze_statistics:
+            for name, part in self.explainer.network.named_modules():
+                if _is_encoder(name):
+                    part.eval()
+
+    def training_step(self, batch: Batch, index: int) -> Tensor:
+        progress = self.trainer.global_step / max(1, self.trainer.estimated_stepping_batches)
+        return self._step("train", self.explainer.network, batch, progress, self._seed(self.current_epoch + 1, index))
+
+    def validation_step(self, batch: Batch, index: int) -> Tensor:
+        # The same draws in every epoch, so that the losses of two epochs can be compared.
+        return self._step("val", self.result, batch, 1.0, self._seed(0, index))
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, index: int) -> None:
+        if self.average is not None and (index + 1) % self.trainer.accumulate_grad_batches == 0:
+            update_average(self.average, self.explainer.network)
+
+    def configure_optimizers(self) -> Any:
+        named = list(self.explainer.network.named_parameters())
+        return self.optimisation.optimiser(
+            fresh=[parameter for name, parameter in named if not _is_encoder(name)],
+            pretrained=[parameter for name, parameter in named if _is_encoder(name)],
+            steps=int(self.trainer.estimated_stepping_batches),
+        )
+
+    def _seed(self, epoch: int, index: int) -> int:
+        # A tuple of integers hashes alike in every process, unlike one with strings.
+        return hash((self.seed, epoch, index, self.global_rank)) & (2**63 - 1)
+
+    def _step(self, stage: str, network: nn.Module, batch: Batch, progress: float, seed: int) -> Tensor:
+        images = batch["image"].contiguous(memory_format=self.memory_format)
+        logits = network(images).float()
+        generator = torch.Generator(images.device).manual_seed(seed)
+        terms = self.objective(logits, images, batch["labels"], self.explainer.explanandum, progress, generator)
+        loss = check_finite(terms, self.trainer.global_step)
+        logged = {"loss": loss, **terms}
+        self.log_dict(
+            {f"{stage}/{name}": value.detach() for name, value in logged.items()},
+            on_step=False,
+            on_epoch=True,
+            prog_bar=False,
+            batch_size=len(images),
+            sync_dist=True,
+        )
+        self.log(f"{stage}", loss.detach(), prog_bar=True, logger=False, on_step=True, batch_size=len(images))
+        return loss
+
+
+class Pictures(callbacks.Callback):
+    """After every epoch a grid for TensorBoard: image, target mask, what it keeps, what it removes."""
+
+    def __init__(self, batch: Batch) -> None:
+        self.batch = batch
+
+    @torch.no_grad()
+    def on_validation_epoch_end(self, trainer: Trainer, module: ExplainerTraining) -> None:  # type: ignore[override]
+        writers = [logger for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)]
+        if not trainer.is_global_zero or not writers:
+            return
+        images, labels = self.batch["image"].to(module.device), self.batch["labels"].to(module.device)
+        target, _ = merge(upsample(module.result(images).float(), images.shape[-2:]).sigmoid(), labels)
+        preprocessing = module.explainer.explanandum.preprocessing
+        mean = make_fill("mean", preprocessing)(images)
+        shown = [images, apply_mask(images, target, mean), apply_mask(images, 1 - target, mean)]
+        image, kept, removed = (preprocessing.denormalise(each) for each in shown)
+        row = torch.cat([image, target[:, None].expand_as(image), kept, removed], dim=3)
+        for writer in writers:
+            writer.experiment.add_images("image, mask, kept, removed", row.cpu(), trainer.current_epoch)
+
+
+def fit(
+    explainer: Explainer,
+    data: str | Path | LabelledImages,
+    *,
+    validation: str | Path | LabelledImages | None = None,
+    train_split: str = "train",
+    validation_split: str = "val",
+    objective: str | Objective = "straight_through",
+    objective_options: Mapping[str, Any] | None = None,
+    augment: str = "flip",
+    optimisation: Optimisation | None = None,
+    run: Run | None = None,
+    out: str | Path = "runs/explainer",
+    trainer_options: Mapping[str, Any] | None = None,
+) -> Path:
+    """Train the Explainer's network; the classifier stays as it is.
+
+    Args:
+        explainer: gets the weights of the best epoch, in place.
+        data: a data set or its name (``voc:PATH``, ``scenes:PATH``, ``folder:PATH``, ``table:PATH``).
+        validation: where ``validation_split`` is taken from; by default ``data``.
+        train_split, validation_split: a split, with or without a part of it ("train[:90%]").
+        objective: what it is trained to do, by name or as a callable; see :mod:`explanans.objectives`.
+        objective_options: settings of a named objective.
+        augment: "none" (the paper), "flip" or "crop"; see :func:`explanans.training.augmentation.augmentation`.
+        optimisation, run: how the weights move; length, machine, precision, seed, resume.
+        out: the run folder; the trained Explainer is saved in its sub-folder ``explainer``.
+        trainer_options: anything else for Lightning's Trainer.
+
+    Returns:
+        the folder of the saved Explainer.
+
+    Raises:
+        InputError: data, objective or run folder do not fit.
+        TrainingDiverged: the loss became NaN; the message names the term.
+    """
+    optimisation, run = optimisation or Optimisation(), run or Run()
+    explanandum = explainer.explanandum
+    transform = augmentation(augment, explanandum.preprocessing)
+
+    def opened(source: str | Path | LabelledImages, split: str, **options: Any) -> LabelledImages:
+        if isinstance(source, LabelledImages):
+            return source
+        return open_dataset(
+            source,
+            split,
+            classes=explanandum.classes,
+            preprocessing=explanandum.preprocessing,
+            cache=run.cache,
+            **options,
+        )
+
+    training = opened(data, train_split, augment=transform)
+    held_out = opened(data if validation is None else validation, validation_split)
+    for name, dataset in (("data", training), ("validation", held_out)):
+        if tuple(dataset.classes) != explanandum.classes:
+            raise InputError(f"{name}: has the classes {dataset.classes}, the classifier {explanandum.classes}.")
+    named = make_objective(objective, **(objective_options or {})) if isinstance(objective, str) else objective
+    facts = {
+        "objective": {"name": type(named).__name__, "settings": getattr(named, "__dict__", {})},
+        "data": {
+            "training": {"name": training.name, "images": len(training), "hash": training.fingerprint()},
+            "validation": {"name": held_out.name, "images": len(held_out), "hash": held_out.fingerprint()},
+        },
+        "augment": augment,
+        "optimisation": asdict(optimisation),
+    }
+    description = {"network": explainer.network_name, "explanandum": explanandum.identity(), **facts}
+    lightning.seed_everything(run.seed, workers=True, verbose=False)
+    module = ExplainerTraining(explainer, named, optimisation, seed=run.seed, channels_last=run.channels_last)
+    pictures = Pictures(collate([held_out[index] for index in range(min(8, len(held_out)))]))
+    best = train(
+        module,
+        loader(training, run.batch_size, shuffle=True, seed=run.seed, workers=run.workers, drop_last=True),
+        loader(held_out, run.batch_size, workers=run.workers),
+        out,
+        run,
+        description,
+        extra=[pictures],
+        trainer_options=trainer_options,
+    )
+    module.load_state_dict(torch.load(best, "cpu", weights_only=True)["state_dict"])
+    explainer.network.load_state_dict(module.result.state_dict())
+    explainer.eval()
+    explainer.facts = {**facts, "seed": run.seed}
+    explainer.save_pretrained(Path(out) / SAVED)
+    return Path(out) / SAVED
+
+
+def _is_encoder(name: str) -> bool:
+    return any(part in ("encoder", "backbone") for part in name.split("."))

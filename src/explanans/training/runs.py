@@ -1,0 +1,186 @@
+"""One run of Lightning with its folder: checkpoints, logs, configuration, exact resume."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch import LightningModule, Trainer, callbacks
+from lightning.pytorch.callbacks import RichProgressBar
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from explanans.errors import InputError
+from explanans.files import atomic_file
+from explanans.version import __version__
+
+LAST = "last.ckpt"
+CONFIG = "run.json"
+
+
+class TrainingDiverged(RuntimeError):
+    """A term of the loss became NaN or infinite; the last checkpoint is intact."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """Length, machine and book-keeping of a training; what Lightning's Trainer needs.
+
+    Args:
+        epochs: at most this many.
+        batch_size: images per step and device.
+        patience: stop after this many epochs without a better validation loss; 0 never stops early.
+        min_delta: by how much the validation loss must fall to count as better.
+        seed: decides initial weights, order, augmentation and every draw of the objective.
+        precision: Lightning's: "32-true", "bf16-mixed" (twice as fast where the processor has bfloat16), "16-mixed".
+        accumulate: batches per optimiser step.
+        clip: largest norm of the gradient; 0 for no clipping.
+        channels_last: memory layout of the images; faster for convolutions on most hardware.
+        workers: processes that load images; 0 loads them in the training process.
+        cache: keep decoded and resized images in memory.
+        accelerator, devices, nodes, strategy: passed to Lightning.
+        resume: go on from the last checkpoint in the run folder if there is one.
+        progress: show a progress bar; without it (or when piped) one line per epoch is printed.
+    """
+
+    epochs: int = 100
+    batch_size: int = 16
+    patience: int = 5
+    min_delta: float = 1e-3
+    seed: int = 42
+    precision: str = "32-true"
+    accumulate: int = 1
+    clip: float = 0.0
+    channels_last: bool = False
+    workers: int = 0
+    cache: bool = True
+    accelerator: str = "auto"
+    devices: int | str = "auto"
+    nodes: int = 1
+    strategy: str = "auto"
+    resume: bool = True
+    progress: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "accumulate", "nodes"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name}={getattr(self, name)} must be at least 1.")
+
+
+class EpochLines(callbacks.Callback):
+    """One plain line per epoch, for logs and pipes."""
+
+    def on_validation_epoch_end(self, trainer: Trainer, module: LightningModule) -> None:
+        if trainer.sanity_checking or not trainer.is_global_zero:
+            return
+        figures = "  ".join(f"{name} {float(value):.4f}" for name, value in sorted(trainer.callback_metrics.items()))
+        print(f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  {figures}", flush=True)
+
+
+def check_finite(terms: Mapping[str, Tensor], step: int) -> Tensor:
+    """The sum of the terms.
+
+    Raises:
+        TrainingDiverged: it is NaN or infinite; the message names the terms that are.
+    """
+    loss = torch.stack(list(terms.values())).sum()
+    if not loss.isfinite():
+        broken = {name: float(term.detach()) for name, term in terms.items() if not term.isfinite()}
+        raise TrainingDiverged(
+            f"the loss is no longer finite at step {step}: {broken or 'the sum of its terms overflows'}. Lower the "
+            "learning rate, clip the gradient or train in float32; the last checkpoint is intact."
+        )
+    return loss
+
+
+def train(
+    module: LightningModule,
+    training: DataLoader[Any],
+    validation: DataLoader[Any],
+    folder: str | Path,
+    run: Run,
+    description: Mapping[str, Any],
+    *,
+    monitor: str = "val/loss",
+    mode: str = "min",
+    extra: Sequence[callbacks.Callback] = (),
+    trainer_options: Mapping[str, Any] | None = None,
+) -> Path:
+    """Run Lightning in ``folder`` and return its best checkpoint.
+
+    The folder gets ``run.json`` (configuration, versions, seed, hashes), ``metrics.csv``, TensorBoard events and the
+    checkpoints ``best.ckpt`` and ``last.ckpt``. A folder of another configuration is refused, so that nothing is mixed.
+    """
+    folder = Path(folder)
+    _claim(folder, run, description)
+    best = callbacks.ModelCheckpoint(folder, "best", monitor=monitor, mode=mode, enable_version_counter=False)
+    # Two callbacks, because one that saves both writes "last" only when "best" changes.
+    last = callbacks.ModelCheckpoint(folder, "last", save_on_train_epoch_end=True, enable_version_counter=False)
+    hooks: list[callbacks.Callback] = [best, last, *extra]
+    if run.patience:
+        hooks.append(callbacks.EarlyStopping(monitor, run.min_delta, run.patience, mode=mode))
+    hooks.append(RichProgressBar() if run.progress else EpochLines())
+    options: dict[str, Any] = {
+        "max_epochs": run.epochs,
+        "accelerator": run.accelerator,
+        "devices": run.devices,
+        "num_nodes": run.nodes,
+        "strategy": run.strategy,
+        "precision": run.precision,
+        "accumulate_grad_batches": run.accumulate,
+        "gradient_clip_val": run.clip or None,
+        "logger": [CSVLogger(folder, name=None, version=""), TensorBoardLogger(folder, name=None, version="")],
+        "callbacks": hooks,
+        "log_every_n_steps": 10,
+        "num_sanity_val_steps": 0,
+        "enable_model_summary": False,
+        "enable_progress_bar": run.progress,
+        **(trainer_options or {}),
+    }
+    checkpoint = folder / LAST
+    trainer = Trainer(**options)
+    trainer.fit(module, training, validation, ckpt_path=checkpoint if checkpoint.exists() else None, weights_only=True)
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+    return Path(best.best_model_path or folder / "best.ckpt")
+
+
+def versions() -> dict[str, str]:
+    """What a result depends on besides its configuration."""
+    return {
+        "explanans": __version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "lightning": lightning.__version__,
+        "machine": platform.machine(),
+    }
+
+
+def _claim(folder: Path, run: Run, description: Mapping[str, Any]) -> None:
+    """Write ``run.json``, or check that the one that lies there describes the same training."""
+    # What does not change a number may differ between a run and its resumption.
+    free = {"resume", "progress", "workers", "cache", "devices", "epochs", "patience"}
+    settings = json.loads(json.dumps({**description, "run": asdict(run)}))
+    path = folder / CONFIG
+    if path.exists():
+        if not run.resume:
+            raise InputError(f"{folder} holds a run already; name a new folder, or let it resume.")
+        before = json.loads(path.read_text(encoding="utf-8"))["settings"]
+        fixed = [
+            {**each, "run": {k: v for k, v in each["run"].items() if k not in free}} for each in (before, settings)
+        ]
+        if fixed[0] != fixed[1]:
+            changed = sorted(key for key in fixed[0].keys() | fixed[1].keys() if fixed[0].get(key) != fixed[1].get(key))
+            raise InputError(
+                f"{folder} holds a run with other settings ({', '.join(changed)} differ); name a new folder, or repeat "
+                "the settings in its run.json to resume it."
+            )
+    with atomic_file(path) as temporary:
+        temporary.write_text(json.dumps({"settings": settings, "versions": versions()}, indent=2) + "\n", "utf-8")
