@@ -77,6 +77,8 @@ def build(source: Source) -> nn.Module:
         import torchvision
 
         return torchvision.models.get_model(name, weights=None, **source.arguments)
+    if scheme == "explanans":
+        return _own(name)(**source.arguments)
     return _call_factory(source.spec, source.arguments)
 
 
@@ -201,6 +203,22 @@ def _from_torchvision(name: str, weights: str | Path | None) -> Loaded:
     return Loaded(module, Source(f"torchvision:{name}"), published.meta["categories"], "softmax", preprocessing)
 
 
+def _own(name: str) -> Callable[..., nn.Module]:
+    from explanans.classifiers import CLASSIFIERS
+
+    if name not in CLASSIFIERS:
+        raise InputError(f"there is no classifier explanans:{name}; take one of {sorted(CLASSIFIERS)}.")
+    return CLASSIFIERS[name]
+
+
+def _from_explanans(name: str, weights: str | Path | None) -> Loaded:
+    _own(name)
+    raise InputError(
+        f"explanans:{name} has no published weights, so it can only be trained or loaded from the folder that training "
+        f"saved. Train it: explanans classifier fit explanans:{name} DATA"
+    )
+
+
 def _published(name: str, build_it: Callable[[], nn.Module]) -> nn.Module:
     try:
         return build_it()
@@ -258,4 +276,5 @@ def _from_folder(folder: Path, *, weights: str | Path | None, trust_factory: boo
 BUILDERS: dict[str, Callable[[str, str | Path | None], Loaded]] = {
     "timm": _from_timm,
     "torchvision": _from_torchvision,
+    "explanans": _from_explanans,
 }

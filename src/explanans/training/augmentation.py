@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from torch import nn
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torchvision import tv_tensors
 from torchvision.transforms import v2
 
 from explanans.errors import InputError
 from explanans.preprocessing import Preprocessing
 
-AUGMENTATIONS = ("none", "flip", "crop")
+AUGMENTATIONS = ("none", "flip", "turn", "crop")
+
+
+class QuarterTurns(v2.Transform):
+    """Turn square pictures by 0, 90, 180 or 270 degrees, each as likely."""
+
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        return {"turns": int(torch.randint(4, ()))}
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Tensor:
+        return tv_tensors.wrap(torch.rot90(inpt, params["turns"], (-2, -1)), like=inpt)
 
 
 def augmentation(name: str, preprocessing: Preprocessing) -> nn.Module | None:
@@ -16,6 +30,7 @@ def augmentation(name: str, preprocessing: Preprocessing) -> nn.Module | None:
 
     - "none": the picture as it is (the paper).
     - "flip": mirrored left to right with probability 1/2.
+    - "turn": mirrored, and turned by a multiple of 90 degrees; for square inputs in which no side is up.
     - "crop": a random crop of 50 to 100 % of the area with sides 3:4 to 4:3, resized back; mirrored; brightness,
       contrast and saturation changed by up to a fifth.
     """
@@ -23,6 +38,10 @@ def augmentation(name: str, preprocessing: Preprocessing) -> nn.Module | None:
         return None
     if name == "flip":
         return v2.RandomHorizontalFlip()
+    if name == "turn":
+        if preprocessing.height != preprocessing.width:
+            raise InputError(f"augment='turn' needs a square input, not {preprocessing.height}x{preprocessing.width}.")
+        return v2.Compose([v2.RandomHorizontalFlip(), QuarterTurns()])
     if name == "crop":
         size = (preprocessing.height, preprocessing.width)
         return v2.Compose(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,12 +14,13 @@ import lightning
 import torch
 from lightning.pytorch import LightningModule, Trainer, callbacks
 from lightning.pytorch.callbacks import RichProgressBar
-from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from explanans.errors import InputError
 from explanans.files import atomic_file
+from explanans.training.curves import Curves
 from explanans.version import __version__
 
 LAST = "last.ckpt"
@@ -74,16 +76,6 @@ class Run:
                 raise InputError(f"{name}={getattr(self, name)} must be at least 1.")
 
 
-class EpochLines(callbacks.Callback):
-    """One plain line per epoch, for logs and pipes."""
-
-    def on_validation_epoch_end(self, trainer: Trainer, module: LightningModule) -> None:
-        if trainer.sanity_checking or not trainer.is_global_zero:
-            return
-        figures = "  ".join(f"{name} {float(value):.4f}" for name, value in sorted(trainer.callback_metrics.items()))
-        print(f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  {figures}", flush=True)
-
-
 def check_finite(terms: Mapping[str, Tensor], step: int) -> Tensor:
     """The sum of the terms.
 
@@ -126,7 +118,10 @@ def train(
     hooks: list[callbacks.Callback] = [best, last, *extra]
     if run.patience:
         hooks.append(callbacks.EarlyStopping(monitor, run.min_delta, run.patience, mode=mode))
-    hooks.append(RichProgressBar() if run.progress else EpochLines())
+    bar = run.progress and sys.stdout.isatty()
+    hooks.append(Curves(folder, lines=not bar))
+    if bar:
+        hooks.append(RichProgressBar())
     options: dict[str, Any] = {
         "max_epochs": run.epochs,
         "accelerator": run.accelerator,
@@ -136,12 +131,12 @@ def train(
         "precision": run.precision,
         "accumulate_grad_batches": run.accumulate,
         "gradient_clip_val": run.clip or None,
-        "logger": [CSVLogger(folder, name=None, version=""), TensorBoardLogger(folder, name=None, version="")],
+        "logger": [TensorBoardLogger(folder, name=None, version="")],
         "callbacks": hooks,
         "log_every_n_steps": 10,
         "num_sanity_val_steps": 0,
         "enable_model_summary": False,
-        "enable_progress_bar": run.progress,
+        "enable_progress_bar": bar,
         **(trainer_options or {}),
     }
     checkpoint = folder / LAST

@@ -1,0 +1,222 @@
+"""Train the classifier that is then explained: from ImageNet's weights or from scratch."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from torch import nn
+
+from explanans.data import LabelledImages, loader, open_dataset
+from explanans.errors import InputError
+from explanans.explanandum import ACTIVATIONS, Activation, Explanandum, read_classes
+from explanans.preprocessing import Preprocessing
+from explanans.training.augmentation import augmentation
+from explanans.training.backbone import HALF, find_head, freeze_before, new_classifier
+from explanans.training.classification import ClassifierTraining, validate
+from explanans.training.linear_head import fit_head, head_features
+from explanans.training.optimisation import Optimisation
+from explanans.training.runs import LAST, Run, train
+
+SAVED = "classifier"
+BLANKS, HIDDEN = 0.25, 0.5
+FINE_TUNING = Optimisation(1e-4, weight_decay=0.05, schedule="cosine", average=0.99, freeze_statistics=True)
+FROM_SCRATCH = Optimisation(3e-3, weight_decay=0.05, schedule="cosine", average=0.99)
+
+
+def fit_classifier(
+    spec: str,
+    data: str | Path | LabelledImages,
+    *,
+    classes: Sequence[str] | str | Path | None = None,
+    size: int | None = None,
+    weights: str | Path | None = "published",
+    activation: Activation = "sigmoid",
+    validation: str | Path | LabelledImages | None = None,
+    train_split: str = "train",
+    validation_split: str = "val",
+    head_epochs: int = 100,
+    freeze_backbone: bool = False,
+    trainable_from: str | None = None,
+    augment: str = "crop",
+    blanks: float | None = None,
+    hidden: float | None = None,
+    optimisation: Optimisation | None = None,
+    run: Run | None = None,
+    out: str | Path = "runs/classifier",
+    trainer_options: Mapping[str, Any] | None = None,
+) -> Path:
+    """Train a classifier and save it as an Explanandum.
+
+    With weights to start from, first a linear head is trained on cached features and then the whole network or its
+    last part (linear probing, then fine-tuning: Kumar et al., ICLR 2022). The epoch with the best micro-F1 is kept.
+
+    Args:
+        spec: ``timm:NAME``, ``torchvision:NAME``, ``explanans:small_resnet`` or ``package.module:factory``.
+        data: a data set or its name (``voc:PATH``, ``scenes:PATH``, ``folder:PATH``, ``table:PATH``).
+        classes: C names or a file with one per line; None for all that the data has.
+        size: side of the input in pixels; None takes the architecture's own.
+        weights: "published" (ImageNet), a file, or None for random ones.
+        activation: "sigmoid" (multi-label) or "softmax" (exactly one class per image).
+        validation: where ``validation_split`` is taken from; by default ``data``.
+        train_split, validation_split: a split, with or without a part of it ("train[:90%]").
+        head_epochs: epochs over the cached features, seconds in all; 0, or weights=None, leaves this out.
+        freeze_backbone: train nothing but the head (the paper).
+        trainable_from: name of the first part that is fine-tuned ("blocks.4", "layer4"); None fine-tunes everything.
+        augment: see :func:`explanans.training.augmentation.augmentation`.
+        blanks: pictures with nothing on them, labelled "no class", for each picture of a batch. Without them a
+            classifier may be certain of a class on plain grey, and what it says about masked pictures means little.
+            None: 0.25 for "sigmoid"; 0 for "softmax", which cannot say "no class".
+        hidden: share of the pictures in which up to half of the cells of a 7×7 grid are hidden, for the same reason.
+            None: 0.5 for "sigmoid", 0 for "softmax".
+        optimisation, run: how the weights move; length, machine, seed, resume. None: a recipe for fine-tuning or, with
+            weights=None, for training from scratch.
+        out: the run folder; the classifier is saved in its sub-folder ``classifier``.
+        trainer_options: anything else for Lightning's Trainer.
+
+    Returns:
+        the folder of the saved classifier; its ``explanandum.json`` has the scores on the validation split.
+
+    Raises:
+        InputError: data, architecture or run folder do not fit.
+        TrainingDiverged: the loss became NaN.
+    """
+    run = run or Run()
+    optimisation = optimisation or (FROM_SCRATCH if weights is None else FINE_TUNING)
+    blanks, hidden = _check_blanks(activation, blanks, hidden)
+    _check_parts(weights, optimisation, freeze_backbone, trainable_from)
+    wanted = None if classes is None else read_classes(classes)
+    lightning.seed_everything(run.seed, workers=True, verbose=False)
+    names = wanted or _classes_of(data, train_split)
+    module, source, preprocessing = new_classifier(spec, len(names), weights, size)
+
+    def opened(given: str | Path | LabelledImages, split: str) -> LabelledImages:
+        if isinstance(given, LabelledImages):
+            return given
+        return open_dataset(given, split, classes=names, preprocessing=preprocessing, cache=run.cache)
+
+    plain, held_out = opened(data, train_split), opened(data if validation is None else validation, validation_split)
+    for argument, dataset in (("data", plain), ("validation", held_out)):
+        _check_data(argument, dataset, names, activation, preprocessing)
+    training = copy.copy(plain)
+    training.augment = augmentation(augment, preprocessing)
+    facts = {
+        "data": {
+            "training": {"name": plain.name, "images": len(plain), "hash": plain.fingerprint()},
+            "validation": {"name": held_out.name, "images": len(held_out), "hash": held_out.fingerprint()},
+        },
+        "training": {
+            "weights": None if weights is None else str(weights),
+            "head_epochs": head_epochs,
+            "freeze_backbone": freeze_backbone,
+            "trainable_from": trainable_from,
+            "augment": augment,
+            "blanks": blanks,
+            "hidden": hidden,
+            "optimisation": asdict(optimisation),
+        },
+    }
+    described = {"classes": names, "activation": activation, "preprocessing": preprocessing.to_dict()}
+    if weights is not None and head_epochs and not (Path(out) / LAST).exists():
+        _probe(module, plain, activation, head_epochs, run)
+    if freeze_backbone or trainable_from is not None:
+        freeze_before(module, trainable_from or find_head(module, len(names))[0])
+    trained = ClassifierTraining(
+        module,
+        num_classes=len(names),
+        activation=activation,
+        preprocessing=preprocessing,
+        optimisation=optimisation,
+        blanks=blanks,
+        hidden=hidden,
+        seed=run.seed,
+        channels_last=run.channels_last,
+    )
+    best = train(
+        trained,
+        loader(training, run.batch_size, shuffle=True, seed=run.seed, workers=run.workers, drop_last=True),
+        loader(held_out, run.batch_size, workers=run.workers),
+        out,
+        run,
+        {"source": source.to_dict(), **described, **facts},
+        monitor="val/f1_micro",
+        mode="max",
+        trainer_options=trainer_options,
+    )
+    trained.load_state_dict(torch.load(best, "cpu", weights_only=True)["state_dict"])
+    explanandum = Explanandum(
+        trained.result.cpu(), classes=names, activation=activation, preprocessing=preprocessing, source=source
+    )
+    metrics = validate(explanandum, held_out, run.batch_size)
+    return explanandum.save(Path(out) / SAVED, metrics=metrics, seed=run.seed, **facts)
+
+
+def _probe(module: nn.Module, dataset: LabelledImages, activation: Activation, epochs: int, run: Run) -> None:
+    """Train the head on cached features, where the backbone is as it came."""
+    accelerated = run.accelerator != "cpu" and torch.accelerator.is_available()
+    device = (torch.accelerator.current_accelerator() if accelerated else None) or torch.device("cpu")
+    module.to(device)
+    _, head = find_head(module, len(dataset.classes))
+    precision = torch.autocast(device.type, torch.bfloat16, enabled="bf16" in run.precision)
+    pictures = loader(dataset, max(32, run.batch_size), workers=run.workers)
+    features, labels = head_features(module, head, pictures, precision)
+    fit_head(head, features, labels, activation, epochs=epochs, seed=run.seed)
+    module.cpu()
+
+
+def _classes_of(data: str | Path | LabelledImages, split: str) -> tuple[str, ...]:
+    if isinstance(data, LabelledImages):
+        return data.classes
+    # Which classes there are does not depend on the size of the pictures, of which none is read here.
+    return open_dataset(data, split, preprocessing=Preprocessing(32, HALF, HALF)).classes
+
+
+def _check_blanks(activation: Activation, blanks: float | None, hidden: float | None) -> tuple[float, float]:
+    if activation not in ACTIVATIONS:
+        raise InputError(f"activation={activation!r}; take 'sigmoid' (multi-label) or 'softmax' (single-label).")
+    multi_label = activation == "sigmoid"
+    blanks = BLANKS * multi_label if blanks is None else blanks
+    hidden = HIDDEN * multi_label if hidden is None else hidden
+    if not 0 <= blanks <= 1 or not 0 <= hidden <= 1 or (blanks and not multi_label):
+        raise InputError(
+            f"blanks={blanks}, hidden={hidden} with activation={activation!r}; give shares in [0, 1], and blanks=0 for "
+            "'softmax', which has no way to say that there is no class."
+        )
+    return blanks, hidden
+
+
+def _check_parts(
+    weights: str | Path | None, optimisation: Optimisation, freeze_backbone: bool, trainable_from: str | None
+) -> None:
+    partial = freeze_backbone or trainable_from is not None or optimisation.freeze_statistics
+    if weights is None and partial:
+        raise InputError(
+            "weights=None with freeze_backbone, trainable_from or freeze_statistics: random weights would stay random. "
+            "Train everything, or name weights."
+        )
+    if freeze_backbone and trainable_from is not None:
+        raise InputError(f"freeze_backbone and trainable_from={trainable_from!r} exclude each other; give one.")
+
+
+def _check_data(
+    argument: str,
+    dataset: LabelledImages,
+    classes: Sequence[str],
+    activation: Activation,
+    preprocessing: Preprocessing,
+) -> None:
+    if tuple(dataset.classes) != tuple(classes):
+        raise InputError(f"{argument}: has the classes {dataset.classes}; wanted are {tuple(classes)}.")
+    if dataset.preprocessing != preprocessing:
+        raise InputError(f"{argument}: was opened with {dataset.preprocessing}; this classifier needs {preprocessing}.")
+    if activation == "softmax" and bool((dataset.labels.sum(1) != 1).any()):
+        index = int((dataset.labels.sum(1) != 1).nonzero()[0])
+        raise InputError(
+            f"{argument}: image {dataset.names[index]} has {int(dataset.labels[index].sum())} classes, and "
+            "activation='softmax' wants exactly one per image; take activation='sigmoid'."
+        )

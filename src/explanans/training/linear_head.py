@@ -1,0 +1,57 @@
+"""A linear head on the features of a frozen backbone, trained to convergence in seconds."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.data import DataLoader
+
+from explanans.explainer import evaluating
+from explanans.explanandum import Activation
+from explanans.objectives.base import classification_loss
+
+BATCH, RATE, DECAY, DROPOUT = 256, 1e-3, 1e-2, 0.3
+
+
+@torch.no_grad()
+def head_features(
+    module: nn.Module, head: nn.Linear, pictures: DataLoader, autocast: AbstractContextManager[object]
+) -> tuple[Tensor, Tensor]:
+    """What the head sees of every picture and of its mirror image, (2 N, D), and the labels (2 N, C)."""
+    seen: list[Tensor] = []
+    handle = head.register_forward_pre_hook(lambda part, inputs: seen.append(inputs[0].float()))
+    labels: list[Tensor] = []
+    try:
+        with evaluating(module), autocast:
+            for batch in pictures:
+                images = batch["image"].to(head.weight.device)
+                for each in (images, images.flip(-1)):
+                    module(each)
+                    labels.append(batch["labels"].to(images.device))
+    finally:
+        handle.remove()
+    return torch.cat(seen), torch.cat(labels)
+
+
+def fit_head(
+    head: nn.Linear, features: Tensor, labels: Tensor, activation: Activation, *, epochs: int, seed: int
+) -> float:
+    """Train ``head`` on cached features (M, D) by AdamW with dropout; returns the mean loss of the last epoch."""
+    generator = torch.Generator().manual_seed(seed)
+    optimiser = torch.optim.AdamW(head.parameters(), lr=RATE, weight_decay=DECAY)
+    mean = float("nan")
+    for _ in range(epochs):
+        total = 0.0
+        for rows in torch.randperm(len(features), generator=generator).split(BATCH):
+            rows = rows.to(features.device)
+            logits = head(functional.dropout(features[rows], DROPOUT))
+            loss = classification_loss(logits, labels[rows], activation)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            total += float(loss) * len(rows)
+        mean = total / len(features)
+    return mean
