@@ -50,20 +50,23 @@ class GradCAM:
             )
         asked = multi_hot(targets, self.explanandum.classes, len(images), images.device)
         maps = images.new_zeros(*asked.shape, *images.shape[-2:])
-        if not asked.any():
-            return maps
+        if asked.any():
+            maps[asked] = F.interpolate(self.coarse(images, asked)[:, None], images.shape[-2:], mode="bilinear")[:, 0]
+        return maps
+
+    def coarse(self, images: Tensor, asked: Tensor) -> Tensor:
+        """The maps at the layer's own resolution, (P, h, w): one for each true entry of ``asked`` (N, C), in order."""
         with torch.enable_grad():
             activations, logits = self._forward(images.detach())
+            cams = images.new_zeros(*asked.shape, *activations.shape[-2:])
             for index in asked.any(0).nonzero().flatten().tolist():
                 rows = asked[:, index]
                 # Images do not influence each other in evaluation mode, so one gradient of the sum serves them all.
                 (gradients,) = torch.autograd.grad(
                     logits[rows, index].sum(), activations, retain_graph=True, materialize_grads=True
                 )
-                cam = grad_cam(activations.detach()[rows], gradients[rows])
-                upsampled = F.interpolate(cam[:, None].to(maps.dtype), images.shape[-2:], mode="bilinear")
-                maps[rows, index] = upsampled[:, 0]
-        return maps
+                cams[rows, index] = grad_cam(activations.detach()[rows], gradients[rows]).to(cams.dtype)
+        return cams[asked]
 
     def _forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """The layer's output, as the leaf at which the graph begins, and the logits."""

@@ -24,6 +24,7 @@ class _Probe:
         self.height, self.width = height, width
         self.name: str | None = None
         self.sequence: str | None = None
+        self.by_size: dict[tuple[int, int], str] = {}
         self._output: Tensor | None = None
         self._pooled: list[Tensor] = []
 
@@ -34,13 +35,18 @@ class _Probe:
             self._pooled.append(output)
         elif output is self._output:
             # A block that ends in this layer returns the very same tensor, and its name says more.
-            self.name = name
+            self._found(name, output)
         elif self._is_spatial(output):
             # Dropout in evaluation mode and containers hand a pooled tensor on unchanged.
             if not any(output is pooled for pooled in self._pooled):
-                self.name, self._output, self.sequence = name, output, None
+                self._output, self.sequence = output, None
+                self._found(name, output)
         elif sum(side > 1 for side in output.shape[1:]) > 1:
             self.sequence = f"{name} {tuple(output.shape)}"
+
+    def _found(self, name: str, output: Tensor) -> None:
+        self.name = name
+        self.by_size[output.shape[2], output.shape[3]] = name
 
     def _is_spatial(self, output: Tensor) -> bool:
         """(1, C, h, w) with more than one position, no larger than the image and of its aspect ratio.
@@ -67,6 +73,32 @@ def _watched(module: nn.Module, probe: _Probe) -> Iterator[None]:
             handle.remove()
 
 
+def _probed(explanandum: Explanandum) -> _Probe:
+    height, width = explanandum.preprocessing.height, explanandum.preprocessing.width
+    probe = _Probe(height, width)
+    like = next((value for value in explanandum.module.state_dict().values() if value.is_floating_point()), None)
+    like = torch.zeros(()) if like is None else like
+    with torch.no_grad(), _watched(explanandum.module, probe):
+        explanandum(like.new_zeros(1, 3, height, width))
+    return probe
+
+
+def layer_of_stride(explanandum: Explanandum, stride: int = 16) -> str:
+    """Name of the last module whose output is as fine as one position per ``stride`` x ``stride`` pixels, or finer.
+
+    Raises:
+        InputError: the classifier has no spatial output that fine.
+    """
+    wanted = explanandum.preprocessing.height // stride
+    sizes = {size: name for size, name in _probed(explanandum).by_size.items() if size[0] >= wanted}
+    if not sizes:
+        raise InputError(
+            f"layer: the classifier has no spatial output of stride {stride} or finer; name a layer, as in "
+            "explanandum.module.named_modules()."
+        )
+    return sizes[min(sizes)]
+
+
 def last_spatial_layer(explanandum: Explanandum) -> str:
     """Name of the module with the last spatial output (N, C, h, w), h·w > 1, before pooling.
 
@@ -77,12 +109,7 @@ def last_spatial_layer(explanandum: Explanandum) -> str:
         InputError: there is none, or token sequences follow it, as in a vision transformer, whose only convolution
             cuts the image into patches.
     """
-    height, width = explanandum.preprocessing.height, explanandum.preprocessing.width
-    probe = _Probe(height, width)
-    like = next((value for value in explanandum.module.state_dict().values() if value.is_floating_point()), None)
-    like = torch.zeros(()) if like is None else like
-    with torch.no_grad(), _watched(explanandum.module, probe):
-        explanandum(like.new_zeros(1, 3, height, width))
+    probe = _probed(explanandum)
     advice = "Name a layer whose output is (N, C, h, w): layer='…', as in explanandum.module.named_modules()."
     if probe.name is None:
         raise InputError(f"layer: no module of the classifier has a spatial output (N, C, h, w). {advice}")

@@ -38,7 +38,8 @@ class LightFPN(nn.Module):
     """Feature pyramid (Lin et al. 2017) with depthwise-separable smoothing over a timm encoder.
 
     Images (N, 3, H, W) → logits (N, C, H/4, W/4): a quarter of the resolution holds what a classifier's features know,
-    and the Explainer enlarges it.
+    and the Explainer enlarges it. The two deepest levels add logits of their own, so that the classes are told apart
+    early and the pyramid only has to refine them.
     """
 
     def __init__(self, encoder: nn.Module, num_classes: int, width: int = 96) -> None:
@@ -50,6 +51,11 @@ class LightFPN(nn.Module):
         self.lateral = nn.ModuleList(nn.Conv2d(count, width, 1) for count in channels)
         self.smooth = nn.ModuleList(Smooth(width) for _ in channels)
         self.head = mask_head(width, num_classes)
+        # Straight from the deepest features, which know the class from the first step on.
+        self.coarse = nn.ModuleList(nn.Conv2d(count, num_classes, 1) for count in channels[-2:])
+        for head in self.coarse:
+            nn.init.normal_(head.weight, std=0.01)
+            nn.init.zeros_(head.bias)
 
     def forward(self, images: Tensor) -> Tensor:
         require_multiple(images.shape[-2], images.shape[-1], self.multiple)
@@ -62,7 +68,12 @@ class LightFPN(nn.Module):
             if merged is not None:
                 level = level + functional.interpolate(merged, level.shape[-2:], mode="bilinear", align_corners=False)
             merged = smooth(level)
-        return self.head(merged)
+        logits = self.head(merged)
+        for head, feature in zip(self.coarse, features[-2:], strict=True):
+            logits = logits + functional.interpolate(
+                head(feature), logits.shape[-2:], mode="bilinear", align_corners=False
+            )
+        return logits
 
 
 def light_fpn(encoder: str, num_classes: int, encoder_weights: EncoderWeights) -> nn.Module:

@@ -7,15 +7,15 @@ from typing import Any
 
 from explanans.errors import InputError
 from explanans.objectives.base import Objective
+from explanans.objectives.guided import Guided
 from explanans.objectives.stalder2022 import Stalder2022
-from explanans.objectives.straight_through import StraightThrough
 
 OBJECTIVES: dict[str, type[Any]] = {
     "stalder2022": Stalder2022,
-    "straight_through": StraightThrough,
+    "guided": Guided,
 }
 
-__all__ = ["OBJECTIVES", "Objective", "Stalder2022", "StraightThrough", "make_objective"]
+__all__ = ["OBJECTIVES", "Guided", "Objective", "Stalder2022", "make_objective"]
 
 
 def make_objective(name: str, **settings: Any) -> Objective:

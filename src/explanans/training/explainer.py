@@ -19,6 +19,7 @@ from explanans.explainer import Explainer, upsample
 from explanans.masking import apply_mask, make_fill, merge
 from explanans.objectives import Objective, make_objective
 from explanans.training.augmentation import augmentation
+from explanans.training.depthwise import quick_depthwise
 from explanans.training.optimisation import Optimisation, update_average
 from explanans.training.runs import Run, check_finite, train
 
@@ -80,9 +81,10 @@ class ExplainerTraining(LightningModule):
 
     def _step(self, stage: str, network: nn.Module, batch: Batch, progress: float, seed: int) -> Tensor:
         images = batch["image"].contiguous(memory_format=self.memory_format)
-        logits = network(images).float()
         generator = torch.Generator(images.device).manual_seed(seed)
-        terms = self.objective(logits, images, batch["labels"], self.explainer.explanandum, progress, generator)
+        with quick_depthwise(images.device):
+            logits = network(images).float()
+            terms = self.objective(logits, images, batch["labels"], self.explainer.explanandum, progress, generator)
         loss = check_finite(terms, self.trainer.global_step)
         logged = {"loss": loss, **terms}
         self.log_dict(
@@ -126,7 +128,7 @@ def fit(
     validation: str | Path | LabelledImages | None = None,
     train_split: str = "train",
     validation_split: str = "val",
-    objective: str | Objective = "straight_through",
+    objective: str | Objective = "guided",
     objective_options: Mapping[str, Any] | None = None,
     augment: str = "flip",
     optimisation: Optimisation | None = None,

@@ -1,0 +1,105 @@
+"""Grad-CAM that is carried over the whole object by the classifier's own features."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from explanans.explanandum import Explanandum
+from explanans.methods.grad_cam import GradCAM
+from explanans.methods.layers import find_layer, layer_of_stride
+from explanans.refinement import adapt_to_pixels, spread, stretch
+from explanans.targets import Target, multi_hot
+
+
+class SpreadCAM:
+    """Grad-CAM → random walk along the features of stride 16 → refinement to the colours of the picture.
+
+    ``spread_cam(images, targets)`` → maps (N, C, H, W) in [0, 1], each stretched from its own 0 to 1. The classifier
+    sees the images enlarged by ``scale``, which makes the maps finer. See :func:`~explanans.refinement.spread` and
+    :func:`~explanans.refinement.adapt_to_pixels` for the steps; the guide of
+    :class:`~explanans.objectives.guided.Guided`.
+
+    Args:
+        explanandum: a classifier with spatial layers that takes larger images than it was trained for.
+        scale: side of the enlarged image over the side of the image.
+        power, steps: of the walk.
+        layer, feature_layer: names of the layers for Grad-CAM and for the features; None finds them.
+
+    Raises:
+        InputError: as :class:`~explanans.methods.grad_cam.GradCAM`; no layer is as fine as stride 16.
+    """
+
+    def __init__(
+        self,
+        explanandum: Explanandum,
+        *,
+        scale: float = 1.5,
+        power: float = 2.0,
+        steps: int = 3,
+        layer: str | None = None,
+        feature_layer: str | None = None,
+    ) -> None:
+        self.explanandum = explanandum
+        self.scale, self.power, self.steps = scale, power, steps
+        self.cam = GradCAM(explanandum, layer)
+        self.feature_layer_name = feature_layer or layer_of_stride(explanandum)
+        self.feature_layer = find_layer(explanandum, self.feature_layer_name)
+
+    def __call__(self, images: Tensor, targets: Target) -> Tensor:
+        asked = multi_hot(targets, self.explanandum.classes, len(images), images.device)
+        maps = images.new_zeros(*asked.shape, *images.shape[-2:])
+        if asked.any():
+            height, width = images.shape[-2:]
+            fine = self.at(images, asked, (max(1, height // 4), max(1, width // 4)))
+            maps[asked] = functional.interpolate(fine[:, None], (height, width), mode="bilinear")[:, 0]
+        return maps
+
+    def at(
+        self,
+        images: Tensor,
+        asked: Tensor,
+        size: tuple[int, int],
+        *,
+        scale: float | None = None,
+        seeds: Tensor | None = None,
+        share: float = 0.0,
+    ) -> Tensor:
+        """The maps at ``size``, (P, h, w): one for each true entry of ``asked`` (N, C), in order.
+
+        The walk starts from Grad-CAM mixed with a ``share`` of ``seeds`` (P, h, w): masks from elsewhere, each
+        stretched from 0 to 1 as Grad-CAM is.
+        """
+        sides = [32 * round(side * (scale or self.scale) / 32) or 32 for side in images.shape[-2:]]
+        enlarged = functional.interpolate(images, sides, mode="bicubic", align_corners=False)
+        captured: list[Tensor] = []
+        handle = self.feature_layer.register_forward_hook(_keep(captured))
+        try:
+            cams = self.cam.coarse(enlarged.contiguous(memory_format=_layout(images)), asked)
+        finally:
+            handle.remove()
+        image = asked.nonzero()[:, 0]
+        features = captured[0].to(cams.dtype)
+        with torch.no_grad():
+            grid = functional.interpolate(stretch(cams)[:, None], features.shape[-2:], mode="bilinear")[:, 0]
+            if seeds is not None and share:
+                own = functional.interpolate(seeds.to(grid.dtype)[:, None], features.shape[-2:], mode="area")[:, 0]
+                grid = torch.lerp(grid, stretch(own), share)
+            walked = stretch(spread(grid, features[image], self.power, self.steps))
+            fine = functional.interpolate(walked[:, None], size, mode="bilinear")[:, 0]
+            return stretch(adapt_to_pixels(fine, functional.interpolate(images, size, mode="area")[image]))
+
+
+def _keep(captured: list[Tensor]) -> Any:
+    def hook(module: Any, inputs: Any, output: Tensor) -> None:
+        captured.append(output.detach())
+
+    return hook
+
+
+def _layout(images: Tensor) -> torch.memory_format:
+    channels_last = images.is_contiguous(memory_format=torch.channels_last) and not images.is_contiguous()
+    return torch.channels_last if channels_last else torch.contiguous_format

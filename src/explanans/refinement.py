@@ -1,0 +1,93 @@
+"""Bring coarse maps and pictures into line: spreading along features, adapting to colours, variation at edges."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+def stretch(maps: Tensor) -> Tensor:
+    """(v − min) / (max − min) over the last two dimensions; a constant map becomes 0."""
+    low, high = maps.amin((-2, -1), keepdim=True), maps.amax((-2, -1), keepdim=True)
+    return (maps - low) / (high - low).clamp(min=1e-6)
+
+
+def spread(maps: Tensor, features: Tensor, power: float = 2.0, steps: int = 3) -> Tensor:
+    """Let a map flow to the places whose features are alike.
+
+    A random walk m ← T m, ``steps`` times, with T the row-normalised affinity max(0, cos(f_i, f_j))^power between all
+    pairs of positions, features centred over the image (in the spirit of Ahn & Kwak 2018, who learn the affinity). A
+    class activation map marks the most telling part; the walk carries it over the rest of the object.
+
+    Args:
+        maps: (N, h, w).
+        features: (N, K, h, w), of the same images. Costs (h·w)² memory per image.
+    """
+    count, _, height, width = features.shape
+    positions = features.flatten(2)
+    positions = functional.normalize(positions - positions.mean(2, keepdim=True), dim=1)
+    affinity = (positions.transpose(1, 2) @ positions).clamp(min=0) ** power
+    transition = affinity / affinity.sum(2, keepdim=True).clamp(min=1e-6)
+    flowing = maps.reshape(count, height * width, 1)
+    for _ in range(steps):
+        flowing = transition @ flowing
+    return flowing.view(count, height, width)
+
+
+def adapt_to_pixels(maps: Tensor, images: Tensor, steps: int = 10, reaches: tuple[int, ...] = (1, 2, 4, 8)) -> Tensor:
+    """Local averaging that stops at colour edges: pixel-adaptive mask refinement (Araslanov & Roth, CVPR 2020).
+
+    m_i ← Σ_j a_ij m_j over the 8 neighbours j at each distance in ``reaches``, where a_ij is the softmax over j of
+    −mean over channels of |x_i − x_j| / (0.3 σ_i), σ_i the standard deviation of the colours around i.
+
+    Args:
+        maps: (N, h, w).
+        images: (N, 3, h, w), at the maps' resolution.
+    """
+
+    def neighbours(values: Tensor) -> Tensor:
+        height, width = values.shape[-2:]
+        shifted = []
+        for reach in reaches:
+            padded = functional.pad(values, (reach,) * 4, mode="replicate")
+            shifted += [
+                padded[:, :, down : down + height, right : right + width]
+                for down in (0, reach, 2 * reach)
+                for right in (0, reach, 2 * reach)
+                if (down, right) != (reach, reach)
+            ]
+        return torch.stack(shifted, dim=2)
+
+    around = neighbours(images)
+    own = images[:, :, None]
+    deviation = torch.cat([around, own], dim=2).std(2, keepdim=True)
+    weights = (-(around - own).abs() / (0.3 * deviation + 1e-6)).mean(1, keepdim=True).softmax(2)
+    refined = maps[:, None]
+    for _ in range(steps):
+        refined = (neighbours(refined) * weights).sum(2)
+    return refined[:, 0]
+
+
+def edge_aware_variation(masks: Tensor, images: Tensor, contrast: float = 0.3) -> Tensor:
+    """Mean of w · |difference| over pairs of pixels in four directions, one and two pixels apart.
+
+    w = exp(−‖colour difference‖² / (2 · contrast²)) in the images' normalised colours, so that a mask is free to change
+    where the picture does: the pairwise term of Krähenbühl & Koltun (2011) over close neighbours only.
+
+    Args:
+        masks: (N, h, w) in [0, 1].
+        images: (N, 3, h, w), at the masks' resolution.
+    """
+    total, pairs = masks.new_zeros(()), 0
+    height, width = masks.shape[-2:]
+    for reach in (1, 2):
+        for down, right in ((0, reach), (reach, 0), (reach, reach), (reach, -reach)):
+            if height <= down or width <= abs(right):
+                continue
+            here = (..., slice(down, height), slice(max(right, 0), width + min(right, 0)))
+            there = (..., slice(0, height - down), slice(max(-right, 0), width - max(right, 0)))
+            weight = torch.exp(-(images[here] - images[there]).square().sum(1) / (2 * contrast**2))
+            total = total + (weight * (masks[here] - masks[there]).abs()).mean()
+            pairs += 1
+    return total / max(1, pairs)
