@@ -50,12 +50,16 @@ def atomic_folder(path: str | Path, *, replace_if_holds: str | None = None) -> I
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o777 & ~umask)
-        previous = None
         if path.exists():
             previous = path.with_name(f".{path.name}.previous.{os.getpid()}")
             path.replace(previous)
-        temporary.replace(path)
-        if previous is not None:
+            try:
+                temporary.replace(path)
+            except OSError:
+                previous.replace(path)
+                raise
             shutil.rmtree(previous)
+        else:
+            temporary.replace(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
