@@ -12,6 +12,12 @@ def listing(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
+def fill_and_raise(folder: Path, error: type[BaseException]) -> None:
+    with atomic_folder(folder, replace_if_holds="mark") as temporary:
+        (temporary / "mark").write_text("half")
+        raise error
+
+
 def test_a_file_appears_when_the_block_ends(tmp_path: Path) -> None:
     target = tmp_path / "deep" / "result.json"
     with atomic_file(target) as temporary:
@@ -26,9 +32,14 @@ def test_a_file_appears_when_the_block_ends(tmp_path: Path) -> None:
 def test_an_interrupted_block_leaves_the_old_file(tmp_path: Path, error: type[BaseException]) -> None:
     target = tmp_path / "result.json"
     target.write_text("old")
-    with pytest.raises(error), atomic_file(target) as temporary:
-        temporary.write_text("half")
-        raise error
+
+    def fail() -> None:
+        with atomic_file(target) as temporary:
+            temporary.write_text("half")
+            raise error
+
+    with pytest.raises(error):
+        fail()
     assert target.read_text() == "old"
     assert listing(tmp_path) == ["result.json"]
 
@@ -55,18 +66,16 @@ def test_a_folder_appears_when_the_block_ends(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_an_interrupted_block_leaves_no_folder(tmp_path: Path, error: type[BaseException]) -> None:
-    with pytest.raises(error), atomic_folder(tmp_path / "result") as temporary:
-        (temporary / "mark").write_text("1")
-        raise error
+    with pytest.raises(error):
+        fill_and_raise(tmp_path / "result", error)
     assert listing(tmp_path) == []
 
 
 def test_an_interrupted_block_leaves_the_old_folder(tmp_path: Path) -> None:
     with atomic_folder(tmp_path / "result") as temporary:
         (temporary / "mark").write_text("old")
-    with pytest.raises(ValueError), atomic_folder(tmp_path / "result", replace_if_holds="mark") as temporary:
-        (temporary / "mark").write_text("half")
-        raise ValueError
+    with pytest.raises(KeyError):
+        fill_and_raise(tmp_path / "result", KeyError)
     assert (tmp_path / "result" / "mark").read_text() == "old"
     assert listing(tmp_path) == ["result"]
 

@@ -58,7 +58,7 @@ def load(
     scheme, colon, name = spec.partition(":")
     if colon and scheme in BUILDERS:
         return BUILDERS[scheme](name, weights)
-    if colon and "." in f"{scheme}." and scheme.replace(".", "").replace("_", "").isalnum() and name.isidentifier():
+    if colon and name.isidentifier() and all(part.isidentifier() for part in scheme.split(".")):
         return _from_factory(spec, weights)
     raise InputError(
         f"classifier {spec!r} is neither an existing folder nor a known name; take one of "
@@ -99,15 +99,19 @@ def save_state(module: nn.Module, config: Mapping[str, Any], folder: Path, confi
         path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 
-def read_config(folder: Path, name: str, kind: str, saver: str) -> dict[str, Any]:
-    """The JSON description in a saved folder."""
+def read_config(folder: Path, name: str, kind: str, saver: str, keys: Sequence[str] = ()) -> dict[str, Any]:
+    """The JSON description in a saved folder, which must have ``keys``."""
     path = folder / name
     if not path.is_file():
         raise InputError(f"{folder} is no saved {kind}: it holds no {name}. Save one with {saver}.")
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        config = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise InputError(f"{path} is not valid JSON ({error}); it is damaged. Save the {kind} again.") from error
+    lacking = [key for key in keys if key not in config] if isinstance(config, dict) else list(keys)
+    if lacking:
+        raise InputError(f"{path} lacks {', '.join(lacking)}; it is no description of a {kind}. Save the {kind} again.")
+    return config
 
 
 def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
@@ -120,7 +124,7 @@ def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
     if not path.is_file():
         raise InputError(f"weights={str(path)!r} is no file; give a .safetensors file or a PyTorch state dict.")
     try:
-        return load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
+        weights = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
     except SafetensorError as error:
         raise InputError(
             f"{path} cannot be read as safetensors ({error}); it is damaged or truncated. Copy it again."
@@ -130,39 +134,42 @@ def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
             f"{path} cannot be read as plain weights ({type(error).__name__}). It is damaged, or a pickle with code in "
             "it, which is never executed here; save the state dict with safetensors.torch.save_file."
         ) from error
+    if not isinstance(weights, dict) or not all(isinstance(value, torch.Tensor) for value in weights.values()):
+        raise InputError(f"{path} holds no state dict (names and tensors); save module.state_dict() and nothing else.")
+    return weights
 
 
 def load_weights(module: nn.Module, path: str | Path, *, exact: bool = True) -> None:
     """Load a state dict from ``.safetensors`` or a ``weights_only`` PyTorch file, cast to the module's dtypes.
 
     Args:
-        module: gets the weights.
+        module: gets the weights. Batch norm's counters may be absent.
         path: the file.
-        exact: every name must match; otherwise the weights of a head with another shape are left as they are, and
-            batch-norm counters may be absent.
+        exact: all names and shapes must match; otherwise the file may hold more, and a head for another number of
+            classes (which differs in its first dimension only) is left as it is.
 
     Raises:
         InputError: as :func:`read_weights`, and names or shapes that do not fit.
     """
     tensors = read_weights(path)
     own = module.state_dict()
-    if not exact:
-        tensors = {name: tensor for name, tensor in tensors.items() if name in own and tensor.shape == own[name].shape}
-    counters = {name for name in own if name.endswith("num_batches_tracked")}
-    missing = set(own) - set(tensors) - counters
-    surplus = set(tensors) - set(own)
-    wrong = {name for name in set(own) & set(tensors) if own[name].shape != tensors[name].shape}
-    if wrong or (exact and (missing or surplus)):
+    missing = {name for name in own if name not in tensors and not name.endswith("num_batches_tracked")}
+    surplus = set(tensors) - set(own) if exact else set()
+    wrong = {name for name in own if name in tensors and own[name].shape != tensors[name].shape}
+    heads = set() if exact else {name for name in wrong if own[name].shape[1:] == tensors[name].shape[1:]}
+    if missing or surplus or wrong - heads:
         raise InputError(
             f"{path} does not fit the {type(module).__name__}: missing {sorted(missing)[:3]}, unknown "
-            f"{sorted(surplus)[:3]}, other shape {sorted(wrong)[:3]}. Name the architecture that it was saved from."
+            f"{sorted(surplus)[:3]}, other shape {sorted(wrong - heads)[:3]}. Name the architecture that it was saved "
+            "from."
         )
-    module.load_state_dict({name: tensors[name].to(own[name].dtype) for name in own if name in tensors}, strict=False)
+    fitting = {name: tensors[name].to(own[name].dtype) for name in own if name in tensors and name not in heads}
+    module.load_state_dict(fitting, strict=False)
 
 
 def _from_timm(name: str, weights: str | Path | None) -> Loaded:
     import timm
-    from timm.data import ImageNetInfo, resolve_model_data_config
+    from timm.data import resolve_model_data_config
 
     if not timm.is_model(name.split(".")[0]):
         close = timm.list_models(f"*{name.split('_')[0]}*")[:8]
@@ -177,30 +184,51 @@ def _from_timm(name: str, weights: str | Path | None) -> Loaded:
     return Loaded(
         module,
         Source(f"timm:{name}"),
-        classes=list(ImageNetInfo().label_descriptions()) if is_imagenet else None,
+        classes=_imagenet_names() if is_imagenet else None,
         activation="softmax" if is_imagenet else None,
         preprocessing=Preprocessing(data["input_size"][1:], data["mean"], data["std"], data["interpolation"]),
     )
 
 
+# torchvision sets these only where it loads weights itself, and the same weights mean something else without them.
+_TORCHVISION_ARGUMENTS = {
+    name: {"transform_input": True, "aux_logits": True, "init_weights": False} for name in ("googlenet", "inception_v3")
+}
+
+
+def _imagenet_names() -> list[str]:
+    """The 1000 names; the two cranes, a bird and a machine, are told apart by their WordNet numbers."""
+    from timm.data import ImageNetInfo
+
+    info = ImageNetInfo()
+    names = list(info.label_descriptions())
+    return [
+        f"{name} ({number})" if names.count(name) > 1 else name
+        for name, number in zip(names, info.label_names(), strict=True)
+    ]
+
+
 def _from_torchvision(name: str, weights: str | Path | None) -> Loaded:
     import torchvision
 
-    try:
-        published = torchvision.models.get_model_weights(name).DEFAULT
-    except ValueError as error:
-        close = [known for known in torchvision.models.list_models() if known.startswith(name[:4])][:8]
-        raise InputError(f"torchvision has no model {name!r}; close to it: {', '.join(close) or 'nothing'}.") from error
+    # Of this module alone: segmentation, detection and video models are listed too, but are no classifiers of images.
+    names = torchvision.models.list_models(module=torchvision.models)
+    if name not in names:
+        close = [known for known in names if known.startswith(name[:4])][:8]
+        raise InputError(f"torchvision has no classifier {name!r}; close to it: {', '.join(close) or 'nothing'}.")
+    published = torchvision.models.get_model_weights(name).DEFAULT
+    source = Source(f"torchvision:{name}", _TORCHVISION_ARGUMENTS.get(name, {}))
     if weights is None:
-        module = _published(f"torchvision:{name}", lambda: torchvision.models.get_model(name, weights=published))
+        arguments = source.arguments
+        module = _published(source.spec, lambda: torchvision.models.get_model(name, weights=published, **arguments))
     else:
-        module = torchvision.models.get_model(name, weights=None)
+        module = build(source)
         load_weights(module, weights)
     transform = published.transforms()
     preprocessing = Preprocessing(
         transform.crop_size[0], tuple(transform.mean), tuple(transform.std), transform.interpolation.value
     )
-    return Loaded(module, Source(f"torchvision:{name}"), published.meta["categories"], "softmax", preprocessing)
+    return Loaded(module, source, published.meta["categories"], "softmax", preprocessing)
 
 
 def _own(name: str) -> Callable[..., nn.Module]:
@@ -249,7 +277,8 @@ def _from_factory(spec: str, weights: str | Path | None) -> Loaded:
 
 
 def _from_folder(folder: Path, *, weights: str | Path | None, trust_factory: bool) -> Loaded:
-    config = read_config(folder, CONFIG, "classifier", "Explanandum.save")
+    keys = ("source", "classes", "activation", "preprocessing", "weights_hash")
+    config = read_config(folder, CONFIG, "classifier", "Explanandum.save", keys)
     if config["source"] is None:
         raise InputError(
             f"{folder} was saved from a module in hand, so its architecture is not known; build the module, load "

@@ -203,9 +203,8 @@ def test_two_by_two_by_hand() -> None:
     settings = Stalder2022(minimum_area=0.25, maximum_area=0.5)
     terms = settings(torch.stack([m, n])[None].logit(), 4 * torch.ones(1, 3, 2, 2), torch.tensor([[1, 0]]), explained)
     kept = 4 * 0.5
-    assert float(terms["classification"]) == pytest.approx(
-        (math.log1p(math.exp(-kept)) + math.log1p(math.exp(kept))) / 2
-    )
+    wanted = (math.log1p(math.exp(-kept)) + math.log1p(math.exp(kept))) / 2
+    assert float(terms["classification"]) == pytest.approx(wanted)
     assert float(terms["entropy"]) == pytest.approx(math.log(0.5) / 2)
     assert float(terms["area_bound"]) == pytest.approx((0.25 + 0.5 + 0.25) / 4)
     assert float(terms["area_target"]) == pytest.approx(0.1 * 0.5)
@@ -254,10 +253,10 @@ def test_the_fill_is_what_hidden_pixels_become() -> None:
 def test_bad_settings_are_named() -> None:
     with pytest.raises(InputError, match=r"minimum_area=0.5.*maximum_area=0.3"):
         Stalder2022(minimum_area=0.5)
-    with pytest.raises(InputError, match="ignorance='entropy'.*softmax.*sigmoid.*absent"):
+    with pytest.raises(InputError, match=r"ignorance='entropy'.*softmax.*sigmoid.*absent"):
         Stalder2022(ignorance="entropy")
-    with pytest.raises(InputError, match="objective='rise'.*stalder2022"):
+    with pytest.raises(InputError, match=r"objective='rise'.*stalder2022"):
         make_objective("rise")
-    with pytest.raises(InputError, match="no setting lambda_e.*entropy_weight"):
+    with pytest.raises(InputError, match=r"no setting lambda_e.*entropy_weight"):
         make_objective("stalder2022", lambda_e=1)
     assert make_objective("stalder2022", tv_weight=0.3) == Stalder2022(tv_weight=0.3)
