@@ -44,6 +44,7 @@ class SmallResNet(nn.Module):
 
     def __init__(self, num_classes: int, widths: Sequence[int] = (16, 32, 64, 128)) -> None:
         super().__init__()
+        self.widths = tuple(widths)
         self.stem = nn.Sequential(
             nn.Conv2d(3, widths[0], 3, stride=2, padding=1, bias=False),
             nn.BatchNorm2d(widths[0]),

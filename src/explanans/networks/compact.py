@@ -1,13 +1,16 @@
-"""A small network without a pre-trained encoder, for small pictures and quick trials."""
+"""A small network without ImageNet weights, for small pictures and quick trials."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from explanans.classifiers import SmallResNet
 from explanans.errors import InputError
-from explanans.networks.encoders import EncoderWeights, require_multiple
+from explanans.networks.encoders import EncoderWeights, copy_weights, require_multiple
 from explanans.networks.fpn import mask_head
 
 
@@ -19,6 +22,42 @@ def _convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
     )
 
 
+class PlainEncoder(nn.Module):
+    """Two 3×3 convolutions per level; features at strides 2, 4, 8, …"""
+
+    def __init__(self, widths: Sequence[int] = (24, 32, 48, 96)) -> None:
+        super().__init__()
+        self.widths = tuple(widths)
+        self.levels = nn.ModuleList(
+            nn.Sequential(_convolution(before, after, stride=2), _convolution(after, after))
+            for before, after in zip((3, *widths[:-1]), widths, strict=True)
+        )
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        features: list[Tensor] = []
+        for level in self.levels:
+            features.append(level(features[-1] if features else images))
+        return features
+
+
+class SmallResNetEncoder(nn.Module):
+    """The trunk of :class:`~explanans.classifiers.small_resnet.SmallResNet`, with the same parameter names."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        trunk = SmallResNet(1)
+        self.widths = trunk.widths
+        self.stem, self.blocks = trunk.stem, trunk.blocks
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        level = self.stem(images)
+        features: list[Tensor] = []
+        for block in self.blocks:
+            level = block(level)
+            features.append(level)
+        return features
+
+
 class Compact(nn.Module):
     """Encoder-decoder with skip connections (U-Net, Ronneberger et al. 2015), about 0.4 M parameters.
 
@@ -27,33 +66,44 @@ class Compact(nn.Module):
 
     multiple = 16
 
-    def __init__(self, num_classes: int, widths: tuple[int, ...] = (24, 32, 48, 96)) -> None:
+    def __init__(self, num_classes: int, encoder: PlainEncoder | SmallResNetEncoder) -> None:
         super().__init__()
-        inputs = (3, *widths[:-1])
-        self.down = nn.ModuleList(
-            nn.Sequential(_convolution(before, after, stride=2), _convolution(after, after))
-            for before, after in zip(inputs, widths, strict=True)
-        )
+        self.encoder = encoder
+        widths = encoder.widths
         self.up = nn.ModuleList(
             _convolution(below + skip, skip)
             for below, skip in zip(reversed(widths[1:]), reversed(widths[:-1]), strict=True)
         )
         self.head = mask_head(widths[0], num_classes)
+        # Straight from the deepest features, which know the class from the first step on where they are a classifier's.
+        self.coarse = nn.Conv2d(widths[-1], num_classes, 1)
+        nn.init.zeros_(self.coarse.weight)
+        nn.init.zeros_(self.coarse.bias)  # type: ignore[arg-type]
 
     def forward(self, images: Tensor) -> Tensor:
         require_multiple(images.shape[-2], images.shape[-1], self.multiple)
-        features: list[Tensor] = []
-        for block in self.down:
-            features.append(block(features[-1] if features else images))
-        level = features.pop()
-        for block in self.up:
-            skip = features.pop()
-            enlarged = functional.interpolate(level, skip.shape[-2:], mode="bilinear", align_corners=False)
-            level = block(torch.cat([enlarged, skip], dim=1))
-        return self.head(level)
+        *features, level = self.encoder(images)
+        coarse = self.coarse(level)
+        for block, skip in zip(self.up, reversed(features), strict=True):
+            level = block(torch.cat([_enlarge(level, skip), skip], dim=1))
+        return self.head(level) + _enlarge(coarse, level)
+
+
+def _enlarge(features: Tensor, like: Tensor) -> Tensor:
+    return functional.interpolate(features, like.shape[-2:], mode="bilinear", align_corners=False)
 
 
 def compact(encoder: str, num_classes: int, encoder_weights: EncoderWeights) -> nn.Module:
-    if encoder:
-        raise InputError(f"network='compact/{encoder}': this one has no encoder to choose; drop '/{encoder}'.")
-    return Compact(num_classes)
+    """``compact`` starts from random weights; ``compact/small_resnet`` can take a classifier's trunk."""
+    if encoder == "":
+        return Compact(num_classes, PlainEncoder())
+    if encoder != "small_resnet":
+        raise InputError(f"network='compact/{encoder}': take 'compact' or 'compact/small_resnet'.")
+    if encoder_weights == "published":
+        raise InputError(
+            "encoder_weights='published': small_resnet has none; take 'explanandum' for the classifier's own, or null."
+        )
+    trunk = SmallResNetEncoder()
+    if isinstance(encoder_weights, Mapping):
+        copy_weights(trunk, encoder_weights)
+    return Compact(num_classes, trunk)
