@@ -14,8 +14,9 @@ from explanans.class_explanation import file_stem
 from explanans.data.images import ImageError
 from explanans.errors import InputError
 from explanans.explainer import Explainer
+from explanans.explaining import explain
 from explanans.explanandum import Activation, Explanandum
-from explanans.explanation import Explanation, explain
+from explanans.explanation import Explanation
 from explanans.preprocessing import Preprocessing
 
 CLASSES = ("red", "green", "blue")

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,22 +11,22 @@ import torch
 from huggingface_hub import ModelHubMixin, snapshot_download
 from huggingface_hub.errors import HFValidationError
 from torch import Tensor, nn
-from torch.nn import functional
 
 from explanans import sources
 from explanans.errors import InputError
 from explanans.explanandum import Explanandum
+from explanans.modes import evaluating
 from explanans.networks import build_network
+from explanans.refinement import enlarge
 from explanans.targets import Target, multi_hot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from explanans.explanation import Explanation
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 CLASSIFIER = "classifier"
+KEYS = ("mask_network", "classifier", "facts")
 
 
 class Explainer(nn.Module, ModelHubMixin, library_name="explanans", tags=["explainability"]):
@@ -78,7 +77,7 @@ class Explainer(nn.Module, ModelHubMixin, library_name="explanans", tags=["expla
 
     def logits(self, images: Tensor) -> Tensor:
         """Mask logits E(x) at the images' resolution, (N, C, H, W)."""
-        return upsample(self.head_logits(images), images.shape[-2:])
+        return enlarge(self.head_logits(images), images.shape[-2:])
 
     def forward(self, images: Tensor) -> Tensor:
         """Normalised images (N, 3, H, W) → class masks (N, C, H, W) in [0, 1]."""
@@ -102,8 +101,8 @@ class Explainer(nn.Module, ModelHubMixin, library_name="explanans", tags=["expla
         return masks.amax(1, keepdim=True).expand_as(inputs).clone()
 
     def explain(self, images: Any, **options: Any) -> Explanation | list[Explanation]:
-        """Explain one picture or a sequence of them; see :func:`explanans.explanation.explain`."""
-        from explanans.explanation import explain
+        """Explain one picture or a sequence of them; see :func:`explanans.explaining.explain`."""
+        from explanans.explaining import explain
 
         return explain(self, images, **options)
 
@@ -113,9 +112,10 @@ class Explainer(nn.Module, ModelHubMixin, library_name="explanans", tags=["expla
             "classifier": self.explanandum.identity(),
             "facts": self.facts,
         }
-        sources.save_state(self.network, config, save_directory, CONFIG)
         if self.explanandum.source is not None:
             self.explanandum.save(save_directory / CLASSIFIER)
+        # Last, because a folder without its configuration is refused: one that was interrupted is never half loaded.
+        sources.save_state(self.network, config, save_directory, CONFIG)
 
     @classmethod
     def _from_pretrained(
@@ -152,9 +152,9 @@ class Explainer(nn.Module, ModelHubMixin, library_name="explanans", tags=["expla
                 raise InputError(
                     f"explainer {model_id!r} is no folder here and could not be fetched from the hub ({error})."
                 ) from error
-        config = sources.read_config(folder, CONFIG, "Explainer", "Explainer.save_pretrained")
+        config = sources.read_config(folder, CONFIG, "Explainer", "Explainer.save_pretrained", KEYS)
         explanandum = _matching_classifier(
-            folder, config["explanandum"], explanandum, allow_other_classifier, trust_factory
+            folder, config["classifier"], explanandum, allow_other_classifier, trust_factory
         )
         if network is None and config["mask_network"] is None:
             raise InputError(f"{folder} was saved with a network of your own; pass network=MODULE to load it.")
@@ -163,25 +163,6 @@ class Explainer(nn.Module, ModelHubMixin, library_name="explanans", tags=["expla
         explainer.network_name = config["mask_network"]
         explainer.facts = config["facts"]
         return explainer.eval()
-
-
-def upsample(logits: Tensor, size: Sequence[int]) -> Tensor:
-    """Bilinear, only where the size differs."""
-    if tuple(logits.shape[-2:]) == tuple(size):
-        return logits
-    return functional.interpolate(logits, tuple(size), mode="bilinear", align_corners=False)
-
-
-@contextmanager
-def evaluating(module: nn.Module) -> Iterator[None]:
-    """Evaluation mode inside, every part's own mode restored afterwards."""
-    modes = [(part, part.training) for part in module.modules()]
-    module.eval()
-    try:
-        yield
-    finally:
-        for part, mode in modes:
-            part.training = mode
 
 
 def _encoder_weights(choice: str | Path | None, explanandum: Explanandum) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -13,7 +15,14 @@ def stretch(maps: Tensor) -> Tensor:
     return (maps - low) / (high - low).clamp(min=1e-6)
 
 
-def spread(maps: Tensor, features: Tensor, power: float = 2.0, steps: int = 3) -> Tensor:
+def enlarge(maps: Tensor, size: Sequence[int]) -> Tensor:
+    """(N, C, h, w) to (N, C, H, W), bilinear; the very same tensor where the size is right already."""
+    if tuple(maps.shape[-2:]) == tuple(size):
+        return maps
+    return functional.interpolate(maps, tuple(size), mode="bilinear", align_corners=False)
+
+
+def spread(maps: Tensor, features: Tensor, power: float = 2.0, steps: int = 2) -> Tensor:
     """Let a map flow to the places whose features are alike.
 
     A random walk m ← T m, ``steps`` times, with T the row-normalised affinity max(0, cos(f_i, f_j))^power between all

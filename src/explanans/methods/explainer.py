@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from explanans.errors import InputError
-from explanans.explainer import Explainer, evaluating
+from explanans.explainer import Explainer
 from explanans.explanandum import Explanandum
+from explanans.modes import evaluating
 from explanans.targets import Target, multi_hot
 
 

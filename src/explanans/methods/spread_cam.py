@@ -39,7 +39,7 @@ class SpreadCAM:
         *,
         scale: float = 1.5,
         power: float = 2.0,
-        steps: int = 3,
+        steps: int = 2,
         layer: str | None = None,
         feature_layer: str | None = None,
     ) -> None:

@@ -14,11 +14,11 @@ from explanans.networks.encoders import EncoderWeights, require_multiple, timm_e
 PRIOR = 0.25
 
 
-def mask_head(channels: int, num_classes: int) -> nn.Conv2d:
-    """1×1 convolution to one logit per class, starting at a flat mask of :data:`PRIOR`."""
+def mask_head(channels: int, num_classes: int, prior: float = PRIOR) -> nn.Conv2d:
+    """1×1 convolution to one logit per class, starting at a flat mask of ``prior``."""
     head = nn.Conv2d(channels, num_classes, 1)
     nn.init.normal_(head.weight, std=0.01)
-    nn.init.constant_(head.bias, math.log(PRIOR / (1 - PRIOR)))  # type: ignore[arg-type]
+    nn.init.constant_(head.bias, math.log(prior / (1 - prior)))  # type: ignore[arg-type]
     return head
 
 
@@ -52,10 +52,7 @@ class LightFPN(nn.Module):
         self.smooth = nn.ModuleList(Smooth(width) for _ in channels)
         self.head = mask_head(width, num_classes)
         # Straight from the deepest features, which know the class from the first step on.
-        self.coarse = nn.ModuleList(nn.Conv2d(count, num_classes, 1) for count in channels[-2:])
-        for head in self.coarse:
-            nn.init.normal_(head.weight, std=0.01)
-            nn.init.zeros_(head.bias)
+        self.coarse = nn.ModuleList(mask_head(count, num_classes, prior=0.5) for count in channels[-2:])
 
     def forward(self, images: Tensor) -> Tensor:
         require_multiple(images.shape[-2], images.shape[-1], self.multiple)

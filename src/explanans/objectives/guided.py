@@ -14,19 +14,13 @@ from explanans.explanandum import Explanandum
 from explanans.masking import apply_mask, make_fill
 from explanans.methods.spread_cam import SpreadCAM
 from explanans.objectives.base import classification_loss
-from explanans.refinement import edge_aware_variation
+from explanans.refinement import edge_aware_variation, enlarge
 
 
-def binary_concrete(logits: Tensor, temperature: float, generator: torch.Generator | None = None) -> Tensor:
-    """A binary draw with the gradient of its relaxation (Maddison et al. 2017; straight-through, Bengio et al. 2013).
-
-    h = 1[z > 0] in the forward pass, σ(z / τ) in the backward pass, with z = logits + log u − log(1 − u), u uniform:
-    P(h = 1) = σ(logits).
-    """
-    uniform = torch.empty_like(logits).uniform_(1e-4, 1 - 1e-4, generator=generator)
-    noisy = logits + uniform.log() - (-uniform).log1p()
-    soft = (noisy / temperature).sigmoid()
-    return (noisy > 0).to(logits.dtype) + soft - soft.detach()
+def straight_through(logits: Tensor) -> Tensor:
+    """1[logits > 0] with the gradient of σ(logits): a binary mask that can be learned from (Bengio et al. 2013)."""
+    soft = logits.sigmoid()
+    return (logits > 0).to(logits.dtype) + soft - soft.detach()
 
 
 # One guide per classifier: finding its layers takes a forward pass.
@@ -44,9 +38,9 @@ class Guided:
       class, sharpened to t = σ(sharpness · (map − level)), by binary cross-entropy. The network learns what the noisy
       maps of many images have in common, at its own finer resolution; from ``own_start`` on its own masks take part
       in seeding the walk, since by then they are better than the activations that it learned from.
-    - **kept** and **removed**: the classifier sees the picture through a *binary* mask, drawn from the predicted one on
-      a coarse grid (:func:`binary_concrete`), over a fill that destroys. On what the mask keeps it should name the
-      class and no other, on what is removed it should not name it.
+    - **kept** and **removed**: the classifier sees the picture through the *binary* mask (:func:`straight_through`),
+      over a fill that destroys. On what the mask keeps it should name the class and no other, on what the mask removes
+      it should not name the class. They begin when the masks have a shape that is worth trying.
 
     Besides, **area** keeps the mask small, **absent** empties the masks of the classes that are not there, and
     **edges** puts boundaries where the picture has them. One class per image and step is drawn from its labels.
@@ -58,30 +52,24 @@ class Guided:
             rest is Grad-CAM, which keeps the masks from wandering off.
         scales: by which the guide enlarges the picture; one is drawn per step.
         sharpness, level: of the guide's target.
-        grids: cells per side of the binary masks; one is drawn per step.
-        temperature: of the relaxation.
         fill: what hidden pixels become, see :func:`explanans.masking.make_fill`.
     """
 
     guide_weight: float = 2.0
-    keep_weight: float = 0.3
+    keep_weight: float = 1.0
     removal_weight: float = 0.1
-    area_weight: float = 0.05
-    absent_weight: float = 1.0
+    area_weight: float = 0.03
+    absent_weight: float = 3.0
     edge_weight: float = 0.3
-    start: float = 0.15
+    start: float = 0.3
     own_start: float = 0.3
-    own_share: float = 0.5
-    scales: tuple[float, ...] = (1.5, 2.0)
+    own_share: float = 0.75
+    scales: tuple[float, ...] = (1.43,)
     sharpness: float = 12.0
-    level: float = 0.52
-    grids: tuple[int, ...] = (10, 14, 20)
-    temperature: float = 1.0
+    level: float = 0.55
     fill: str = "mean+blur+noise"
 
     def __post_init__(self) -> None:
-        if not self.grids or min(self.grids) < 2:
-            raise InputError(f"grids={self.grids}; give the cells per side, each at least 2.")
         if not self.scales or min(self.scales) <= 0:
             raise InputError(f"scales={self.scales}; give at least one enlargement above 0.")
 
@@ -144,10 +132,7 @@ class Guided:
         generator: torch.Generator | None,
     ) -> tuple[Tensor, Tensor]:
         """The classifier's losses on what a binary mask keeps and on what it removes; it runs once."""
-        side = min(self.grids[_draw(len(self.grids), images, generator)], *own.shape[-2:])
-        coarse = functional.adaptive_avg_pool2d(own[:, None], side)
-        drawn = binary_concrete(coarse, self.temperature, generator)
-        mask = functional.interpolate(drawn, images.shape[-2:], mode="nearest")
+        mask = straight_through(enlarge(own[:, None], images.shape[-2:]))
         fill = make_fill(self.fill, explanandum.preprocessing)
         kept = apply_mask(images, mask, fill(images, generator))
         removed = apply_mask(images, 1 - mask, fill(images, generator))

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader
 
-from explanans.explainer import evaluating
 from explanans.explanandum import Activation
+from explanans.modes import evaluating
 from explanans.objectives.base import classification_loss
 
 BATCH, RATE, DECAY, DROPOUT = 256, 1e-3, 1e-2, 0.3
