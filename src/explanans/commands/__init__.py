@@ -1,0 +1,23 @@
+"""The commands; a new one is a new file and a line in ``COMMANDS``.
+
+A command's module has ``add_arguments(parser)``, ``run(**options) -> exit status``, and a docstring that becomes its
+help. Only the chosen one is imported.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Command(NamedTuple):
+    module: str
+    summary: str
+
+
+COMMANDS = {
+    "demo": Command("explanans.commands.demo", "see it work: generated pictures, both networks trained, a report"),
+    "data scenes": Command("explanans.commands.scenes", "generate pictures with exact masks, to try things on"),
+    "classifier fit": Command("explanans.commands.classifier_fit", "train a classifier, or fine-tune one"),
+    "fit": Command("explanans.commands.fit", "train an Explainer for a classifier"),
+    "explain": Command("explanans.commands.explain", "explain pictures with a trained Explainer"),
+}

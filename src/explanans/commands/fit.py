@@ -1,0 +1,94 @@
+"""Train an Explainer: the network that predicts a mask for every class of a classifier.
+
+The run folder holds checkpoints, metrics.csv and TensorBoard events. The same command goes on where it was stopped.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from jsonargparse import ArgumentParser
+
+from explanans.commands.options import add_function, class_list, plain_output
+from explanans.explainer import Explainer
+from explanans.explanandum import Explanandum
+from explanans.preprocessing import Preprocessing
+from explanans.training import Optimisation, Run
+from explanans.training import fit as train_explainer
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    add_function(parser, fit)
+
+
+def fit(
+    classifier: str,
+    data: str,
+    classes: str | None = None,
+    activation: Literal["sigmoid", "softmax"] | None = None,
+    preprocessing: Preprocessing | None = None,
+    weights: str | None = None,
+    trust_factory: bool = False,
+    network: str = "deeplabv3_resnet50",
+    encoder_weights: str | None = "published",
+    train_split: str = "train",
+    validation: str | None = None,
+    validation_split: str = "val",
+    augment: Literal["none", "flip", "turn", "crop"] = "flip",
+    objective: str = "guided",
+    objective_options: dict[str, Any] | None = None,
+    out: str = "runs/explainer",
+    quiet: bool = False,
+    optimisation: Optimisation = Optimisation(),  # noqa: B008
+    run: Run = Run(),  # noqa: B008
+) -> int:
+    """Parse and call.
+
+    Args:
+        classifier: A saved folder, timm:NAME, torchvision:NAME or package.module:factory.
+        data: voc:PATH, scenes:PATH, folder:PATH (a sub-folder per class), table:PATH (CSV, Parquet) or a path alone.
+        classes: The classifier's classes where it does not know them: a file with one per line, or a,b,c.
+        activation: sigmoid (multi-label) or softmax (single-label); null where the classifier knows.
+        preprocessing: The classifier's input where it does not know it.
+        weights: File with the classifier's weights; null for those that come with its name.
+        trust_factory: Run the code that a saved folder names as the classifier's architecture.
+        network: Mask network: compact, light/ENCODER, deeplabv3_resnet50, unet/ENCODER, ...
+        encoder_weights: published (ImageNet), explanandum (the classifier's own), a file, or null for random ones.
+        train_split: Split to train on, or a part of it such as train[:90%].
+        validation: Data set for validation, if it is another one.
+        validation_split: Split to validate on.
+        augment: Random changes of the training pictures.
+        objective: What the masks are trained to do: guided or stalder2022 (the paper).
+        objective_options: Settings of the objective, such as --objective_options.area_weight 0.1.
+        out: Run folder; the Explainer is saved in its sub-folder explainer.
+        quiet: Print nothing.
+        optimisation: How the weights move.
+        run: Length and machine.
+    """
+    with plain_output(quiet):
+        explanandum = Explanandum.load(
+            classifier,
+            classes=class_list(classes),
+            activation=activation,
+            preprocessing=preprocessing,
+            weights=weights,
+            trust_factory=trust_factory,
+        )
+        folder = train_explainer(
+            Explainer(explanandum, network, encoder_weights=encoder_weights),
+            data,
+            validation=validation,
+            train_split=train_split,
+            validation_split=validation_split,
+            objective=objective,
+            objective_options=objective_options,
+            augment=augment,
+            optimisation=optimisation,
+            run=run,
+            out=out,
+        )
+        print(f"saved in {folder}; next: explanans explain {folder} PICTURES --out explanations")
+    return 0
+
+
+run = fit

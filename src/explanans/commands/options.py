@@ -1,0 +1,50 @@
+"""What several commands have in common."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import docstring_parser
+from jsonargparse import ActionYesNo, ArgumentParser
+
+
+def add_function(parser: ArgumentParser, function: Callable[..., Any]) -> None:
+    """The parameters of ``function`` as options: those without a default by position, switches without a value."""
+    parameters = inspect.signature(function).parameters.values()
+    switches = {each.name: each.default for each in parameters if each.annotation in (bool, "bool")}
+    parser.add_function_arguments(function, as_group=False, as_positional=True, skip=set(switches))
+    described = {each.arg_name: each.description for each in docstring_parser.parse(function.__doc__ or "").params}
+    for name, default in switches.items():
+        parser.add_argument(f"--{name}", action=ActionYesNo, default=default, help=described[name])
+    words = [each.name.upper() for each in parameters if each.default is inspect.Parameter.empty]
+    parser.usage = " ".join([parser.prog, *words, "[options]"])
+
+
+def class_list(text: str | None) -> list[str] | Path | None:
+    """``--classes``: a file with one name per line, or names separated by commas."""
+    if text is None:
+        return None
+    if Path(text).is_file():
+        return Path(text)
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+@contextlib.contextmanager
+def plain_output(quiet: bool = False) -> Iterator[None]:
+    """Silences what the libraries below say about themselves, and with ``quiet`` everything on standard output."""
+    for name in ("lightning.pytorch", "lightning.fabric", "lightning"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    with warnings.catch_warnings(), contextlib.ExitStack() as stack:
+        warnings.filterwarnings("ignore", module=r"(lightning|torch)\b.*")
+        if quiet:
+            stack.enter_context(contextlib.redirect_stdout(stack.enter_context(Path(os.devnull).open("w"))))
+        yield
+        sys.stdout.flush()
