@@ -30,7 +30,8 @@ def build_network(name: str, num_classes: int, encoder_weights: EncoderWeights =
     """Build the mask network that ``name`` names.
 
     Args:
-        name: "compact" (small, from scratch), "light/ENCODER" (a light pyramid over a timm encoder),
+        name: "compact" (small, from scratch), "light/ENCODER" (a light pyramid over a timm encoder, whose settings may
+            follow: "light/mobilenetv2_100?pad_type=same"),
             "deeplabv3_resnet50" (the paper's), or a decoder of segmentation-models-pytorch over a timm encoder:
             "unet/ENCODER", "deeplabv3plus/ENCODER", "fpn/ENCODER", …
         num_classes: C, one logit map each.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Literal
+from urllib.parse import parse_qsl
 
 import timm
 from torch import Tensor, nn
@@ -14,7 +15,12 @@ EncoderWeights = Literal["published"] | Mapping[str, Tensor] | None
 
 
 def timm_encoder(name: str, weights: EncoderWeights, **arguments: Any) -> nn.Module:
-    """A timm model as a feature pyramid, with ``feature_info`` for its channels and strides."""
+    """A timm model as a feature pyramid, with ``feature_info`` for its channels and strides.
+
+    ``name`` may carry settings of the architecture: ``mobilenetv2_100?pad_type=same``.
+    """
+    name, _, query = name.partition("?")
+    arguments.update(parse_qsl(query))
     if not name or not timm.is_model(name.split(".")[0]):
         close = timm.list_models(f"*{name.split('_')[0]}*")[:8] if name else ["mobilenetv2_100", "resnet50"]
         raise InputError(f"network: timm has no encoder {name!r}; for example {', '.join(close) or 'resnet50'}.")

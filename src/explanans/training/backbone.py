@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,20 @@ from explanans import sources
 from explanans.errors import InputError
 from explanans.preprocessing import Preprocessing
 
-HALF = (0.5, 0.5, 0.5)
+Colour = tuple[float, float, float]
+
+HALF: Colour = (0.5, 0.5, 0.5)
 SMALL = 96
 
 
 def new_classifier(
-    spec: str, num_classes: int, weights: str | Path | None, size: int | None = None
+    spec: str,
+    num_classes: int,
+    weights: str | Path | None,
+    size: int | None = None,
+    *,
+    arguments: Mapping[str, Any] | None = None,
+    statistics: tuple[Colour, Colour] | None = None,
 ) -> tuple[nn.Module, sources.Source, Preprocessing]:
     """The architecture that ``spec`` names with ``num_classes`` outputs.
 
@@ -25,13 +34,15 @@ def new_classifier(
             called with ``num_classes`` and takes pictures with mean and std of one half.
         num_classes: C outputs; what the weights hold for a head of another size stays random.
         weights: "published", a file (.safetensors or a state dict), or None for random ones.
+        arguments: anything else for the architecture's constructor, such as ``{"pad_type": "same"}``.
+        statistics: mean and std of the input, where the weights want others than the architecture was published with.
         size: side of the input in pixels; None takes the one that the architecture was published with, or 96.
 
     Returns:
         the module, how to build it again, and its preprocessing.
     """
     scheme, _, name = spec.partition(":")
-    source = sources.Source(spec, {"num_classes": num_classes})
+    source = sources.Source(spec, {**(arguments or {}), "num_classes": num_classes})
     if weights == "published" and scheme in ("timm", "torchvision"):
         published = sources.load(spec)
         module = sources.build(source)
@@ -49,8 +60,8 @@ def new_classifier(
         if weights is not None:
             sources.load_weights(module, weights, exact=False)
     preprocessing = _preprocessing(scheme, name, module)
-    if size is not None:
-        preprocessing = Preprocessing(size, preprocessing.mean, preprocessing.std, preprocessing.interpolation)
+    mean, std = statistics or (preprocessing.mean, preprocessing.std)
+    preprocessing = Preprocessing(size or preprocessing.size, mean, std, preprocessing.interpolation)
     return module, source, preprocessing
 
 

@@ -17,7 +17,7 @@ from explanans.errors import InputError
 from explanans.explanandum import ACTIVATIONS, Activation, Explanandum, read_classes
 from explanans.preprocessing import Preprocessing
 from explanans.training.augmentation import augmentation
-from explanans.training.backbone import HALF, find_head, freeze_before, new_classifier
+from explanans.training.backbone import HALF, Colour, find_head, freeze_before, new_classifier
 from explanans.training.classification import ClassifierTraining, validate
 from explanans.training.linear_head import fit_head, head_features
 from explanans.training.optimisation import Optimisation
@@ -36,6 +36,8 @@ def fit_classifier(
     classes: Sequence[str] | str | Path | None = None,
     size: int | None = None,
     weights: str | Path | None = "published",
+    arguments: Mapping[str, Any] | None = None,
+    statistics: tuple[Colour, Colour] | None = None,
     activation: Activation = "sigmoid",
     validation: str | Path | LabelledImages | None = None,
     train_split: str = "train",
@@ -62,6 +64,8 @@ def fit_classifier(
         classes: C names or a file with one per line; None for all that the data has.
         size: side of the input in pixels; None takes the architecture's own.
         weights: "published" (ImageNet), a file, or None for random ones.
+        arguments: anything else for the architecture's constructor, such as ``{"pad_type": "same"}``.
+        statistics: mean and std of the input, per channel, where the weights want others than the architecture's own.
         activation: "sigmoid" (multi-label) or "softmax" (exactly one class per image).
         validation: where ``validation_split`` is taken from; by default ``data``.
         train_split, validation_split: a split, with or without a part of it ("train[:90%]").
@@ -93,7 +97,9 @@ def fit_classifier(
     wanted = None if classes is None else read_classes(classes)
     lightning.seed_everything(run.seed, workers=True, verbose=False)
     names = wanted or _classes_of(data, train_split)
-    module, source, preprocessing = new_classifier(spec, len(names), weights, size)
+    module, source, preprocessing = new_classifier(
+        spec, len(names), weights, size, arguments=arguments, statistics=statistics
+    )
 
     def opened(given: str | Path | LabelledImages, split: str) -> LabelledImages:
         if isinstance(given, LabelledImages):

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import logging
 import platform
+import signal
 import sys
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import lightning
 import torch
+from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch import LightningModule, Trainer, callbacks
 from lightning.pytorch.callbacks import RichProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
@@ -39,6 +44,7 @@ class Run:
         epochs: at most this many.
         batch_size: images per step and device.
         patience: stop after this many epochs without a better validation loss; 0 never stops early.
+        keep: "best": the epoch with the best validation figure; "last": the last one, for a schedule that ends low.
         min_delta: by how much the validation loss must fall to count as better.
         seed: decides initial weights, order, augmentation and every draw of the objective.
         precision: Lightning's: "32-true", "bf16-mixed" (twice as fast where the processor has bfloat16), "16-mixed".
@@ -55,6 +61,7 @@ class Run:
     epochs: int = 100
     batch_size: int = 16
     patience: int = 5
+    keep: Literal["best", "last"] = "best"
     min_delta: float = 1e-3
     seed: int = 42
     precision: str = "32-true"
@@ -74,6 +81,24 @@ class Run:
         for name in ("epochs", "batch_size", "accumulate", "nodes"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name}={getattr(self, name)} must be at least 1.")
+
+
+class AtomicCheckpoints(TorchCheckpointIO):
+    """Checkpoints that are whole or not there, also where the system's temporary folder is on another disk."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
+        with atomic_file(path) as temporary:
+            super().save_checkpoint(checkpoint, temporary, storage_options)
+
+
+class Patience(callbacks.EarlyStopping):
+    """Early stopping that outlives a resumption: what has stopped stays stopped, unless patience was raised."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        super().load_state_dict({**state_dict, "patience": self.patience})
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        trainer.should_stop = self.wait_count >= self.patience
 
 
 def check_finite(terms: Mapping[str, Tensor], step: int) -> Tensor:
@@ -105,7 +130,7 @@ def train(
     extra: Sequence[callbacks.Callback] = (),
     trainer_options: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Run Lightning in ``folder`` and return its best checkpoint.
+    """Run Lightning in ``folder`` and return the checkpoint to keep.
 
     The folder gets ``run.json`` (configuration, versions, seed, hashes), ``metrics.csv``, TensorBoard events and the
     checkpoints ``best.ckpt`` and ``last.ckpt``. A folder of another configuration is refused, so that nothing is mixed.
@@ -117,7 +142,7 @@ def train(
     last = callbacks.ModelCheckpoint(folder, "last", save_on_train_epoch_end=True, enable_version_counter=False)
     hooks: list[callbacks.Callback] = [best, last, *extra]
     if run.patience:
-        hooks.append(callbacks.EarlyStopping(monitor, run.min_delta, run.patience, mode=mode))
+        hooks.append(Patience(monitor, run.min_delta, run.patience, mode=mode))
     bar = run.progress and sys.stdout.isatty()
     hooks.append(Curves(folder, lines=not bar))
     if bar:
@@ -133,18 +158,18 @@ def train(
         "gradient_clip_val": run.clip or None,
         "logger": [TensorBoardLogger(folder, name=None, version="")],
         "callbacks": hooks,
-        "log_every_n_steps": 10,
+        "plugins": [AtomicCheckpoints()],
+        "log_every_n_steps": 1,
         "num_sanity_val_steps": 0,
         "enable_model_summary": False,
         "enable_progress_bar": bar,
         **(trainer_options or {}),
     }
     checkpoint = folder / LAST
-    trainer = Trainer(**options)
-    trainer.fit(module, training, validation, ckpt_path=checkpoint if checkpoint.exists() else None, weights_only=True)
-    if trainer.interrupted:
-        raise KeyboardInterrupt
-    return Path(best.best_model_path or folder / "best.ckpt")
+    with _quiet():
+        trainer = Trainer(**options)
+        _fit(trainer, module, training, validation, checkpoint if checkpoint.exists() else None)
+    return checkpoint if run.keep == "last" else Path(best.best_model_path or folder / "best.ckpt")
 
 
 def versions() -> dict[str, str]:
@@ -156,6 +181,39 @@ def versions() -> dict[str, str]:
         "lightning": lightning.__version__,
         "machine": platform.machine(),
     }
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without Lightning's hints about what is meant to be as it is: frozen parts, a run folder that is resumed."""
+    logger = logging.getLogger("lightning.pytorch")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            for hint in (r"Found \d+ module\(s\) in eval mode", "Checkpoint directory .* exists and is not empty"):
+                warnings.filterwarnings("ignore", hint)
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+def _fit(
+    trainer: Trainer,
+    module: LightningModule,
+    training: DataLoader[Any],
+    validation: DataLoader[Any],
+    checkpoint: Path | None,
+) -> None:
+    """``trainer.fit``, but Ctrl-C stays a KeyboardInterrupt: Lightning exits the process and ignores the next one."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        trainer.fit(module, training, validation, ckpt_path=checkpoint, weights_only=True)
+    except SystemExit as ended:
+        if not isinstance(ended.__context__, KeyboardInterrupt):
+            raise
+        signal.signal(signal.SIGINT, handler)
+        raise KeyboardInterrupt from None
 
 
 def _claim(folder: Path, run: Run, description: Mapping[str, Any]) -> None:
