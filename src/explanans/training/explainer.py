@@ -15,9 +15,10 @@ from torch import Tensor, nn
 
 from explanans.data import Batch, LabelledImages, collate, loader, open_dataset
 from explanans.errors import InputError
-from explanans.explainer import Explainer, upsample
+from explanans.explainer import Explainer
 from explanans.masking import apply_mask, make_fill, merge
 from explanans.objectives import Objective, make_objective
+from explanans.refinement import enlarge
 from explanans.training.augmentation import augmentation
 from explanans.training.depthwise import quick_depthwise
 from explanans.training.optimisation import Optimisation, update_average
@@ -50,6 +51,8 @@ class ExplainerTraining(LightningModule):
     def on_train_epoch_start(self) -> None:
         # Everything random in an epoch follows from seed, epoch and rank, so a resumed run repeats it exactly.
         lightning.seed_everything(self._seed(self.current_epoch + 1, 0) % 2**32, verbose=False)
+        # One that was loaded is in evaluation mode, and Lightning leaves modes as they are.
+        self.explainer.network.train()
         if self.optimisation.freeze_statistics:
             for name, part in self.explainer.network.named_modules():
                 if _is_encoder(name):
@@ -64,7 +67,9 @@ class ExplainerTraining(LightningModule):
         return self._step("val", self.result, batch, 1.0, self._seed(0, index))
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, index: int) -> None:
-        if self.average is not None and (index + 1) % self.trainer.accumulate_grad_batches == 0:
+        # The last batches of an epoch make a step even where they are fewer than are accumulated.
+        stepped = (index + 1) % self.trainer.accumulate_grad_batches == 0 or self.trainer.is_last_batch
+        if self.average is not None and stepped:
             update_average(self.average, self.explainer.network)
 
     def configure_optimizers(self) -> Any:
@@ -111,7 +116,7 @@ class Pictures(callbacks.Callback):
         if not trainer.is_global_zero or not writers:
             return
         images, labels = self.batch["image"].to(module.device), self.batch["labels"].to(module.device)
-        target, _ = merge(upsample(module.result(images).float(), images.shape[-2:]).sigmoid(), labels)
+        target, _ = merge(enlarge(module.result(images).float(), images.shape[-2:]).sigmoid(), labels)
         preprocessing = module.explainer.explanandum.preprocessing
         mean = make_fill("mean", preprocessing)(images)
         shown = [images, apply_mask(images, target, mean), apply_mask(images, 1 - target, mean)]

@@ -1,0 +1,368 @@
+from __future__ import annotations
+
+import copy
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import explanans
+from explanans.data import open_dataset
+from explanans.errors import InputError
+from explanans.explainer import Explainer
+from explanans.training import Optimisation, Run, TrainingDiverged, fit
+from explanans.training.explainer import ExplainerTraining
+
+Build = Callable[[], Explainer]
+OPTIMISATION = Optimisation(learning_rate=1e-3, average=0.9, schedule="cosine")
+RUN = Run(epochs=3, batch_size=8, patience=0, accelerator="cpu", progress=False)
+
+
+def train(explainer: Explainer, scenes: str, out: Path, **changes: Any) -> Path:
+    settings = {"objective": "stalder2022", "optimisation": OPTIMISATION, "run": RUN, **changes}
+    return fit(explainer, scenes, out=out, **settings)
+
+
+def with_run(**changes: Any) -> Run:
+    return Run(**{**RUN.__dict__, **changes})
+
+
+def state(checkpoint: Path) -> dict[str, Any]:
+    return torch.load(checkpoint, "cpu", weights_only=True)
+
+
+def assert_identical(one: dict[str, Tensor], other: dict[str, Tensor]) -> None:
+    assert one.keys() == other.keys()
+    for name, tensor in one.items():
+        assert torch.equal(tensor, other[name]), name
+
+
+def rows(out: Path) -> list[dict[str, str]]:
+    with (out / "metrics.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def whole(scenes: str, explainer: Build, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run that nothing disturbed."""
+    out = tmp_path_factory.mktemp("whole") / "run"
+    train(explainer(), scenes, out)
+    return out
+
+
+def test_a_run_leaves_everything_that_it_promises(whole: Path, explainer: Build, classes: tuple[str, ...]) -> None:
+    settings = json.loads((whole / "run.json").read_text())
+    assert settings["settings"]["run"]["seed"] == 42
+    assert settings["settings"]["objective"]["settings"]["tv_weight"] == 1.0
+    assert settings["settings"]["explanandum"]["weights_hash"] == explainer().explanandum.weights_hash
+    assert settings["settings"]["data"]["training"]["images"] == 24
+    assert {"torch", "explanans", "lightning"} <= settings["versions"].keys()
+    assert [row["epoch"] for row in rows(whole)] == ["1", "2", "3"]
+    assert {"train/loss", "val/loss", "train/tv", "val/entropy"} <= rows(whole)[0].keys()
+    assert list(whole.glob("events.out.tfevents.*"))
+    assert {"best.ckpt", "last.ckpt", "explainer"} <= {path.name for path in whole.iterdir()}
+    again = Explainer.from_pretrained(whole / "explainer", explanandum=explainer().explanandum)
+    assert again.facts["data"]["validation"]["images"] == 8
+    assert again.facts["seed"] == 42
+
+
+def test_the_saved_explainer_is_the_averaged_network_of_the_best_epoch(whole: Path, explainer: Build) -> None:
+    losses = [float(row["val/loss"]) for row in rows(whole)]
+    best = state(whole / "best.ckpt")
+    assert best["epoch"] == losses.index(min(losses))
+    averaged = {
+        name.removeprefix("average.module."): tensor
+        for name, tensor in best["state_dict"].items()
+        if name.startswith("average.module.")
+    }
+    saved = Explainer.from_pretrained(whole / "explainer", explanandum=explainer().explanandum)
+    assert_identical(saved.network.state_dict(), averaged)
+
+
+def test_training_leaves_the_classifier_bit_identical(scenes: str, explainer: Build, out: Path) -> None:
+    trained = explainer()
+    before = copy.deepcopy(trained.explanandum.module.state_dict())
+    start = copy.deepcopy(trained.network.state_dict())
+    train(trained, scenes, out, run=with_run(epochs=1))
+    assert_identical(trained.explanandum.module.state_dict(), before)
+    assert not torch.equal(trained.network.state_dict()["head.weight"], start["head.weight"])
+    assert not trained.training
+
+
+def test_the_same_seed_gives_the_same_numbers(scenes: str, explainer: Build, out: Path, whole: Path) -> None:
+    train(explainer(), scenes, out)
+    assert rows(out) == rows(whole)
+    assert_identical(state(out / "last.ckpt")["state_dict"], state(whole / "last.ckpt")["state_dict"])
+
+
+@pytest.mark.parametrize("fail_at", [(1, 0), (2, 1)], ids=["between epochs", "within an epoch"])
+def test_a_run_that_is_interrupted_resumes_bit_identically(
+    scenes: str,
+    explainer: Build,
+    out: Path,
+    whole: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    fail_at: tuple[int, int],
+) -> None:
+    step = ExplainerTraining.training_step
+
+    def interrupted(self: ExplainerTraining, batch: Any, index: int) -> Tensor:
+        if (self.current_epoch, index) == fail_at:
+            raise KeyboardInterrupt
+        return step(self, batch, index)
+
+    handler = signal.getsignal(signal.SIGINT)
+    with monkeypatch.context() as patch:
+        patch.setattr(ExplainerTraining, "training_step", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            train(explainer(), scenes, out)
+    assert signal.getsignal(signal.SIGINT) is handler, "the next Ctrl-C must work too"
+    assert state(out / "last.ckpt")["epoch"] == fail_at[0] - 1
+    assert not (out / "explainer").exists()
+    resumed = explainer()
+    train(resumed, scenes, out)
+    finished = state(out / "last.ckpt")
+    expected = state(whole / "last.ckpt")
+    assert_identical(finished["state_dict"], expected["state_dict"])
+    for mine, theirs in zip(finished["optimizer_states"], expected["optimizer_states"], strict=True):
+        for key, moments in mine["state"].items():
+            assert torch.equal(moments["exp_avg"], theirs["state"][key]["exp_avg"])
+    assert_identical(state(out / "best.ckpt")["state_dict"], state(whole / "best.ckpt")["state_dict"])
+    assert rows(out) == rows(whole)
+
+
+KILLED = """
+import os, pickle, signal, sys
+from explanans.training.explainer import ExplainerTraining, fit
+step = ExplainerTraining.training_step
+
+def killed(self, batch, index):
+    if (self.current_epoch, index) == (1, 1):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return step(self, batch, index)
+
+ExplainerTraining.training_step = killed
+sys.path.insert(0, {tests!r})
+from conftest import PREPROCESSING, Living
+import torch
+from explanans import Explainer, Explanandum, Optimisation, Run
+torch.manual_seed(0)
+classes = {classes!r}
+classifier = Living(len(classes))
+explained = Explanandum(classifier, classes=classes, activation="sigmoid", preprocessing=PREPROCESSING)
+explainer = Explainer(explained, "compact")
+fit(explainer, {scenes!r}, objective="stalder2022", optimisation={optimisation!r}, run={run!r}, out={out!r})
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs POSIX signals")
+def test_a_run_that_is_killed_resumes_bit_identically(
+    scenes: str, explainer: Build, classes: tuple[str, ...], out: Path, whole: Path
+) -> None:
+    script = KILLED.format(
+        tests=str(Path(__file__).parent),
+        classes=classes,
+        scenes=scenes,
+        optimisation=OPTIMISATION,
+        run=RUN,
+        out=str(out),
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(explanans.__file__).parents[1])}
+    ended = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
+    assert state(out / "last.ckpt")["epoch"] == 0
+    train(explainer(), scenes, out)
+    assert_identical(state(out / "last.ckpt")["state_dict"], state(whole / "last.ckpt")["state_dict"])
+    assert rows(out) == rows(whole)
+
+
+def test_a_finished_run_is_not_trained_again(scenes: str, explainer: Build, whole: Path) -> None:
+    before = state(whole / "last.ckpt")
+    again = explainer()
+    train(again, scenes, whole)
+    assert_identical(state(whole / "last.ckpt")["state_dict"], before["state_dict"])
+    saved = Explainer.from_pretrained(whole / "explainer", explanandum=explainer().explanandum)
+    assert_identical(again.network.state_dict(), saved.network.state_dict())
+
+
+def test_more_epochs_go_on_from_the_last(scenes: str, explainer: Build, out: Path) -> None:
+    constant = Optimisation(learning_rate=1e-3)
+    train(explainer(), scenes, out, optimisation=constant, run=with_run(epochs=1))
+    train(explainer(), scenes, out, optimisation=constant, run=with_run(epochs=2))
+    assert [row["epoch"] for row in rows(out)] == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"optimisation": Optimisation(learning_rate=1e-4)}, "optimisation"),
+        ({"objective_options": {"tv_weight": 2.0}}, "objective"),
+        ({"run": with_run(seed=1)}, "run"),
+        ({"augment": "none"}, "augment"),
+        ({"train_split": "train[:50%]"}, "data"),
+    ],
+)
+def test_another_configuration_in_the_same_folder_is_refused(
+    scenes: str, explainer: Build, whole: Path, changes: dict[str, Any], named: str
+) -> None:
+    before = (whole / "run.json").read_text()
+    with pytest.raises(InputError, match=rf"holds a run with other settings \({named} differ\)"):
+        train(explainer(), scenes, whole, **changes)
+    assert (whole / "run.json").read_text() == before
+
+
+def test_without_resume_a_folder_with_a_run_is_refused(scenes: str, explainer: Build, whole: Path) -> None:
+    with pytest.raises(InputError, match="holds a run already"):
+        train(explainer(), scenes, whole, run=with_run(resume=False))
+
+
+def test_a_loss_that_is_not_a_number_stops_the_run_and_names_the_term(
+    scenes: str, explainer: Build, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from explanans.objectives.stalder2022 import Stalder2022
+
+    compute = Stalder2022.__call__
+    calls = []
+
+    def broken(self: Stalder2022, *arguments: Any, **options: Any) -> dict[str, Tensor]:
+        calls.append(1)
+        terms = compute(self, *arguments, **options)
+        # One epoch is three steps and one validation.
+        return {**terms, "tv": terms["tv"] * float("nan")} if len(calls) == 6 else terms
+
+    monkeypatch.setattr(Stalder2022, "__call__", broken)
+    with pytest.raises(TrainingDiverged, match=r"no longer finite at step 4: \{'tv': nan\}"):
+        train(explainer(), scenes, out)
+    assert state(out / "last.ckpt")["epoch"] == 0
+
+
+class Rising:
+    """A loss that only grows: the first epoch is the best."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self, logits: Tensor, *arguments: Any) -> dict[str, Tensor]:
+        self.calls += 1
+        return {"rising": 0 * logits.sum() + self.calls}
+
+
+def test_early_stopping_keeps_the_best_epoch(scenes: str, explainer: Build, out: Path) -> None:
+    run = with_run(epochs=9, patience=2)
+    train(explainer(), scenes, out, objective=Rising(), run=run)
+    assert [row["epoch"] for row in rows(out)] == ["1", "2", "3"]
+    assert state(out / "best.ckpt")["epoch"] == 0
+
+
+def test_a_run_that_stopped_early_stays_stopped(scenes: str, explainer: Build, out: Path) -> None:
+    run = with_run(epochs=9, patience=1)
+    train(explainer(), scenes, out, objective="stalder2022", run=run, optimisation=Optimisation(learning_rate=1e-9))
+    epochs = len(rows(out))
+    assert epochs < 9
+    train(explainer(), scenes, out, objective="stalder2022", run=run, optimisation=Optimisation(learning_rate=1e-9))
+    assert len(rows(out)) == epochs
+
+
+def test_batches_accumulate_into_one_step(scenes: str, explainer: Build, out: Path) -> None:
+    run = with_run(epochs=1, accumulate=2)
+    train(explainer(), scenes, out, run=run)
+    checkpoint = state(out / "last.ckpt")
+    # Three batches: two for the first step, and the last one alone for the second.
+    assert checkpoint["global_step"] == 2
+    assert checkpoint["state_dict"]["average.n_averaged"] == 2
+
+
+def test_the_gradient_is_clipped(scenes: str, explainer: Build, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    norms = []
+    clip = ExplainerTraining.configure_gradient_clipping
+
+    def clip_and_measure(self: ExplainerTraining, *arguments: Any, **options: Any) -> None:
+        clip(self, *arguments, **options)
+        gradients = [parameter.grad.norm() for parameter in self.explainer.network.parameters()]
+        norms.append(float(torch.stack(gradients).norm()))
+
+    monkeypatch.setattr(ExplainerTraining, "configure_gradient_clipping", clip_and_measure)
+    train(explainer(), scenes, out, run=with_run(epochs=1, clip=1e-3))
+    assert norms == pytest.approx([1e-3] * 3, rel=1e-3)
+
+
+class Encoded(nn.Module):
+    """A network with a pre-trained part, by name."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.encoder = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU())
+        self.head = nn.Sequential(nn.Conv2d(4, classes, 1), nn.BatchNorm2d(classes))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(self.encoder(images))
+
+
+def encoded(explainer: Build) -> Explainer:
+    explanandum = explainer().explanandum
+    torch.manual_seed(0)
+    return Explainer(explanandum, Encoded(explanandum.num_classes))
+
+
+def test_frozen_statistics_of_the_encoder_stay(scenes: str, explainer: Build, out: Path) -> None:
+    trained = encoded(explainer)
+    before = copy.deepcopy(trained.network)
+    optimisation = Optimisation(learning_rate=1e-3, freeze_statistics=True)
+    train(trained, scenes, out, optimisation=optimisation, run=with_run(epochs=2))
+    assert torch.equal(trained.network.encoder[1].running_var, before.encoder[1].running_var)
+    assert not torch.equal(trained.network.encoder[0].weight, before.encoder[0].weight)
+    assert not torch.equal(trained.network.head[1].running_var, before.head[1].running_var)
+
+
+def test_a_factor_of_zero_freezes_the_encoder(scenes: str, explainer: Build, out: Path) -> None:
+    trained = encoded(explainer)
+    before = copy.deepcopy(trained.network)
+    train(trained, scenes, out, optimisation=Optimisation(1e-3, pretrained_factor=0), run=with_run(epochs=1))
+    assert torch.equal(trained.network.encoder[0].weight, before.encoder[0].weight)
+    assert not torch.equal(trained.network.head[0].weight, before.head[0].weight)
+
+
+def test_an_explainer_in_evaluation_mode_is_trained_in_training_mode(scenes: str, explainer: Build, out: Path) -> None:
+    trained = encoded(explainer).eval()
+    before = copy.deepcopy(trained.network)
+    train(trained, scenes, out, run=with_run(epochs=1), optimisation=Optimisation(1e-3))
+    assert not torch.equal(trained.network.encoder[1].running_var, before.encoder[1].running_var)
+
+
+def test_a_data_set_of_other_classes_is_refused(scenes: str, explainer: Build, out: Path) -> None:
+    from explanans.preprocessing import Preprocessing
+
+    data = open_dataset(scenes, "train", preprocessing=Preprocessing(48, (0.5,) * 3, (0.25,) * 3))
+    one = explainer()
+    one.explanandum.classes = tuple(f"other {name}" for name in one.classes)
+    with pytest.raises(InputError, match=r"data: has the classes .* the classifier .*other"):
+        train(one, data, out, validation=data)
+    assert not out.exists()
+
+
+def test_an_unknown_objective_is_refused_before_the_folder_is_made(scenes: str, explainer: Build, out: Path) -> None:
+    with pytest.raises(InputError, match="objective='magic'"):
+        train(explainer(), scenes, out, objective="magic")
+    with pytest.raises(InputError, match="augment='twirl'"):
+        train(explainer(), scenes, out, augment="twirl")
+    assert not out.exists()
+
+
+def test_the_last_epoch_can_be_kept_instead_of_the_best(scenes: str, explainer: Build, out: Path) -> None:
+    trained = encoded(explainer)
+    train(trained, scenes, out, objective=Rising(), run=with_run(keep="last"), optimisation=Optimisation(1e-3))
+    last, best = state(out / "last.ckpt"), state(out / "best.ckpt")
+    assert (best["epoch"], last["epoch"]) == (0, 2)
+    # The loss has no gradient, but batch norm has seen more.
+    mean, name = trained.network.encoder[1].running_mean, "explainer.network.encoder.1.running_mean"
+    assert torch.equal(mean, last["state_dict"][name])
+    assert not torch.equal(mean, best["state_dict"][name])
