@@ -1,0 +1,1 @@
+"""Reports: HTML pages that stand alone, with every picture inside; nothing is fetched."""
