@@ -118,6 +118,30 @@ class Explainer(nn.Module, ModelHubMixin, library_name="explanans", tags=["expla
         sources.save_state(self.network, config, save_directory, CONFIG)
 
     @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **options: Any) -> Explainer:
+        """Load what :meth:`save_pretrained` wrote, in evaluation mode.
+
+        Args:
+            pretrained_model_name_or_path: a folder, or a name on the Hugging Face hub.
+            options: of :class:`huggingface_hub.ModelHubMixin` (``revision``, ``token``, …), and
+
+                - ``explanandum``: the classifier that it explains, where it was not saved with it.
+                - ``network``: the mask network, where it was a module of your own; it gets the weights.
+                - ``allow_other_classifier``: take an ``explanandum`` that is not the one it was trained for.
+                - ``trust_factory``: see :meth:`Explanandum.load`.
+
+        Raises:
+            InputError: nothing there, damaged files, another classifier.
+        """
+        try:
+            return super().from_pretrained(pretrained_model_name_or_path, **options)
+        except json.JSONDecodeError as error:
+            raise InputError(
+                f"{pretrained_model_name_or_path}: {CONFIG} is not valid JSON ({error}); it is damaged. Save the "
+                "Explainer again."
+            ) from error
+
+    @classmethod
     def _from_pretrained(
         cls,
         *,

@@ -24,7 +24,13 @@ def timm_encoder(name: str, weights: EncoderWeights, **arguments: Any) -> nn.Mod
     if not name or not timm.is_model(name.split(".")[0]):
         close = timm.list_models(f"*{name.split('_')[0]}*")[:8] if name else ["mobilenetv2_100", "resnet50"]
         raise InputError(f"network: timm has no encoder {name!r}; for example {', '.join(close) or 'resnet50'}.")
-    encoder = timm.create_model(name, features_only=True, pretrained=weights == "published", **arguments)
+    try:
+        encoder = timm.create_model(name, features_only=True, pretrained=weights == "published", **arguments)
+    except OSError as error:
+        raise InputError(
+            f"network: the published weights of {name} could not be loaded ({error}). Without a network, pass "
+            "encoder_weights as a file, 'explanandum' or None."
+        ) from error
     if isinstance(weights, Mapping):
         copy_weights(encoder, weights)
     return encoder

@@ -25,8 +25,10 @@ class SMP(nn.Module):
                 encoder_weights="imagenet" if encoder_weights == "published" else None,
                 classes=num_classes,
             )
-        except (RuntimeError, KeyError, ValueError) as error:
-            raise InputError(f"network='{decoder}/{encoder}' cannot be built: {error}. Try another encoder.") from error
+        except (OSError, RuntimeError, KeyError, ValueError) as error:
+            raise InputError(
+                f"network='{decoder}/{encoder}' cannot be built: {error}. Try another encoder, or encoder_weights=None."
+            ) from error
         if isinstance(encoder_weights, Mapping):
             copy_weights(self.model.encoder, encoder_weights, prefix="model.")
         self.multiple = int(self.model.encoder.output_stride)
