@@ -1,0 +1,36 @@
+PYTHON ?= python3
+VENV ?= .venv
+# What `make test` runs: everything, or e.g. TESTS=tests/data
+TESTS ?=
+
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+CHECKED := src tests benchmarks
+
+.PHONY: demo test lint types check clean
+
+demo: $(INSTALLED)
+	$(BIN)/explanans demo
+
+test: $(INSTALLED)
+	$(BIN)/pytest $(TESTS)
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check $(CHECKED)
+	$(BIN)/ruff format --check $(CHECKED)
+	$(BIN)/lint-imports
+
+types: $(INSTALLED)
+	$(BIN)/mypy
+
+check: lint types test
+
+# The environment is made once, and installed anew when the dependencies change.
+$(INSTALLED): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf .venv demo build dist .ruff_cache .mypy_cache .pytest_cache .import_linter_cache
+	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
