@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from explanans.classifiers import SmallResNet
+from explanans.errors import InputError
+from explanans.explanandum import Explanandum
+from explanans.objectives.guided import Guided, straight_through
+from explanans.preprocessing import Preprocessing
+
+CLASSES = ("a", "b", "c")
+LABELS = torch.tensor([[1.0, 0, 0], [0, 1, 1]])
+
+
+@pytest.fixture(scope="module")
+def classifier() -> Explanandum:
+    torch.manual_seed(0)
+    preprocessing = Preprocessing(32, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
+    return Explanandum(SmallResNet(3), classes=CLASSES, activation="sigmoid", preprocessing=preprocessing)
+
+
+def inputs() -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    logits = torch.randn(2, 3, 16, 16, generator=generator)
+    return logits.requires_grad_(), torch.randn(2, 3, 32, 32, generator=generator)
+
+
+def terms(classifier: Explanandum, labels: Tensor = LABELS, seed: int = 0, **settings: object) -> dict[str, Tensor]:
+    logits, images = inputs()
+    return Guided(**settings)(logits, images, labels, classifier, 1.0, torch.Generator().manual_seed(seed))
+
+
+def test_straight_through_is_binary_with_the_gradient_of_the_sigmoid() -> None:
+    logits = torch.tensor([-2.0, -1e-3, 0.0, 1e-3, 3.0], requires_grad=True)
+    mask = straight_through(logits)
+    torch.testing.assert_close(mask, torch.tensor([0.0, 0, 0, 1, 1]))
+    mask.sum().backward()
+    soft = logits.detach().sigmoid()
+    torch.testing.assert_close(logits.grad, soft * (1 - soft))
+
+
+def test_every_term_is_finite_and_moves_the_masks(classifier: Explanandum) -> None:
+    logits, images = inputs()
+    made = Guided()(logits, images, LABELS, classifier, 1.0, torch.Generator().manual_seed(0))
+    assert {"guide", "kept", "removed", "area", "absent", "edges"} == made.keys()
+    for name, term in made.items():
+        assert term.isfinite(), name
+        (gradient,) = torch.autograd.grad(term, logits, retain_graph=True)
+        assert gradient.isfinite().all(), name
+        assert gradient.abs().sum() > 0, name
+
+
+def test_the_generator_decides_everything(classifier: Explanandum) -> None:
+    first, again, other = (terms(classifier, seed=seed) for seed in (0, 0, 1))
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert any(not torch.equal(first[name], other[name]) for name in first)
+
+
+def test_images_without_a_label_count_for_nothing_but_their_absent_classes(classifier: Explanandum) -> None:
+    made = terms(classifier, labels=torch.zeros(2, 3))
+    for name in ("guide", "removed", "area", "edges"):
+        assert made[name].item() == 0, name
+    assert made["absent"].item() > 0
+
+
+def test_with_every_label_no_class_is_absent(classifier: Explanandum) -> None:
+    assert terms(classifier, labels=torch.ones(2, 3))["absent"].item() == 0
+
+
+def test_masks_are_tried_only_after_the_start(classifier: Explanandum) -> None:
+    logits, images = inputs()
+    early = Guided(start=0.5)(logits, images, LABELS, classifier, 0.4, torch.Generator().manual_seed(0))
+    assert {"guide", "absent", "edges"} == early.keys()
+
+
+def test_without_a_guide_the_classifier_needs_no_spatial_layers() -> None:
+    class Pooled(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.head = nn.Linear(3, 3)
+
+        def forward(self, images: Tensor) -> Tensor:
+            return self.head(images.mean((2, 3)))
+
+    preprocessing = Preprocessing(32, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
+    pooled = Explanandum(Pooled(), classes=CLASSES, activation="sigmoid", preprocessing=preprocessing)
+    assert "guide" not in terms(pooled, guide_weight=0.0)
+
+
+@pytest.mark.parametrize("scales", [(), (0.0,), (-1.0, 2.0)])
+def test_bad_settings_are_named(scales: tuple[float, ...]) -> None:
+    with pytest.raises(InputError, match="scales="):
+        Guided(scales=scales)
