@@ -8,9 +8,11 @@ after an interruption: finished pictures are skipped.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from jsonargparse import ArgumentParser
@@ -18,6 +20,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from explanans.commands.options import add_function, class_list
+from explanans.errors import InputError
 from explanans.explainer import Explainer
 from explanans.explanandum import read_classes
 from explanans.many import INDEX, Done, explain_many, find_pictures
@@ -62,6 +65,9 @@ def explain(
     """
     import torch
 
+    # Anything else is a mistyped folder, which the hub would be asked about for half a minute.
+    if not Path(explainer).is_dir() and not re.fullmatch(r"[\w.-]+/[\w.-]+", explainer):
+        raise InputError(f"explainer: {explainer} is no folder; give one that 'explanans fit' saved, or OWNER/NAME.")
     pictures = find_pictures(images)
     wanted = class_list(classes)
     loaded = Explainer.from_pretrained(explainer, trust_factory=trust_factory)

@@ -17,14 +17,22 @@ from jsonargparse import ActionYesNo, ArgumentParser
 
 
 def add_function(parser: ArgumentParser, function: Callable[..., Any]) -> None:
-    """The parameters of ``function`` as options: those without a default by position, switches without a value."""
+    """The parameters of ``function`` as options.
+
+    Those without a default are given by position, a last one of type ``list[str]`` as often as wanted; switches take no
+    value.
+    """
     parameters = inspect.signature(function).parameters.values()
     switches = {each.name: each.default for each in parameters if each.annotation in (bool, "bool")}
-    parser.add_function_arguments(function, as_group=False, as_positional=True, skip=set(switches))
+    several = [each.name for each in parameters if each.annotation == "list[str]"]
     described = {each.arg_name: each.description for each in docstring_parser.parse(function.__doc__ or "").params}
+    parser.add_function_arguments(function, as_group=False, as_positional=True, skip={*switches, *several})
+    for name in several:
+        parser.add_argument(name, nargs="+", type=str, help=described[name])
     for name, default in switches.items():
         parser.add_argument(f"--{name}", action=ActionYesNo, default=default, help=described[name])
-    words = [each.name.upper() for each in parameters if each.default is inspect.Parameter.empty]
+    required = [each.name for each in parameters if each.default is inspect.Parameter.empty]
+    words = [f"{name.upper()}..." if name in several else name.upper() for name in required]
     parser.usage = " ".join([parser.prog, *words, "[options]"])
 
 

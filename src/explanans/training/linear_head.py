@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader
 
+from explanans.errors import InputError
 from explanans.explanandum import Activation
 from explanans.modes import evaluating
 from explanans.objectives.base import classification_loss
@@ -33,6 +34,11 @@ def head_features(
                     labels.append(batch["labels"].to(images.device))
     finally:
         handle.remove()
+    if not seen:
+        raise InputError(
+            f"the {type(module).__name__} uses its last linear layer by its weights alone, so that there are no "
+            "features to train it on; pass head_epochs=0."
+        )
     return torch.cat(seen), torch.cat(labels)
 
 
@@ -52,6 +58,6 @@ def fit_head(
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
-            total += float(loss) * len(rows)
+            total += float(loss.detach()) * len(rows)
         mean = total / len(features)
     return mean
