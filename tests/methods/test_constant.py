@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from explanans.errors import InputError
+from explanans.explainer import Explainer
 from explanans.explanandum import Explanandum
 from explanans.methods import METHODS, Constant
 from explanans.preprocessing import Preprocessing
@@ -34,8 +35,9 @@ def test_no_mask_value(classifier: Explanandum, value: float) -> None:
 
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_has_one_signature(classifier: Explanandum, name: str) -> None:
+    options = {"explainer": Explainer(classifier, nn.Conv2d(3, 2, 1))} if name == "explainer" else {}
     images = torch.rand(3, 3, 8, 8)
     targets = torch.tensor([[True, False], [False, True], [False, False]])
-    maps = METHODS[name](classifier)(images, targets)
+    maps = METHODS[name](classifier, **options)(images, targets)
     assert maps.shape == (3, 2, 8, 8)
     assert (maps[~targets] == 0).all()
