@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import pytest
 import torch
 
-from explanans.objectives.base import classification_loss, ignorance_loss, total_variation
+from explanans.objectives.base import absence_loss, classification_loss, ignorance_loss, total_variation
 
 
 def test_sigmoid_classification_by_hand() -> None:
@@ -98,3 +99,19 @@ def test_ignorance_has_the_right_gradient(form: str) -> None:
     logits = torch.randn(3, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
     labels = torch.tensor([[1, 0, 1, 0], [0, 0, 0, 0], [1, 1, 1, 1]])
     assert torch.autograd.gradcheck(lambda z: ignorance_loss(z, labels, form), logits)
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "softmax"])
+def test_absence_is_asked_in_the_classifiers_own_probabilities(activation: Literal["sigmoid", "softmax"]) -> None:
+    logits = torch.tensor([[2.0, -1.0, 0.5], [0.0, 3.0, -2.0]], dtype=torch.float64)
+    labels = torch.tensor([[1, 0, 1], [0, 1, 0]])
+    expected = 0.0
+    for row, present in zip(logits.tolist(), labels.tolist(), strict=True):
+        total = sum(math.exp(value) for value in row)
+        for value, label in zip(row, present, strict=True):
+            p = 1 / (1 + math.exp(-value)) if activation == "sigmoid" else math.exp(value) / total
+            expected -= label * math.log(1 - p) / 2
+    assert float(absence_loss(logits, labels, activation)) == pytest.approx(expected, rel=1e-12)
+    # A softmax does not know a common offset of all logits; neither may the loss.
+    shifted = float(absence_loss(logits + 100, labels, activation))
+    assert (shifted == pytest.approx(expected, rel=1e-9)) == (activation == "softmax")

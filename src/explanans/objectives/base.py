@@ -52,6 +52,22 @@ def classification_loss(logits: Tensor, labels: Tensor, activation: Activation) 
     return -(share * logits.log_softmax(1)).sum(1).mean()
 
 
+def absence_loss(logits: Tensor, labels: Tensor, activation: Activation) -> Tensor:
+    """Σ_{c in Y} −log(1 − p_c), mean over N: the labels Y (N, C) should not be seen in logits (N, C).
+
+    p is the classifier's own probability: sigmoid(logit), or softmax over the classes, where −log(1 − p_c) is
+    logsumexp of all logits minus logsumexp of the others.
+    """
+    labels = labels.to(logits.dtype)
+    if activation == "sigmoid":
+        surprise = functional.softplus(logits)
+    else:
+        own = torch.eye(logits.shape[1], dtype=torch.bool, device=logits.device)
+        others = logits[:, None, :].masked_fill(own, -torch.inf).logsumexp(2)
+        surprise = logits.logsumexp(1, keepdim=True) - others
+    return (surprise * labels).sum(1).mean()
+
+
 Ignorance = Literal["softmax", "sigmoid", "absent"]
 
 

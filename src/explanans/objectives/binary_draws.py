@@ -11,7 +11,7 @@ from torch.nn import functional
 from explanans.errors import InputError
 from explanans.explanandum import Explanandum
 from explanans.masking import apply_mask, make_fill
-from explanans.objectives.base import classification_loss
+from explanans.objectives.base import absence_loss, classification_loss
 from explanans.refinement import edge_aware_variation
 
 
@@ -88,7 +88,7 @@ class BinaryDraws:
         absent = (functional.softplus(logits) * (1 - labels)[:, :, None, None]).mean()
         return {
             "kept": self.keep_weight * classification_loss(on_kept, wanted, explanandum.activation),
-            "removed": self.removal_weight * (functional.softplus(on_removed) * wanted).sum(1).mean(),
+            "removed": self.removal_weight * absence_loss(on_removed, wanted, explanandum.activation),
             "area": self.area_weight * (masks.mean((1, 2)) * some).mean(),
             "absent": self.absent_weight * absent,
             "edges": self.edge_weight * edge_aware_variation(masks * some[:, None, None], small),

@@ -13,7 +13,7 @@ from explanans.errors import InputError
 from explanans.explanandum import Explanandum
 from explanans.masking import apply_mask, make_fill
 from explanans.methods.spread_cam import SpreadCAM
-from explanans.objectives.base import classification_loss
+from explanans.objectives.base import absence_loss, classification_loss
 from explanans.refinement import edge_aware_variation, enlarge
 
 
@@ -137,8 +137,8 @@ class Guided:
         kept = apply_mask(images, mask, fill(images, generator))
         removed = apply_mask(images, 1 - mask, fill(images, generator))
         on_kept, on_removed = explanandum(torch.cat([kept, removed])).float().chunk(2)
-        gone = (functional.softplus(on_removed) * wanted).sum(1).mean()
-        return classification_loss(on_kept, wanted, explanandum.activation), gone
+        activation = explanandum.activation
+        return classification_loss(on_kept, wanted, activation), absence_loss(on_removed, wanted, activation)
 
 
 def _draw(count: int, like: Tensor, generator: torch.Generator | None) -> int:
