@@ -67,8 +67,12 @@ def seconds_per_image(explainer: Explainer, repeats: int = 30) -> float:
 
 
 def stacked(figures: list[Image.Image]) -> Image.Image:
-    """Figures of one width below each other on white."""
-    rows = [figure.resize((WIDTH, round(figure.height * WIDTH / figure.width))) for figure in figures]
+    """Figures below each other on white, the wide ones brought to the page's width."""
+    scales = [min(1.0, WIDTH / figure.width) for figure in figures]
+    rows = [
+        figure.resize((round(figure.width * scale), round(figure.height * scale)))
+        for figure, scale in zip(figures, scales, strict=True)
+    ]
     page = Image.new("RGB", (WIDTH, sum(row.height for row in rows)), "white")
     top = 0
     for row in rows:

@@ -81,7 +81,10 @@ class Explainer(nn.Module, ModelHubMixin, library_name="explanans", tags=["expla
 
     def forward(self, images: Tensor) -> Tensor:
         """Normalised images (N, 3, H, W) → class masks (N, C, H, W) in [0, 1]."""
-        return self.logits(images).sigmoid()
+        head = self.head_logits(images)
+        logits = enlarge(head, images.shape[-2:])
+        # The large tensor is this call's own, and without a gradient nobody needs the logits.
+        return logits.sigmoid_() if logits is not head and not logits.requires_grad else logits.sigmoid()
 
     def attribute(self, inputs: Tensor, target: Target | None = None) -> Tensor:
         """Masks in captum's convention: a tensor of the inputs' shape, equal in every colour channel, in [0, 1].
