@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import gc
+import weakref
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -7,7 +10,7 @@ from torch import Tensor, nn
 from explanans.classifiers import SmallResNet
 from explanans.errors import InputError
 from explanans.explanandum import Explanandum
-from explanans.objectives.guided import Guided, straight_through
+from explanans.objectives.guided import Guided, guide_of, straight_through
 from explanans.preprocessing import Preprocessing
 
 CLASSES = ("a", "b", "c")
@@ -16,6 +19,10 @@ LABELS = torch.tensor([[1.0, 0, 0], [0, 1, 1]])
 
 @pytest.fixture(scope="module")
 def classifier() -> Explanandum:
+    return small_classifier()
+
+
+def small_classifier() -> Explanandum:
     torch.manual_seed(0)
     preprocessing = Preprocessing(32, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
     return Explanandum(SmallResNet(3), classes=CLASSES, activation="sigmoid", preprocessing=preprocessing)
@@ -93,3 +100,14 @@ def test_without_a_guide_the_classifier_needs_no_spatial_layers() -> None:
 def test_bad_settings_are_named(scales: tuple[float, ...]) -> None:
     with pytest.raises(InputError, match="scales="):
         Guided(scales=scales)
+
+
+def test_a_guide_does_not_keep_its_classifier_alive() -> None:
+    classifier = small_classifier()
+    first = guide_of(classifier)
+    again = guide_of(classifier)
+    assert (first.cam.layer_name, first.feature_layer_name) == (again.cam.layer_name, again.feature_layer_name)
+    gone = weakref.ref(classifier)
+    del classifier, first, again
+    gc.collect()
+    assert gone() is None

@@ -23,8 +23,16 @@ def straight_through(logits: Tensor) -> Tensor:
     return (logits > 0).to(logits.dtype) + soft - soft.detach()
 
 
-# One guide per classifier: finding its layers takes a forward pass.
-_GUIDES: WeakKeyDictionary[Explanandum, SpreadCAM] = WeakKeyDictionary()
+# Names alone, since a guide would keep its classifier alive; finding the layers takes two forward passes.
+_LAYERS: WeakKeyDictionary[Explanandum, tuple[str, str]] = WeakKeyDictionary()
+
+
+def guide_of(explanandum: Explanandum) -> SpreadCAM:
+    """The classifier's guide; its layers are looked for once."""
+    layer, feature_layer = _LAYERS.get(explanandum, (None, None))
+    guide = SpreadCAM(explanandum, layer=layer, feature_layer=feature_layer)
+    _LAYERS[explanandum] = guide.cam.layer_name, guide.feature_layer_name
+    return guide
 
 
 @dataclass(frozen=True)
@@ -115,10 +123,8 @@ class Guided:
         share: float,
         generator: torch.Generator | None,
     ) -> Tensor:
-        if explanandum not in _GUIDES:
-            _GUIDES[explanandum] = SpreadCAM(explanandum)
         scale = self.scales[_draw(len(self.scales), images, generator)]
-        evidence = _GUIDES[explanandum].at(
+        evidence = guide_of(explanandum).at(
             images, chosen, (own.shape[-2], own.shape[-1]), scale=scale, seeds=own.detach().sigmoid(), share=share
         )
         return (self.sharpness * (evidence - self.level)).sigmoid()

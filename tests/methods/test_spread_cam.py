@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from explanans.explanandum import Explanandum
+from explanans.methods.grad_cam import GradCAM
+from explanans.methods.spread_cam import SpreadCAM
+from explanans.preprocessing import Preprocessing
+
+
+class Planted(nn.Module):
+    """Class 0 reads how red the picture is, class 1 how blue; features keep a quarter of the resolution."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = nn.Conv2d(3, 3, 4, stride=4, bias=False)
+        self.features.weight.data.zero_()
+        for channel in range(3):
+            self.features.weight.data[channel, channel] = 1 / 16
+        self.head = nn.Linear(3, 2)
+        self.head.weight.data = torch.tensor([[1.0, 0, 0], [0, 0, 1]])
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(self.features(images).mean((2, 3)))
+
+
+def planted() -> Explanandum:
+    preprocessing = Preprocessing(64, (0, 0, 0), (1, 1, 1))
+    return Explanandum(Planted(), classes=["red", "blue"], activation="sigmoid", preprocessing=preprocessing)
+
+
+def picture() -> Tensor:
+    """Red above left, blue below right, green elsewhere."""
+    image = torch.zeros(1, 3, 64, 64)
+    image[:, 1] = 0.5
+    image[:, :, 8:32, 8:32] = torch.tensor([1.0, 0, 0]).view(3, 1, 1)
+    image[:, :, 36:60, 36:60] = torch.tensor([0, 0, 1.0]).view(3, 1, 1)
+    return image
+
+
+def test_each_class_lies_on_its_own_evidence() -> None:
+    maps = SpreadCAM(planted())(picture(), ["red", "blue"])
+    assert maps.shape == (1, 2, 64, 64)
+    assert maps.min() >= 0
+    assert maps.max() <= 1
+    red, blue = maps[0]
+    for own, other in ((red[12:28, 12:28], red[40:56, 40:56]), (blue[40:56, 40:56], blue[12:28, 12:28])):
+        assert own.min() > 0.8
+        assert other.max() < 0.2
+
+
+def test_a_class_that_is_not_asked_for_is_zero_and_every_image_gets_its_map() -> None:
+    images = torch.cat([picture(), picture().flip(3)])
+    maps = SpreadCAM(planted())(images, torch.tensor([[1, 0], [0, 1]]))
+    assert (maps[0, 1] == 0).all()
+    assert (maps[1, 0] == 0).all()
+    assert maps[0, 0].max() > 0.9
+    assert maps[1, 1].max() > 0.9
+    alone = SpreadCAM(planted())(images[1:], torch.tensor([[0, 1]]))
+    torch.testing.assert_close(maps[1:, 1], alone[:, 1])
+
+
+def test_evidence_spreads_to_what_looks_alike() -> None:
+    # Only the left half of the stripe counts for the class, but all of it has the same features.
+    classifier = planted()
+    image = torch.zeros(1, 3, 64, 64)
+    image[:, 1] = 0.5
+    image[:, :, 24:40] = torch.tensor([1.0, 0, 0]).view(3, 1, 1)
+    seeds = torch.zeros(1, 16, 16)
+    seeds[:, 6:10, :8] = 1
+    spread = SpreadCAM(classifier).at(image, torch.tensor([[True, False]]), (16, 16), seeds=seeds, share=1.0)
+    assert spread[0, 7:9, 12:].min() > 0.8
+    assert spread[0, :4].max() < 0.2
+
+
+def test_no_hook_outlives_the_call() -> None:
+    classifier = planted()
+    method = SpreadCAM(classifier)
+    method(picture(), "red")
+    assert not any(module._forward_hooks for module in classifier.modules())
+    assert GradCAM(classifier).layer_name == method.cam.layer_name
