@@ -143,7 +143,7 @@ def test_fit_then_explain(capsys: pytest.CaptureFixture[str], tmp_path: Path, sc
     classes = tmp_path / "classes.txt"
     classes.write_text("striped star\ndotted star\n")
     words = ["fit", explainer / "classifier", f"scenes:{scenes}", "--network=compact", "--classes", classes]
-    words += ["--encoder_weights=null", "--objective=binary_draws", "--objective_options.area_weight=0.1"]
+    words += ["--encoder_weights=null", "--objective=stalder2022", "--objective_options.tv_weight=0.1"]
     words += ["--run.epochs=1", "--run.batch_size=8", "--out", tmp_path / "run"]
     assert main(list(map(str, words))) == 0
     assert "epoch 1/1" in capsys.readouterr().out

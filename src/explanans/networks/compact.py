@@ -13,6 +13,9 @@ from explanans.errors import InputError
 from explanans.networks.encoders import EncoderWeights, copy_weights, require_multiple
 from explanans.networks.fpn import mask_head
 
+# Channels in the decoder: outlines need more of them than the encoder's first levels have.
+NARROWEST = 32
+
 
 def _convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(
@@ -69,16 +72,24 @@ class Compact(nn.Module):
     def __init__(self, num_classes: int, encoder: PlainEncoder | SmallResNetEncoder) -> None:
         super().__init__()
         self.encoder = encoder
-        widths = encoder.widths
-        self.up = nn.ModuleList(
-            _convolution(below + skip, skip)
-            for below, skip in zip(reversed(widths[1:]), reversed(widths[:-1]), strict=True)
-        )
-        self.head = mask_head(widths[0], num_classes)
+        *skips, level = encoder.widths
+        self.up = nn.ModuleList()
+        for skip in reversed(skips):
+            width = max(skip, NARROWEST)
+            self.up.append(nn.Sequential(_convolution(level + skip, width), _convolution(width, width)))
+            level = width
+        self.head = mask_head(level, num_classes)
         # Straight from the deepest features, which know the class from the first step on where they are a classifier's.
-        self.coarse = nn.Conv2d(widths[-1], num_classes, 1)
+        self.coarse = nn.Conv2d(encoder.widths[-1], num_classes, 1)
         nn.init.zeros_(self.coarse.weight)
         nn.init.zeros_(self.coarse.bias)  # type: ignore[arg-type]
+
+    @torch.no_grad()
+    def copy_head(self, weight: Tensor, bias: Tensor) -> None:
+        """Start from the logits that the classifier has at every position of its last features."""
+        if weight.shape == self.coarse.weight.shape[:2]:
+            self.coarse.weight.copy_(weight[:, :, None, None])
+            self.coarse.bias.copy_(bias)  # type: ignore[union-attr]
 
     def forward(self, images: Tensor) -> Tensor:
         require_multiple(images.shape[-2], images.shape[-1], self.multiple)
@@ -106,4 +117,7 @@ def compact(encoder: str, num_classes: int, encoder_weights: EncoderWeights) -> 
     trunk = SmallResNetEncoder()
     if isinstance(encoder_weights, Mapping):
         copy_weights(trunk, encoder_weights)
-    return Compact(num_classes, trunk)
+    network = Compact(num_classes, trunk)
+    if isinstance(encoder_weights, Mapping) and "head.weight" in encoder_weights:
+        network.copy_head(encoder_weights["head.weight"], encoder_weights["head.bias"])
+    return network

@@ -7,17 +7,15 @@ from typing import Any
 
 from explanans.errors import InputError
 from explanans.objectives.base import Objective
-from explanans.objectives.binary_draws import BinaryDraws
 from explanans.objectives.guided import Guided
 from explanans.objectives.stalder2022 import Stalder2022
 
 OBJECTIVES: dict[str, type[Any]] = {
     "stalder2022": Stalder2022,
     "guided": Guided,
-    "binary_draws": BinaryDraws,
 }
 
-__all__ = ["OBJECTIVES", "BinaryDraws", "Guided", "Objective", "Stalder2022", "make_objective"]
+__all__ = ["OBJECTIVES", "Guided", "Objective", "Stalder2022", "make_objective"]
 
 
 def make_objective(name: str, **settings: Any) -> Objective:

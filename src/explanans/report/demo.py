@@ -32,14 +32,14 @@ NAMES = {
     "constant_0.5": "constant 0.5",
     "constant_1": "constant 1",
 }
-SHOWN = [name for name in COLUMNS if name != "nan_count"]
-# Binary by definition: a constant has no threshold worth choosing.
+FIRST = ("iou_soft", "iou_best", "threshold", "f1_soft")
+SHOWN = [*FIRST, *(name for name in COLUMNS if name not in (*FIRST, "nan_count"))]
 TERMS = {
-    "val/kept": "kept: what the mask keeps must name the class",
-    "val/removed": "removed: the rest must not",
-    "val/area": "area: masks are small",
-    "val/absent": "absent: other masks are empty",
-    "val/edges": "edges: boundaries follow the picture",
+    "val/classification": "what the masks keep must name the classes",
+    "val/entropy": "the rest must not",
+    "val/area_target": "masks are small",
+    "val/area_non_target": "other classes' masks are empty",
+    "val/tv": "masks are smooth",
 }
 
 
