@@ -91,10 +91,11 @@ def test_attribute_evaluates_and_restores_every_mode(explainer: Explainer) -> No
     explainer.train()
     explainer.network.head.eval()
     modes = [part.training for part in explainer.modules()]
-    statistics = explainer.network.up[0][1].running_mean.clone()
+    norm = next(part for part in explainer.network.modules() if isinstance(part, nn.BatchNorm2d))
+    statistics = norm.running_mean.clone()
     assert torch.equal(explainer.attribute(images(), "dog"), expected)
     assert [part.training for part in explainer.modules()] == modes
-    assert torch.equal(explainer.network.up[0][1].running_mean, statistics)
+    assert torch.equal(norm.running_mean, statistics)
 
 
 def test_round_trip_with_the_classifier(explainer: Explainer, tmp_path: Path) -> None:
