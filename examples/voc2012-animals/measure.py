@@ -22,7 +22,7 @@ from explanans import Explainer, open_dataset
 from explanans.benchmark import evaluate
 from explanans.explanation import Explanation
 from explanans.files import atomic_file
-from explanans.methods import METHODS
+from explanans.methods import make_method
 from explanans.methods.explainer import ExplainerMethod
 
 PAGE = 8
@@ -93,9 +93,9 @@ def main() -> None:
     )
     methods = {
         "explainer": ExplainerMethod(explanandum, explainer),
-        "grad_cam": METHODS["grad_cam"](explanandum),
-        "spread_cam": METHODS["spread_cam"](explanandum),
-        **{name: METHODS[name](explanandum) for name in ("constant_0", "constant_0.5", "constant_1")},
+        "grad_cam": make_method("grad_cam", explanandum),
+        "spread_cam": make_method("spread_cam", explanandum),
+        **{name: make_method(name, explanandum) for name in ("constant_0", "constant_0.5", "constant_1")},
     }
     normalisation = {name: "minmax" if name == "grad_cam" else "raw" for name in methods}
     evaluation = evaluate(

@@ -17,7 +17,7 @@ from explanans.data.scenes import write_scenes
 from explanans.explainer import Explainer
 from explanans.explanandum import Explanandum
 from explanans.files import atomic_file
-from explanans.methods import METHODS
+from explanans.methods import make_method
 from explanans.report.demo import write_report
 from explanans.training import Optimisation, Run, fit
 from explanans.training.classifier import FROM_SCRATCH, fit_classifier
@@ -162,8 +162,8 @@ def compare(explainer: Explainer, test: LabelledImages, others: LabelledImages) 
     """The Explainer, Grad-CAM and constants on ``test``; their best thresholds are chosen on ``others``."""
     classifier = explainer.explanandum
     methods = {
-        "explainer": METHODS["explainer"](classifier, explainer=explainer),
-        **{name: METHODS[name](classifier) for name in ("grad_cam", "constant_0.5", "constant_1")},
+        "explainer": make_method("explainer", classifier, explainer=explainer),
+        **{name: make_method(name, classifier) for name in ("grad_cam", "constant_0.5", "constant_1")},
     }
     steps = {name: "minmax" if name == "grad_cam" else "raw" for name in methods}
     return evaluate(methods, test, classifier, normalisation=steps, threshold_dataset=others, batch_size=50)

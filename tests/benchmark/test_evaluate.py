@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 from explanans.benchmark import evaluate
 from explanans.errors import InputError
 from explanans.explanandum import Explanandum
-from explanans.methods import Constant
+from explanans.methods.constant import Constant
 from explanans.preprocessing import Preprocessing
 
 SIZE = 8

@@ -5,9 +5,8 @@ import torch
 from torch import nn
 
 from explanans.errors import InputError
-from explanans.explainer import Explainer
 from explanans.explanandum import Explanandum
-from explanans.methods import METHODS, Constant
+from explanans.methods.constant import Constant
 from explanans.preprocessing import Preprocessing
 
 
@@ -31,13 +30,3 @@ def test_only_classes_asked_for(classifier: Explanandum) -> None:
 def test_no_mask_value(classifier: Explanandum, value: float) -> None:
     with pytest.raises(InputError, match="value"):
         Constant(classifier, value)
-
-
-@pytest.mark.parametrize("name", METHODS)
-def test_every_method_has_one_signature(classifier: Explanandum, name: str) -> None:
-    options = {"explainer": Explainer(classifier, nn.Conv2d(3, 2, 1))} if name == "explainer" else {}
-    images = torch.rand(3, 3, 8, 8)
-    targets = torch.tensor([[True, False], [False, True], [False, False]])
-    maps = METHODS[name](classifier, **options)(images, targets)
-    assert maps.shape == (3, 2, 8, 8)
-    assert (maps[~targets] == 0).all()

@@ -7,8 +7,7 @@ from torch import Tensor, nn
 
 from explanans.errors import InputError
 from explanans.explanandum import Explanandum
-from explanans.methods import GradCAM
-from explanans.methods.grad_cam import grad_cam
+from explanans.methods.grad_cam import GradCAM, grad_cam
 from explanans.preprocessing import Preprocessing
 
 CLASSES = ("red", "green", "blue")

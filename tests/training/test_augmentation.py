@@ -42,6 +42,15 @@ def test_a_crop_keeps_size_type_and_values_of_the_mask() -> None:
         assert set(mask.unique().tolist()) <= {0, 1}
 
 
+def test_some_pictures_stay_whole_under_crop() -> None:
+    torch.manual_seed(0)
+    transform = augmentation("crop", PREPROCESSING)
+    _, mask = pair()
+    moved = [transform(*pair())[1] for _ in range(60)]
+    whole = sum(torch.equal(each, mask) or torch.equal(each, mask.flip(1)) for each in moved)
+    assert 8 <= whole <= 30
+
+
 def test_an_unknown_name_lists_the_known() -> None:
     with pytest.raises(InputError, match=r"augment='twist'.*none.*flip.*crop"):
         augmentation("twist", PREPROCESSING)

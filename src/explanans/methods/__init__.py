@@ -1,23 +1,73 @@
-"""Attribution methods to compare with: ``method(x, targets) → maps``, one signature for all."""
+"""Attribution methods to compare with: ``method(x, targets, generator) → maps``, one signature for all.
+
+Only the chosen one is imported: some need an extra.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
+from explanans.errors import InputError
+from explanans.explanandum import Explanandum
 from explanans.methods.base import Method
-from explanans.methods.constant import Constant
-from explanans.methods.explainer import ExplainerMethod
-from explanans.methods.grad_cam import GradCAM
-from explanans.methods.spread_cam import SpreadCAM
 
-METHODS: dict[str, Callable[..., Method]] = {
-    "explainer": ExplainerMethod,
-    "grad_cam": GradCAM,
-    "spread_cam": SpreadCAM,
-    "constant_0": partial(Constant, value=0.0),
-    "constant_0.5": partial(Constant, value=0.5),
-    "constant_1": partial(Constant, value=1.0),
+
+@dataclass(frozen=True)
+class Entry:
+    """A method as it is listed.
+
+    Args:
+        title: how papers write it.
+        path: module and class, made as ``class(explanandum, **settings)``.
+        normalisation: step of :data:`explanans.metrics.NORMALISATIONS` that makes masks of its raw maps: "raw" where
+            they are masks in [0, 1] already.
+        settings: what its constructor is given besides.
+        extra: name of the extra (``pip install explanans[extra]``) that it needs, or None.
+    """
+
+    title: str
+    path: str
+    normalisation: str = "minmax"
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    extra: str | None = None
+
+
+METHODS: dict[str, Entry] = {
+    "explainer": Entry("Explainer", "explanans.methods.explainer:ExplainerMethod", "raw"),
+    "grad_cam": Entry("Grad-CAM", "explanans.methods.grad_cam:GradCAM"),
+    "spread_cam": Entry("Spread-CAM", "explanans.methods.spread_cam:SpreadCAM", "raw"),
+    "constant_0": Entry("constant 0", "explanans.methods.constant:Constant", "raw", {"value": 0.0}),
+    "constant_0.5": Entry("constant 0.5", "explanans.methods.constant:Constant", "raw", {"value": 0.5}),
+    "constant_1": Entry("constant 1", "explanans.methods.constant:Constant", "raw", {"value": 1.0}),
 }
 
-__all__ = ["METHODS", "Constant", "ExplainerMethod", "GradCAM", "Method", "SpreadCAM"]
+__all__ = ["METHODS", "Entry", "Method", "make_method"]
+
+
+def make_method(name: str, explanandum: Explanandum, **settings: Any) -> Method:
+    """The method called ``name`` for a classifier; ``settings`` go to its constructor.
+
+    Raises:
+        InputError: an unknown name, a setting that the method does not have, or an extra that is not installed.
+    """
+    if name not in METHODS:
+        raise InputError(f"method {name!r} is not known; take one of {', '.join(METHODS)}.")
+    entry = METHODS[name]
+    module, _, kind = entry.path.partition(":")
+    try:
+        build = getattr(importlib.import_module(module), kind)
+    except ModuleNotFoundError as error:
+        if entry.extra is None:
+            raise
+        raise InputError(
+            f"method {name!r} needs {error.name}, which is not installed: pip install 'explanans[{entry.extra}]'."
+        ) from error
+    try:
+        return build(explanandum, **{**entry.settings, **settings})
+    except TypeError as error:
+        if "argument" not in str(error):
+            raise
+        raise InputError(f"method {name!r}: {error}.") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from explanans.errors import InputError
@@ -23,7 +24,7 @@ class Constant:
         self.classes = explanandum.classes
         self.value = value
 
-    def __call__(self, images: Tensor, targets: Target) -> Tensor:
+    def __call__(self, images: Tensor, targets: Target, generator: torch.Generator | None = None) -> Tensor:
         asked = multi_hot(targets, self.classes, len(images), images.device)
         maps = (asked.to(images.dtype) * self.value)[:, :, None, None]
         return maps.expand(-1, -1, *images.shape[-2:]).contiguous()

@@ -39,7 +39,7 @@ class ExplainerMethod(nn.Module):
             )
         self.explainer = explainer
 
-    def forward(self, images: Tensor, targets: Target) -> Tensor:
+    def forward(self, images: Tensor, targets: Target, generator: torch.Generator | None = None) -> Tensor:
         """Normalised images (N, 3, H, W) and targets → masks (N, C, H, W)."""
         asked = multi_hot(targets, self.explainer.classes, len(images), images.device)
         with torch.no_grad(), evaluating(self.explainer):

@@ -42,7 +42,7 @@ class GradCAM:
         self.layer_name = last_spatial_layer(explanandum) if layer is None else layer
         self.layer = find_layer(explanandum, self.layer_name)
 
-    def __call__(self, images: Tensor, targets: Target) -> Tensor:
+    def __call__(self, images: Tensor, targets: Target, generator: torch.Generator | None = None) -> Tensor:
         if torch.is_inference_mode_enabled():
             raise InputError(
                 "GradCAM needs gradients, which torch.inference_mode() forbids; call it outside, or use "

@@ -49,7 +49,7 @@ class SpreadCAM:
         self.feature_layer_name = feature_layer or layer_of_stride(explanandum)
         self.feature_layer = find_layer(explanandum, self.feature_layer_name)
 
-    def __call__(self, images: Tensor, targets: Target) -> Tensor:
+    def __call__(self, images: Tensor, targets: Target, generator: torch.Generator | None = None) -> Tensor:
         asked = multi_hot(targets, self.explanandum.classes, len(images), images.device)
         maps = images.new_zeros(*asked.shape, *images.shape[-2:])
         if asked.any():

@@ -19,7 +19,7 @@ from explanans.data import LabelledImages
 from explanans.explainer import Explainer
 from explanans.explanation import Explanation
 from explanans.files import atomic_file
-from explanans.methods import GradCAM
+from explanans.methods.grad_cam import GradCAM
 from explanans.metrics import normalise
 from explanans.report import page as html
 from explanans.report.curves import curves
