@@ -21,6 +21,7 @@ from explanans.training.backbone import HALF, Colour, find_head, freeze_before, 
 from explanans.training.classification import ClassifierTraining, validate
 from explanans.training.linear_head import fit_head, head_features
 from explanans.training.optimisation import Optimisation
+from explanans.training.precision import choose_precision
 from explanans.training.runs import LAST, Run, train
 
 SAVED = "classifier"
@@ -166,9 +167,11 @@ def _probe(module: nn.Module, dataset: LabelledImages, activation: Activation, e
     """Train the head on cached features, where the backbone is as it came."""
     accelerated = run.accelerator != "cpu" and torch.accelerator.is_available()
     device = (torch.accelerator.current_accelerator() if accelerated else None) or torch.device("cpu")
-    module.to(device)
+    module.to(device, memory_format=torch.channels_last if run.channels_last else torch.preserve_format)
     _, head = find_head(module, len(dataset.classes))
-    precision = torch.autocast(device.type, torch.bfloat16, enabled="bf16" in run.precision)
+    precision = torch.autocast(
+        device.type, torch.bfloat16, enabled="bf16" in choose_precision(run.precision, run.accelerator)
+    )
     pictures = loader(dataset, max(32, run.batch_size), workers=run.workers)
     features, labels = head_features(module, head, pictures, precision)
     fit_head(head, features, labels, activation, epochs=epochs, seed=run.seed)
