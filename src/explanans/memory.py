@@ -24,4 +24,5 @@ def keep_freed_memory() -> bool:
     except AttributeError:
         return False
     settings = ((_MMAP_MAX, 0), (_TRIM_THRESHOLD, _LARGEST), (_TOP_PAD, 64 << 20))
-    return all([mallopt(ctypes.c_int(option), ctypes.c_int(value)) == 1 for option, value in settings])
+    taken = [mallopt(ctypes.c_int(option), ctypes.c_int(value)) == 1 for option, value in settings]
+    return all(taken)
