@@ -167,7 +167,9 @@ def _probe(module: nn.Module, dataset: LabelledImages, activation: Activation, e
     """Train the head on cached features, where the backbone is as it came."""
     accelerated = run.accelerator != "cpu" and torch.accelerator.is_available()
     device = (torch.accelerator.current_accelerator() if accelerated else None) or torch.device("cpu")
-    module.to(device, memory_format=torch.channels_last if run.channels_last else torch.preserve_format)
+    module.to(device)
+    if run.channels_last:
+        module.to(memory_format=torch.channels_last)
     _, head = find_head(module, len(dataset.classes))
     precision = torch.autocast(
         device.type, torch.bfloat16, enabled="bf16" in choose_precision(run.precision, run.accelerator)

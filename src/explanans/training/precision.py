@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 
 AUTO = "auto"
@@ -24,5 +27,5 @@ def choose_precision(precision: str, accelerator: str = "auto") -> str:
         return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
     if accelerator != "cpu" and torch.accelerator.is_available():
         return "32-true"
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    capabilities: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return "bf16-mixed" if any(capabilities.get(name) for name in _NATIVE) else "32-true"
