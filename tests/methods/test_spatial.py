@@ -18,7 +18,7 @@ from explanans.methods.spatial import spatial_view, token_grid
         (14 * 12, (224, 192), (14, 12, 0)),
         (49, (224, 224), (7, 7, 0)),
         (3, (224, 224), None),
-        # 20 is no grid of a square image with at most 16 tokens in front but 16 or fewer patches.
+        # 20 is no grid of a square image with at most 9 tokens in front but 4 x 4.
         (20, (224, 224), (4, 4, 4)),
         (46 * 46 - 20, (736, 736), None),
         # More tokens than pixels.

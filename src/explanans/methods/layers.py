@@ -59,10 +59,13 @@ class _Probe:
 
     def _view(self, output: Tensor) -> Tensor | None:
         view = spatial_view(output, self.size) if len(output) == 1 else None
-        # Flattened, 64 channels of 49 positions would pass for 8 x 8 tokens; but tokens get no finer on their way.
-        if view is None or (output.ndim == 3 and view.shape[2] * view.shape[3] > self._positions):
-            return None
-        return view
+        if view is None or output.ndim == 4:
+            return view
+        # Flattened, 64 channels of 49 positions would pass for 8 x 8 tokens, 20 for 4 x 4 and some in front. But tokens
+        # lie as some feature map did from which they were cut, or coarser than the last where they have been merged.
+        height, width = view.shape[2:]
+        merged = height * width < self._positions and output.shape[1] - height * width <= 1
+        return view if (height, width) in self.by_size or merged else None
 
     def _found(self, name: str, view: Tensor, output: Tensor) -> None:
         self.name, self.tokens = name, output.ndim == 3

@@ -7,7 +7,7 @@ import math
 from torch import Tensor
 
 # Class, distillation and register tokens; published transformers have at most 9.
-MOST_PREFIX_TOKENS = 16
+MOST_PREFIX_TOKENS = 9
 
 
 def fits(grid: tuple[int, int], size: tuple[int, int]) -> bool:
