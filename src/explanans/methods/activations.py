@@ -17,10 +17,9 @@ from torch.overrides import TorchFunctionMode
 RELUS = ("relu", "relu6")
 SMOOTH = ("gelu", "silu", "mish", "hardswish", "elu", "selu", "celu", "leaky_relu", "softplus")
 
-# What torch calls them → what we do.
-_NAMES = {"relu": "relu", "relu_": "relu", "clamp_min": "clamp_min", "relu6": "relu6", "hardtanh": "hardtanh"}
-_NAMES.update({f"hardtanh{underscore}": "hardtanh" for underscore in ("", "_")})
-_NAMES.update({f"{name}{underscore}": name for name in SMOOTH for underscore in ("", "_")})
+_ALL = ("hardtanh", *RELUS, *SMOOTH)
+# What torch calls them, in-place ones with an underscore behind.
+_NAMES = {f"{name}{underscore}": name for name in _ALL for underscore in ("", "_")}
 
 
 def _kind(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> str | None:
@@ -30,7 +29,7 @@ def _kind(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
         low = kwargs.get("min_val", args[1] if len(args) > 1 else -1.0)
         high = kwargs.get("max_val", args[2] if len(args) > 2 else 1.0)
         return "relu6" if (low, high) == (0.0, 6.0) else None
-    return None if name == "clamp_min" else name
+    return name
 
 
 class Activations(TorchFunctionMode):

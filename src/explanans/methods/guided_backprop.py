@@ -19,7 +19,8 @@ class _PositiveGradient(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, value: Tensor) -> Tensor:
-        return value.view_as(value)
+        # A copy: what comes next may work in place, which a view out of here would forbid.
+        return value.clone()
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
