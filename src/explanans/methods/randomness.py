@@ -21,13 +21,13 @@ def draw_seed(generator: torch.Generator | None) -> int:
 @contextmanager
 def seeded(seed: int, device: torch.device) -> Iterator[None]:
     """Inside, the global generators of torch, NumPy and Python start from ``seed``; afterwards they are as before."""
-    states = numpy.random.get_state(), random.getstate()  # noqa: NPY002
+    states = numpy.random.get_state(), random.getstate()
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
-        numpy.random.seed(seed)  # noqa: NPY002
+        numpy.random.seed(seed)
         random.seed(seed)
         try:
             yield
         finally:
-            numpy.random.set_state(states[0])  # noqa: NPY002
+            numpy.random.set_state(states[0])
             random.setstate(states[1])

@@ -103,7 +103,9 @@ class LIME(_Surrogate):
         penalty: of the ridge.
     """
 
-    def __init__(self, explanandum: Explanandum, *, kernel: float = 0.25, penalty: float = 1.0, **settings: Any) -> None:
+    def __init__(
+        self, explanandum: Explanandum, *, kernel: float = 0.25, penalty: float = 1.0, **settings: Any
+    ) -> None:
         super().__init__(explanandum, **settings)
         if not (kernel > 0 and penalty >= 0):
             raise InputError(f"kernel={kernel}, penalty={penalty}; want kernel above 0 and penalty at least 0.")
