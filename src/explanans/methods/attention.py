@@ -102,6 +102,8 @@ class AttentionWeights(TorchFunctionMode):
             return None
         length, batch, _ = query.shape
         projected = functional.linear(query, in_proj_weight, in_proj_bias)
-        parts = [part.view(length, batch, num_heads, -1).permute(1, 2, 0, 3) for part in projected.chunk(3, -1)]
-        attended = self._attend(*parts)
+        queries, keys, values = (
+            part.view(length, batch, num_heads, -1).permute(1, 2, 0, 3) for part in projected.chunk(3, -1)
+        )
+        attended = self._attend(queries, keys, values)
         return functional.linear(attended.permute(2, 0, 1, 3).flatten(2), out_proj_weight, out_proj_bias)

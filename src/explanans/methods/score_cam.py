@@ -17,7 +17,7 @@ from explanans.targets import Target, multi_hot
 
 
 class ScoreCAM:
-    """relu(Σ_k w_k A_k) with w = softmax over k of the logits of the image through A_k, upsampled and stretched to [0, 1].
+    """relu(Σ_k w_k A_k), w the softmax over k of the logit of the image through A_k, upsampled and stretched to [0, 1].
 
     ``score_cam(images, targets)`` → raw maps (N, C, H, W), at least 0. No gradients. The K masked images, one for each
     channel of the layer, are seen once for all classes: K + 1 forward passes per image, ``batch_size`` at a time.
