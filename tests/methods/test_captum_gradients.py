@@ -149,7 +149,7 @@ def test_deeplift_says_what_it_cannot_take_apart_and_leaves_nothing_behind() -> 
     with pytest.raises(InputError, match=r"more than once.*integrated_gradients"):
         DeepLIFT(classifier)(pictures(), EVERY)
     for part in classifier.modules():
-        assert not (part._forward_hooks or part._forward_pre_hooks or part._backward_hooks)
+        assert not any((part._forward_hooks, part._forward_pre_hooks, part._backward_hooks))
         assert not {"input", "output", "input_ref"} & set(vars(part))
 
 

@@ -1,7 +1,7 @@
 """A classifier's activation functions, answered differently while it is asked: no hook, no module changed.
 
-Activations are caught where torch is called (``relu``, ``gelu``, …), so that modules, functional calls, in-place ones and
-modules that are used more than once are all the same.
+Activations are caught where torch is called (``relu``, ``gelu``, …), so that modules, functional calls, in-place ones
+and modules that are used more than once are all the same.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ class AttentionWeights(TorchFunctionMode):
     """Inside, every self-attention of images' tokens adds its weights (N, heads, L, L) to ``weights``.
 
     They are part of the graph, so that gradients with respect to them can be taken. Three ways of attending are known:
-    ``scaled_dot_product_attention`` (timm, Hugging Face), which never shows its weights and is worked out in full
+    ``scaled_dot_product_attention`` (timm), which never shows its weights and is worked out in full
     here; ``nn.MultiheadAttention`` (torchvision); and a softmax written out. Attention of a single query is passed
     over, attention within windows (Swin) only counted in ``windowed``.
 
@@ -70,10 +70,8 @@ class AttentionWeights(TorchFunctionMode):
             later = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).triu(1)
             scores = scores.masked_fill(later, -torch.inf)
         if attn_mask is not None:
-            if attn_mask.dtype == torch.bool:
-                scores = scores.masked_fill(~attn_mask, -torch.inf)
-            else:
-                scores = scores + attn_mask
+            hidden = attn_mask.dtype == torch.bool
+            scores = scores.masked_fill(~attn_mask, -torch.inf) if hidden else scores + attn_mask
         weights = scores.softmax(-1)
         self._keep(weights)
         return weights @ value

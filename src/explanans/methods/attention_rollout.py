@@ -41,9 +41,9 @@ def relevance(weights: list[Tensor], gradients: list[Tensor]) -> Tensor:
 class AttentionRollout:
     """Attention from the image's patches to what the head reads, bilinearly upsampled.
 
-    ``attention_rollout(images, targets)`` → raw maps (N, C, H, W), at least 0. Works for transformers whose blocks attend
-    over all tokens of the image (ViT, DeiT, BEiT, DINO, ...; timm, torchvision, Hugging Face). What the head reads: the
-    class token, class and distillation token where there are two, the mean over all patches where there is none.
+    ``attention_rollout(images, targets)`` → raw maps (N, C, H, W), at least 0. Works for transformers whose blocks
+    attend over all tokens of the image (ViT, DeiT, BEiT, DINO, ...; timm, torchvision). What the head reads: the class
+    token, class and distillation token where there are two, the mean over all patches where there is none.
     ``blocks`` says how many attention layers were found, ``grid`` how the patches lie.
 
     Args:

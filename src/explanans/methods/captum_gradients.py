@@ -19,7 +19,7 @@ from explanans.targets import Target, multi_hot
 
 
 class CaptumGradients:
-    """Every pair of image and class is an example of its own; at most ``batch_size`` of them meet the classifier at once.
+    """Every pair of image and class is an example of its own; at most ``batch_size`` meet the classifier at once.
 
     Args:
         explanandum: the classifier.
@@ -67,7 +67,7 @@ class CaptumGradients:
 
 
 class IntegratedGradientsMethod(CaptumGradients):
-    """Integrated Gradients (Sundararajan et al., ICML 2017): x · the mean gradient on the way from the mean colour to x.
+    """Integrated Gradients (Sundararajan et al., ICML 2017): x · the mean gradient between the mean colour and x.
 
     ``steps`` points of a Gauss-Legendre rule on a straight line. With ``reduction="signed"`` a map sums to the logit of
     the image minus that of the mean colour, up to the error of the rule.
@@ -115,7 +115,7 @@ class SmoothGrad(CaptumGradients):
 
 
 class GradientSHAP(CaptumGradients):
-    """GradientSHAP (Lundberg & Lee 2017, as SHAP's GradientExplainer): (x + noise) · gradient at a random point before it.
+    """GradientSHAP (Lundberg & Lee 2017): (x + noise) · the gradient at a random point between the mean colour and it.
 
     The expectation, over ``steps`` draws, of integrated gradients: each draw takes one point on the way from the mean
     colour to a noisy copy of the image.

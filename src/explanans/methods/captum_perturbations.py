@@ -92,8 +92,8 @@ class CaptumPerturbations:
 class OcclusionMethod(CaptumPerturbations):
     """Occlusion (Zeiler & Fergus, ECCV 2014): how much the logit falls when a square is covered.
 
-    A pixel gets the mean fall over the squares that cover it. Draws nothing. (side / step)² forward passes of one image,
-    about 400 with the defaults, whatever the number of classes.
+    A pixel gets the mean fall over the squares that cover it. Draws nothing. About 360 forward passes of one image with
+    the defaults, one for each place of the square, whatever the number of classes.
 
     Args:
         window, stride: side of the square and its step, as shares of the image's shorter side.
