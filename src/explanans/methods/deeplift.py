@@ -23,8 +23,8 @@ class DeepLIFT(CaptumGradients):
     One forward and one backward pass for each pair of image and class, on the image and the mean colour together.
 
     captum knows activations that are *modules* (ReLU, ELU, LeakyReLU, Sigmoid, Tanh, Softplus, Softmax) and max
-    pooling; functional ones, ReLU6, GELU and SiLU pass their ordinary gradient. A module that is used twice, such as the ReLU of
-    torchvision's residual blocks, it refuses; timm's networks have one for each use.
+    pooling; functional ones, ReLU6, GELU and SiLU pass their ordinary gradient. A module that is used twice, such as the
+    ReLU of torchvision's residual blocks, it refuses; timm's networks have one for each use.
 
     Raises:
         InputError: besides the usual, a classifier that uses an activation module twice.

@@ -35,9 +35,9 @@ class GuidedBackprop:
     """The gradient of each logit with respect to the image; only its positive part passes a ReLU backwards.
 
     ``guided_backprop(images, targets)`` → raw maps (N, C, H, W), at least 0 unless ``reduction="signed"``, in logits
-    per unit of the normalised image. One forward pass per batch, one backward pass per class that is asked for. No module
-    is changed and no hook set, see :mod:`explanans.methods.activations`: ReLUs that are modules, functions, in place or
-    used twice all count. ``activations`` says which were guided, and how many.
+    per unit of the normalised image. One forward pass per batch, one backward pass per class that is asked for. No
+    module is changed and no hook set, see :mod:`explanans.methods.activations`: ReLUs that are modules, functions, in
+    place or used twice all count. ``activations`` says which were guided, and how many.
 
     Args:
         explanandum: the classifier.
