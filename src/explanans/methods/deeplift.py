@@ -23,7 +23,7 @@ class DeepLIFT(CaptumGradients):
     One forward and one backward pass for each pair of image and class, on the image and the mean colour together.
 
     captum knows activations that are *modules* (ReLU, ELU, LeakyReLU, Sigmoid, Tanh, Softplus, Softmax) and max
-    pooling; functional ones, ReLU6, GELU and SiLU pass their ordinary gradient. A module that is used twice, such as the
+    pooling; functional ones, ReLU6, GELU and SiLU pass their ordinary gradient. A module that is used twice, as the
     ReLU of torchvision's residual blocks, it refuses; timm's networks have one for each use.
 
     Raises:
