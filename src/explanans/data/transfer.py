@@ -196,8 +196,8 @@ class Transfer:
         known = f" ({', '.join(facts)})" if facts else ""
         where = f" (its official page: {self.page})" if self.page else ""
         return InputError(
-            f"{self.path.name} could not be downloaded: {reason}. Run the same again when the network is back, or "
-            f"fetch {self.url}{where} elsewhere and put the file{known} at {self.path.absolute()}; the same command "
+            f"{self.path.name} could not be downloaded: {reason}. Run the same again later, or fetch "
+            f"{self.url}{where} elsewhere and put the file{known} at {self.path.absolute()}; the same command "
             "then goes on with it."
         )
 
