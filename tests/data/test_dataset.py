@@ -67,8 +67,10 @@ def test_without_segmentation(tmp_path: Path, preprocessing: Preprocessing) -> N
     data = make(tmp_path, preprocessing, segmented=False)
     assert not data.has_segmentation
     assert "segmentation" not in data[0]
-    with pytest.raises(InputError, match="has no segmentations"):
+    with pytest.raises(InputError, match="has no segmentation for"):
         data.segmentation_map(0)
+    with pytest.raises(InputError, match="would hold none"):
+        data.with_segmentation()
 
 
 def test_a_map_of_another_size_names_both_files(tmp_path: Path, preprocessing: Preprocessing) -> None:
