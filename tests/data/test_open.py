@@ -39,7 +39,10 @@ def test_schemes_and_bare_paths(tmp_path: Path, make_voc: MakeVoc, preprocessing
 @pytest.mark.parametrize(
     ("spec", "reason"),
     [
-        ("imagenet:/data", "unknown scheme 'imagenet'; write voc:PATH, scenes:PATH, folder:PATH, table:PATH"),
+        (
+            "imagenet:/data",
+            "unknown scheme 'imagenet'; write voc:PATH, scenes:PATH, coco:PATH, folder:PATH, table:PATH",
+        ),
         ("nowhere", "no such folder; write voc:PATH"),
         ("nowhere.csv", "does not exist"),
         ("voc:nowhere", "nowhere does not exist"),

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from explanans.data.coco import COCO
 from explanans.data.dataset import Augment, LabelledImages, Sample
 from explanans.data.folder import ImageFolder
 from explanans.data.images import ImageError, list_images, read_image
@@ -19,11 +20,13 @@ from explanans.preprocessing import Preprocessing
 DATASETS: dict[str, Callable[..., LabelledImages]] = {
     "voc": VOC,
     "scenes": VOC,
+    "coco": COCO,
     "folder": ImageFolder,
     "table": ImageTable,
 }
 
 __all__ = [
+    "COCO",
     "DATASETS",
     "VOC",
     "Batch",
@@ -52,8 +55,8 @@ def open_dataset(
     """The data set that ``spec`` names.
 
     Args:
-        spec: ``scheme:path`` with a scheme of ``DATASETS``, or a path alone: a folder in VOC's layout, a .csv or
-            .parquet table, or else a folder with one sub-folder per class.
+        spec: ``scheme:path`` with a scheme of ``DATASETS``, or a path alone: a folder in VOC's or COCO's layout, a .csv
+            or .parquet table, or else a folder with one sub-folder per class.
         split: a split, with or without a part of its list: "train", "train[:90%]"; "all" where folder or table has no
             splits.
         classes: the classes wanted, in this order; None for all.
@@ -74,6 +77,8 @@ def _resolve(spec: str) -> tuple[str, Path]:
     if path.suffix.lower() in TABLE_SUFFIXES:
         return "table", path
     if path.is_dir():
+        if any((path / "annotations").glob("instances_*.json")):
+            return "coco", path
         return ("voc" if find_devkits(path) else "folder"), path
     # Two letters at least: one is a Windows drive.
     fault = f"unknown scheme {scheme!r}" if re.match(r"\w\w+:", spec) else "no such folder"
