@@ -91,7 +91,7 @@ class COCO(LabelledImages):
             augment=augment,
             cache=cache,
         )
-        self._colours = index_lookup([column + 1 for column in columns], len(COCO_CLASSES)).astype(np.uint8)
+        self._values = index_lookup([column + 1 for column in columns], len(COCO_CLASSES)).tolist()
 
     @property
     def has_segmentation(self) -> bool:
@@ -101,7 +101,7 @@ class COCO(LabelledImages):
         row = int(self._rows[index])
         height, width = self._index.size(row)
         try:
-            painted = self._colours[paint(self._index.instances(row), height, width)]
+            painted = paint(self._index.instances(row), height, width, self._values)
         except ValueError as error:
             fault = f"a mask of image {self._index.ids[row]} cannot be read ({error})"
             raise ImageError(fault, self._index.path) from error
