@@ -153,6 +153,16 @@ def test_subsets_keep_image_and_mask_together(root: Path, preprocessing: Preproc
     assert torch.equal(few.segmentation_map(0), data.segmentation_map(2))
 
 
+def test_options_and_no_segmentation(root: Path, preprocessing: Preprocessing) -> None:
+    data = open_dataset(
+        f"coco:{root}?unlabelled=true&crowd=false", "train", preprocessing=preprocessing, segmentation=False
+    )
+    assert len(data) > len(COCO(root, "train", preprocessing=preprocessing))
+    assert "segmentation" not in data[0]
+    assert not data.select("[:50%]").has_segmentation
+    assert data.segmentation_map(0).shape == data.picture(0).size[::-1]
+
+
 def test_workers_map_the_index(root: Path, preprocessing: Preprocessing) -> None:
     data = COCO(root, "train", preprocessing=preprocessing)
     for one, other in zip(loader(data, 8), loader(data, 8, workers=1), strict=True):

@@ -93,10 +93,6 @@ class COCO(LabelledImages):
         )
         self._values = index_lookup([column + 1 for column in columns], len(COCO_CLASSES)).tolist()
 
-    @property
-    def has_segmentation(self) -> bool:
-        return True
-
     def segmentation_map(self, index: int) -> Tensor:
         row = int(self._rows[index])
         height, width = self._index.size(row)
@@ -110,6 +106,9 @@ class COCO(LabelledImages):
     def fingerprint(self) -> str:
         """As for every data set, and the annotation file's SHA-256, because it holds the masks."""
         return hashlib.sha256((super().fingerprint() + self._index.digest).encode()).hexdigest()
+
+    def _all_segmented(self) -> bool:
+        return True
 
     def _chosen(self, indices: Sequence[int], name: str) -> Self:
         chosen = super()._chosen(indices, name)
