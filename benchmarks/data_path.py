@@ -5,10 +5,10 @@
 A GPU that trains at 2,000 images per second on a machine of 16 cores needs 125 images per second and core. JPEGs of
 VOC's size (500 × 375) and a COCO of 640 × 480 with 7 outlines an image are made in a temporary folder; each picture is
 put together of four photos in FOLDER or, without it, of four generated scenes. Printed are, one image after another in
-one thread, the decoders alone and then each step added; then the loader, with batches of 32 and each number of workers, without and with the
-pictures cached in memory. "/s" is by the clock. "/s/core" divides by the processor's time instead, of all processes
-together (workers, and the one that collects), and so is fair on a machine that does other things too. Files are in the
-page cache, as those of a training are from its second epoch on if memory allows.
+one thread, the decoders alone and then each step added; then the loader, with batches of 32 and each number of workers,
+without and with the pictures cached in memory. "/s" is by the clock. "/s/core" divides by the processor's time instead,
+of all processes together (workers, and the one that collects), and so is fair on a machine that does other things too.
+Files are in the page cache, as those of a training are from its second epoch on if memory allows.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from explanans.data import open_dataset, published, transfer
 from explanans.data.published import PUBLISHED, Archive
 from explanans.preprocessing import Preprocessing
 
-from ..server import Behaviour, serving
+from ..server import Behaviour, serving  # noqa: TID252 - tests are no package with a name
 
 FOLDERS = {"annotations": "annotations", "train": "train2014", "val": "val2014"}
 
