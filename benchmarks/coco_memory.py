@@ -107,7 +107,9 @@ def index_use(index: Any, rows: np.ndarray) -> None:
 
 def work(use: Callable[..., None], given: Any, rows: np.ndarray, pipe: Any) -> None:
     """A loader worker: paints, says that it is done, waits until it has been measured."""
-    use(given() if callable(given) else given, rows)
+    # Held by a name until it has been measured.
+    opened = given() if callable(given) else given
+    use(opened, rows)
     pipe.send(pss())
     pipe.recv()
 
