@@ -80,6 +80,22 @@ def test_a_map_of_another_size_names_both_files(tmp_path: Path, preprocessing: P
         data[2]
 
 
+def test_the_same_images_without_their_segmentations(tmp_path: Path, preprocessing: Preprocessing) -> None:
+    data = make(tmp_path, preprocessing, cache=True)
+    bare = data.without_segmentation(cache=True)
+    assert not bare.has_segmentation
+    assert "segmentation" not in bare[1]
+    assert "segmentation" not in bare.subset([1])[0]
+    assert torch.equal(bare[1]["image"], data[1]["image"])
+    # What the one caches without a mask is not handed out by the other.
+    bare[2]
+    assert data[2]["segmentation"][0].tolist() == [1, 1, 1, 1, 0, 0, 0, 255]
+    assert bare.fingerprint() == data.fingerprint()
+    assert bare.without_segmentation() is not data
+    with pytest.raises(InputError, match="open it with them"):
+        bare.with_segmentation()
+
+
 def test_labels_need_no_pictures(tmp_path: Path, preprocessing: Preprocessing) -> None:
     data = make(tmp_path, preprocessing)
     for path in data.paths:

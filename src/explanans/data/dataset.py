@@ -89,7 +89,7 @@ class LabelledImages(Dataset[Sample]):
         self.names = tuple(names)
         self.labels = labels
         self.segmentations = None if segmentations is None else tuple(segmentations)
-        self._segmented = _all_there(self.segmentations)
+        self._wanted, self._segmented = True, self._all_segmented()
         self.preprocessing = preprocessing
         self.augment = augment
         self._lookup = lookup
@@ -163,12 +163,25 @@ class LabelledImages(Dataset[Sample]):
         """The images that have a segmentation; this data set itself where all have.
 
         Raises:
-            InputError: none has.
+            InputError: none has, or this is a data set :meth:`without_segmentation`.
         """
         if self.has_segmentation:
             return self
+        if not self._wanted:
+            raise InputError(f"{self.name} was opened without its segmentations; open it with them.")
         chosen = [i for i, path in enumerate(self.segmentations or ()) if path is not None]
         return self._chosen(chosen, f"{self.name} ({len(chosen)} of {len(self)} with segmentation)")
+
+    def without_segmentation(self, *, cache: bool = False) -> Self:
+        """The same images, whose samples have no segmentation: a training that needs none is then fed faster.
+
+        Args:
+            cache: as for the data set itself, because what this one has cached is not shared.
+        """
+        bare = copy.copy(self)
+        bare._wanted = bare._segmented = False
+        bare._cache, bare._slots = bare._new_cache() if cache else None, range(len(bare))
+        return bare
 
     def fingerprint(self) -> str:
         """SHA-256 over the classes and, image by image, name, file sizes and labels; equal where the data is equal."""
@@ -188,13 +201,17 @@ class LabelledImages(Dataset[Sample]):
         chosen.names = tuple(self.names[i] for i in indices)
         chosen.labels = self.labels[list(indices)]
         chosen.segmentations = self.segmentations and tuple(self.segmentations[i] for i in indices)
-        chosen._segmented = _all_there(chosen.segmentations)
+        chosen._segmented = chosen._wanted and chosen._all_segmented()
         if self._cache is not None and chosen.has_segmentation != self.has_segmentation:
             # This one's cache has no room for segmentations.
             chosen._cache, chosen._slots = chosen._new_cache(), range(len(chosen))
         else:
             chosen._slots = [self._slots[i] for i in indices]
         return chosen
+
+    def _all_segmented(self) -> bool:
+        """Whether every image has a segmentation; a data set that has them in no files of their own says so itself."""
+        return self.segmentations is not None and None not in self.segmentations
 
     def _new_cache(self) -> PixelCache:
         size = (self.preprocessing.height, self.preprocessing.width)
@@ -220,10 +237,6 @@ class LabelledImages(Dataset[Sample]):
         if self._cache is not None:
             self._cache.put(self._slots[index], image, segmentation)
         return image, segmentation
-
-
-def _all_there(segmentations: Sequence[Path | None] | None) -> bool:
-    return segmentations is not None and None not in segmentations
 
 
 def apply_augment(augment: Augment, image: Tensor, segmentation: Tensor | None) -> tuple[Tensor, Tensor | None]:

@@ -1,7 +1,8 @@
 """The archives that data sets are published as, and their way into a folder.
 
 The checksums are md5 because the official pages and torchvision name those. Against tampering the addresses are https;
-the checksum finds what broke on the way.
+the checksum finds what broke on the way. COCO's server has no https under its name, so COCO's are SHA-256, as
+TensorFlow Datasets publishes them.
 """
 
 from __future__ import annotations
@@ -41,6 +42,12 @@ def _cub(record: str, file: str, size: int, md5: str) -> Archive:
     return Archive(f"{page}/files/{file}?download=1", page, size, f"md5:{md5}")
 
 
+def _coco(path: str, size: int, sha256: str) -> Archive:
+    return Archive(
+        f"http://images.cocodataset.org/{path}", "https://cocodataset.org/#download", size, f"sha256:{sha256}"
+    )
+
+
 PUBLISHED: dict[str, dict[str, Archive]] = {
     "voc:2007": {
         "trainval": _voc("VOCtrainval_06-Nov-2007.tar", 2007, 460_032_000, "c52e279531787c972589f7e41ab4ae64"),
@@ -54,10 +61,31 @@ PUBLISHED: dict[str, dict[str, Archive]] = {
         "images": _cub("65de6-vp158", "CUB_200_2011.tgz", 1_150_585_339, "97eceeb196236b17998738112f37df78"),
         "segmentations": _cub("w9d68-gec53", "segmentations.tgz", 39_272_883, "4d47ba1228eae64f2fa547c47bc65255"),
     },
+    "coco:2014": {
+        "annotations": _coco(
+            "annotations/annotations_trainval2014.zip",
+            252_872_794,
+            "031296bbc80c45a1d1f76bf9a90ead27e94e99ec629208449507a4917a3bf009",
+        ),
+        "train": _coco(
+            "zips/train2014.zip", 13_510_573_713, "ede4087e640bddba550e090eae701092534b554b42b05ac33f0300b984b31775"
+        ),
+        "val": _coco(
+            "zips/val2014.zip", 6_645_013_297, "fe9be816052049c34717e077d9e34aa60814a55679f804cd043e3cbee3b9fde0"
+        ),
+    },
 }
 
-PLACES = {"voc:2007": "VOCdevkit/VOC2007", "voc:2012": "VOCdevkit/VOC2012", "cub:2011": "CUB_200_2011"}
-"""Where in a folder of data sets the archives put each."""
+PLACES = {
+    "voc:2007": "VOCdevkit/VOC2007",
+    "voc:2012": "VOCdevkit/VOC2012",
+    "cub:2011": "CUB_200_2011",
+    "coco:2014": "COCO2014",
+}
+"""Where in a folder of data sets each lies."""
+
+UNPACKED_IN = {"coco:2014": "COCO2014"}
+"""Where in a folder of data sets archives are unpacked that do not bring the folder of ``PLACES`` with them."""
 
 
 def data_root() -> Path:
@@ -93,7 +121,8 @@ def install(
         fault = f"{unknown[0]!r} is unknown" if unknown else "it names none"
         raise InputError(f"part={','.join(wanted)!r}: {fault}; {data} has the parts {', '.join(archives)}.")
     folder = data_root() if folder is None else Path(folder).expanduser()
-    pending = [archives[part] for part in wanted if not is_unpacked(archives[part].name, folder)]
+    target = folder / UNPACKED_IN.get(data, "")
+    pending = [archives[part] for part in wanted if not is_unpacked(archives[part].name, target)]
     for i, archive in enumerate(pending):
         place = folder / archive.name
         try:
@@ -102,7 +131,7 @@ def install(
             )
         except InputError as error:
             raise InputError(f"{error}{_rest(pending[i + 1 :], folder)}") from error
-        unpack(place, folder, progress=progress)
+        unpack(place, target, progress=progress)
     return folder / PLACES[data]
 
 

@@ -105,7 +105,9 @@ def fit_classifier(
     def opened(given: str | Path | LabelledImages, split: str) -> LabelledImages:
         if isinstance(given, LabelledImages):
             return given
-        return open_dataset(given, split, classes=names, preprocessing=preprocessing, cache=run.cache)
+        return open_dataset(
+            given, split, classes=names, preprocessing=preprocessing, cache=run.cache, segmentation=False
+        )
 
     plain, held_out = opened(data, train_split), opened(data if validation is None else validation, validation_split)
     for argument, dataset in (("data", plain), ("validation", held_out)):
