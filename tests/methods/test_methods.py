@@ -24,7 +24,12 @@ def classifier() -> Explanandum:
 
 
 # What a method needs besides a classifier, and settings that make it quick.
-SETTINGS = {"explainer": lambda classifier: {"explainer": Explainer(classifier, nn.Conv2d(3, 2, 1))}}
+SETTINGS = {
+    "explainer": lambda classifier: {"explainer": Explainer(classifier, nn.Conv2d(3, 2, 1))},
+    "rise": lambda classifier: {"masks": 50, "batch_size": 16},
+    "extremal_perturbation": lambda classifier: {"iterations": 5, "step": 4, "sigma": 4.0, "batch_size": 8},
+    "igos_pp": lambda classifier: {"size": 4, "iterations": 2, "steps": 3},
+}
 
 
 @pytest.mark.parametrize("name", METHODS)
