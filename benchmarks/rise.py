@@ -4,9 +4,9 @@
 
 What RISE adds to the classifier (making masks, laying them over the image, weighing them for every class) should cost
 at most 15 %, and all of it less than 1.5 GB. The bare passes are given what suits them best: one prepared batch, again
-and again, in the same layout and of the same size as RISE's. The two take turns, so that a machine that slows down slows
-down both. Printed are medians, of the clock's time and of the processor's, which other programs disturb less; and the
-peak memory of the whole process. Weights are random unless given: they do not change the time.
+and again, in the same layout and of the same size as RISE's. The two take turns, so that a machine that slows down
+slows down both. Printed are medians, of the clock's time and of the processor's, which other programs disturb less; and
+the peak memory of the whole process. Weights are random unless given: they do not change the time.
 """
 
 from __future__ import annotations

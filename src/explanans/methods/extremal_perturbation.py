@@ -28,8 +28,8 @@ AREA_WEIGHT, AREA_WEIGHT_GROWTH = 300.0, 1.0035
 def area_loss(masks: Tensor, areas: Tensor) -> Tensor:
     """R_a(m) = 1/|Ω| · ‖vecsort(m) − r_a‖², r_a = (1 − a)|Ω| zeros, then a|Ω| ones, per mask, (R,).
 
-    With the K = |Ω| − ⌊(1 − a)|Ω|⌋ largest values this is (Σ m² − 2 Σ_largest m + K) / |Ω|. Values that tie for the
-    last places share them, so that the gradient does not depend on the order in memory.
+    With the K = round(a|Ω|) largest values this is (Σ m² − 2 Σ_largest m + K) / |Ω|. Values that tie for the last
+    places share them, so that the gradient does not depend on the order in memory.
 
     Args:
         masks: (R, H, W).
@@ -37,7 +37,7 @@ def area_loss(masks: Tensor, areas: Tensor) -> Tensor:
     """
     values = masks.flatten(1)
     pixels = values.shape[1]
-    count = pixels - (pixels * (1 - areas.double())).floor().long()
+    count = (pixels * areas.double()).round().long()
     with torch.no_grad():
         descending = values.sort(1, descending=True).values
         last = descending.gather(1, (count - 1).clamp(min=0)[:, None])
@@ -54,6 +54,18 @@ def contrastive_reward(logits: Tensor, classes: Tensor) -> Tensor:
         return own
     others = logits.scatter(1, classes[:, None], -math.inf)
     return own - others.amax(1)
+
+
+def smallest_sufficient(reached: Tensor, whole: Tensor) -> Tensor:
+    """Index of the first area whose logit reaches the whole image's, or, if none does, of the highest; (P,).
+
+    Args:
+        reached: logits of the masked images, (P, A), areas ascending.
+        whole: logits of the whole images, (P,).
+    """
+    enough = reached >= whole[:, None]
+    # argmax of zeros and ones is the first one.
+    return torch.where(enough.any(1), enough.to(torch.uint8).argmax(1), reached.argmax(1))
 
 
 class BlurPyramid:
@@ -116,6 +128,7 @@ class ExtremalPerturbation:
         smoothing: standard deviation of the smoothing at the end, as a share of the shorter side; 0 for none.
         blur: largest standard deviation of the pyramid, in pixels.
         levels: L of the pyramid.
+        mirror: show every other iteration the mirrored image; for a classifier that tells left from right, False.
         batch_size: masks that are optimised at once: (image, class, area) triples.
         channels_last: as for :class:`~explanans.methods.rise.RISE`.
 
@@ -134,6 +147,7 @@ class ExtremalPerturbation:
         smoothing: float = 0.09,
         blur: float = 20.0,
         levels: int = 8,
+        mirror: bool = True,
         batch_size: int = 16,
         channels_last: bool = True,
     ) -> None:
@@ -147,6 +161,7 @@ class ExtremalPerturbation:
         self.smoothing = check_number("smoothing", smoothing)
         self.blur = check_number("blur", blur, above=True)
         self.levels = check_count("levels", levels, 2)
+        self.mirror = mirror
         self.batch_size = check_count("batch_size", batch_size)
         self.layout = layout(channels_last)
 
@@ -174,9 +189,7 @@ class ExtremalPerturbation:
         triples = zip(*(tensor.split(self.batch_size) for tensor in (rows, classes, areas)), strict=True)
         masks, logits = zip(*(self._optimise(pyramid, *triple) for triple in triples), strict=True)
         reached = torch.cat(logits).view(len(pairs), count)
-        enough = reached >= whole[:, None].to(reached.dtype)
-        # argmax of zeros and ones is the first one.
-        chosen = torch.where(enough.any(1), enough.to(torch.uint8).argmax(1), reached.argmax(1))
+        chosen = smallest_sufficient(reached, whole.to(reached.dtype))
         best = torch.cat(masks).unflatten(0, (len(pairs), count))[torch.arange(len(pairs)), chosen]
         sigma = self.smoothing * min(images.shape[-2:])
         return (gaussian_smoothing(best, sigma) if sigma else best).clamp(0, 1)
@@ -192,7 +205,8 @@ class ExtremalPerturbation:
             with torch.enable_grad():
                 masks = smooth_mask(grids, size, kernel)
                 seen = pyramid(masks, rows).contiguous(memory_format=self.layout)
-                logits = self.explanandum(seen if iteration % 2 else seen.flip(3)).to(masks.dtype)
+                seen = seen.flip(3) if self.mirror and iteration % 2 == 0 else seen
+                logits = self.explanandum(seen).to(masks.dtype)
                 losses = weight * area_loss(masks, areas) - contrastive_reward(logits, classes)
                 # Rows do not influence each other, so one gradient of the sum serves them all.
                 (grids.grad,) = torch.autograd.grad(losses.sum(), grids)
