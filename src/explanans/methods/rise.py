@@ -104,7 +104,9 @@ class RISE:
                     position += count
         enlarge = rows.transpose(0, 1).reshape(height, -1) / (self.probability * self.masks)
         for n in seen:
-            maps[n, classes[n]] = (enlarge @ sums.pop(n).view(len(classes[n]), -1, width)).to(maps.dtype)
+            # A few classes at a time: a second copy of a thousand maps is 200 MB.
+            for some, part in zip(classes[n].split(32), sums.pop(n).split(32), strict=True):
+                maps[n, some] = (enlarge @ part.view(len(some), -1, width)).to(maps.dtype)
         return maps
 
     def _grids(self, count: int, like: Tensor, generator: torch.Generator | None) -> Tensor:
