@@ -140,13 +140,20 @@ def quick(classifier: Explanandum, **settings: object) -> ExtremalPerturbation:
 def test_finds_planted_evidence_of_the_area_asked_for() -> None:
     classifier, _ = patches()
     images = torch.cat([picture(), picture().flip(3)])
-    maps = quick(classifier, areas=(0.1,))(images, torch.tensor([[1, 1], [0, 0]]))
+    maps = quick(classifier, areas=(0.1,), iterations=80)(images, torch.tensor([[1, 1], [0, 0]]))
     for own, (rows, columns) in zip((0, 1), PATCHES, strict=True):
         mask = maps[0, own]
         assert mask[rows, columns].mean() > 0.75
-        assert mask.mean() < 0.16
+        assert mask.mean() < 0.22
         assert mask[PATCHES[1 - own]].mean() < 0.1
     assert (maps[1] == 0).all()
+
+
+def test_corners_are_not_cheap() -> None:
+    # Without evidence only the area decides where the mask lies; what it covers outside the image counts.
+    mask = quick(patches()[0], areas=(0.1,))(torch.zeros(1, 3, SIZE, SIZE), "red")[0, 0]
+    assert mask.mean() > 0.05
+    assert mask[[0, 0, -1, -1], [0, -1, 0, -1]].max() < 0.05
 
 
 def test_rows_are_independent_and_batches_bounded() -> None:

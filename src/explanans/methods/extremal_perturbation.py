@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from explanans.errors import InputError
@@ -109,11 +110,12 @@ class ExtremalPerturbation:
     """The smooth mask of a given area that excites the class most, for the smallest area that suffices.
 
     For each area a the mask m_a maximises y_c − max over c' ≠ c of y_c' on the image that is blurred outside the mask,
-    minus λ R_a(m_a): the preservation game with the contrastive reward. Masks are smooth max-convolutions of a grid
-    (:func:`~explanans.methods.smooth_mask.smooth_mask`). The grid starts at 1; SGD with rate 0.01, momentum and
-    dampening 0.9; λ grows from 300 by 0.35 % per iteration; every other iteration sees the image mirrored. Chosen is
-    the smallest a whose masked image reaches the logit of the whole image, or, if none does, the one with the highest
-    logit. The chosen mask is smoothed.
+    minus λ R_a(m_a): the preservation game with the contrastive reward. What a mask covers beyond the border, up to σ
+    away, counts as area as well; otherwise masks at borders and in corners would be cheap. Masks are smooth
+    max-convolutions of a grid (:func:`~explanans.methods.smooth_mask.smooth_mask`). The grid starts at 1; SGD with rate
+    0.01, momentum and dampening 0.9; λ grows from 300 by 0.35 % per iteration; every other iteration sees the image
+    mirrored. Chosen is the smallest a whose masked image reaches the logit of the whole image, or, if none does, the
+    one with the highest logit. The chosen mask is smoothed.
 
     ``ep(images, targets)`` → masks (N, C, H, W) in [0, 1]. For every image, class and area ``iterations`` forward and
     backward passes and one forward pass, besides one forward pass per image. Nothing is random; rows of a batch do not
@@ -198,21 +200,34 @@ class ExtremalPerturbation:
         """The masks (R, H, W) of R triples, and the logits (R,) that they keep."""
         size = (pyramid.size[0], pyramid.size[1])
         kernel = max_kernel(self.step, self.sigma, areas)
+        margin, wide = self._margin(size)
+        shares = areas * (size[0] * size[1]) / (wide[0] * wide[1])
         grids = areas.new_ones(len(rows), *grid_size(size, self.step))
         optimiser = torch.optim.SGD([grids.requires_grad_()], LEARNING_RATE, MOMENTUM, dampening=MOMENTUM)
         weight = AREA_WEIGHT
         for iteration in range(self.iterations):
             with torch.enable_grad():
-                masks = smooth_mask(grids, size, kernel)
+                whole = smooth_mask(F.pad(grids, [margin] * 4), wide, kernel)
+                masks = _middle(whole, size)
                 seen = pyramid(masks, rows).contiguous(memory_format=self.layout)
                 seen = seen.flip(3) if self.mirror and iteration % 2 == 0 else seen
                 logits = self.explanandum(seen).to(masks.dtype)
-                losses = weight * area_loss(masks, areas) - contrastive_reward(logits, classes)
+                losses = weight * area_loss(whole, shares) - contrastive_reward(logits, classes)
                 # Rows do not influence each other, so one gradient of the sum serves them all.
                 (grids.grad,) = torch.autograd.grad(losses.sum(), grids)
             optimiser.step()
             grids.clamp_(0, 1)
             weight *= AREA_WEIGHT_GROWTH
-        masks = smooth_mask(grids.detach(), size, kernel)
+        masks = _middle(smooth_mask(F.pad(grids.detach(), [margin] * 4), wide, kernel), size)
         logits = self.explanandum(pyramid(masks, rows).contiguous(memory_format=self.layout)).to(masks.dtype)
         return masks, logits.gather(1, classes[:, None])[:, 0]
+
+    def _margin(self, size: tuple[int, int]) -> tuple[int, tuple[int, int]]:
+        """Cells around the grid where masks are computed as well, and the rows and columns of all that, in pixels."""
+        margin = math.ceil(self.sigma / self.step)
+        return margin, (size[0] + 2 * margin * self.step, size[1] + 2 * margin * self.step)
+
+
+def _middle(masks: Tensor, size: tuple[int, int]) -> Tensor:
+    top, left = (masks.shape[1] - size[0]) // 2, (masks.shape[2] - size[1]) // 2
+    return masks[:, top : top + size[0], left : left + size[1]]
