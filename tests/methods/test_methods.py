@@ -48,6 +48,9 @@ SETTINGS = {
     "occlusion": lambda classifier: {"window": 0.5, "stride": 0.25},
     "lime": lambda classifier: {"samples": 20, "segments": 9},
     "kernel_shap": lambda classifier: {"samples": 20, "segments": 9},
+    "rise": lambda classifier: {"masks": 50, "batch_size": 16},
+    "extremal_perturbation": lambda classifier: {"iterations": 5, "step": 4, "sigma": 4.0, "batch_size": 8},
+    "igos_pp": lambda classifier: {"size": 4, "iterations": 2, "steps": 3},
 }
 
 

@@ -59,6 +59,11 @@ METHODS: dict[str, Entry] = {
     "kernel_shap": Entry("KernelSHAP", "explanans.methods.surrogates:KernelSHAP", extra="captum"),
     "rtis": Entry("RTIS", "explanans.methods.explainer:ExplainerMethod", "raw"),
     "spread_cam": Entry("Spread-CAM", "explanans.methods.spread_cam:SpreadCAM", "raw"),
+    "rise": Entry("RISE", "explanans.methods.rise:RISE"),
+    "extremal_perturbation": Entry(
+        "Extremal Perturbations", "explanans.methods.extremal_perturbation:ExtremalPerturbation", "raw"
+    ),
+    "igos_pp": Entry("iGOS++", "explanans.methods.igos_pp:IGOSpp", "raw"),
     "constant_0": Entry("constant 0", "explanans.methods.constant:Constant", "raw", {"value": 0.0}),
     "constant_0.5": Entry("constant 0.5", "explanans.methods.constant:Constant", "raw", {"value": 0.5}),
     "constant_1": Entry("constant 1", "explanans.methods.constant:Constant", "raw", {"value": 1.0}),
