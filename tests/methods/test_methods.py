@@ -56,7 +56,7 @@ SETTINGS = {
 
 def made(name: str, classifier: Explanandum) -> Method:
     if METHODS[name].extra:
-        pytest.importorskip({"captum": "captum", "gradcam": "pytorch_grad_cam"}[METHODS[name].extra])
+        pytest.importorskip(METHODS[name].extra)
     return make_method(name, classifier, **SETTINGS.get(name, lambda classifier: {})(classifier))
 
 
