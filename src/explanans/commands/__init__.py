@@ -19,5 +19,6 @@ COMMANDS = {
     "data scenes": Command("explanans.commands.scenes", "generate pictures with exact masks, to try things on"),
     "classifier fit": Command("explanans.commands.classifier_fit", "train a classifier, or fine-tune one"),
     "fit": Command("explanans.commands.fit", "train an Explainer for a classifier"),
+    "recipes": Command("explanans.commands.recipes", "list the ready-made configurations for --config NAME"),
     "explain": Command("explanans.commands.explain", "explain pictures with a trained Explainer"),
 }
