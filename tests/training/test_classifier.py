@@ -126,6 +126,7 @@ def test_what_is_monitored_decides_what_is_kept_and_when_it_ends(
         ({"activation": "relu"}, "activation"),
         ({"activation": "softmax", "blanks": 0.5}, "blanks"),
         ({"activation": "softmax"}, "exactly one"),
+        ({"activation": "softmax", "classes": ["dotted star"]}, "the only class 'dotted star'"),
         ({"blanks": 2.0}, "blanks"),
         ({"freeze_backbone": True}, "weights=None"),
         ({"weights": "published"}, "published"),

@@ -228,6 +228,11 @@ def _check_data(
         raise InputError(f"{argument}: has the classes {dataset.classes}; wanted are {tuple(classes)}.")
     if dataset.preprocessing != preprocessing:
         raise InputError(f"{argument}: was opened with {dataset.preprocessing}; this classifier needs {preprocessing}.")
+    if activation == "softmax" and len(classes) < 2:
+        raise InputError(
+            f"{argument}: has the only class {classes[0]!r}, of which activation='softmax' is always certain; take "
+            "activation='sigmoid', or data with at least two classes."
+        )
     if activation == "softmax" and bool((dataset.labels.sum(1) != 1).any()):
         index = int((dataset.labels.sum(1) != 1).nonzero()[0])
         raise InputError(
