@@ -2,6 +2,7 @@
 
     python benchmarks/rehearsal.py                       # on the processor: a step, a checkpoint, a resumption, a step
     python benchmarks/rehearsal.py --device cuda --steps 20
+    python benchmarks/rehearsal.py --bare                # nothing but a training step: processor time and memory
 
 Of every recipe both commands run as they are, ``explanans classifier fit --config NAME`` and ``explanans fit --config
 NAME``, at the recipe's size and batch. What differs is what cannot be had without a network: the pictures are scenes
@@ -288,7 +289,9 @@ PARTS: dict[str, Callable[..., Any]] = {
     "rehearse": lambda plan, stage, folder: rehearse(plan, stage, Path(folder)),
     "operations": operations,
     "peak": lambda plan, precision, side: matrix_peak(plan.device, getattr(torch, precision), side),
-    "throughput": lambda plan, stage, precision: throughput(plan, stage, plan.batch, getattr(torch, precision)),
+    "throughput": lambda plan, stage, precision, **options: throughput(
+        plan, stage, plan.batch, getattr(torch, precision), **options
+    ),
     "largest": lambda plan, stage, precision: largest_throughput(plan, stage, getattr(torch, precision)),
 }
 
@@ -333,6 +336,14 @@ def report(plan: Plan, folder: Path, precisions: dict[str, float]) -> None:
                 )
 
 
+def report_bare(plan: Plan) -> None:
+    """Print what bare steps of both stages take."""
+    for stage in COMMANDS:
+        speed = in_a_process("throughput", plan, stage=stage, precision="float32", warm_up=0)
+        seconds = plan.batch / speed["images_per_second"]
+        print(f"{plan.recipe} {stage}: {seconds:.1f} s per step, peak {speed['gigabytes']:.1f} GB", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--recipes", nargs="+", default=["voc2007-vgg16", "voc2007-resnet50"], metavar="NAME")
@@ -340,6 +351,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--size", type=int, default=224)
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--bare", action="store_true", help="bare training steps only")
     parser.add_argument("--part", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.part:
@@ -349,6 +361,10 @@ def main() -> None:
     plans = [
         Plan(name, arguments.size, arguments.batch, arguments.steps, arguments.device) for name in arguments.recipes
     ]
+    if arguments.bare:
+        for plan in plans:
+            report_bare(plan)
+        return
     names, side = (["float32", "bfloat16"], 8192) if arguments.device == "cuda" else (["float32"], 1024)
     peaks = {name: in_a_process("peak", plans[0], precision=name, side=side) for name in names}
     what = torch.cuda.get_device_name() if arguments.device == "cuda" else f"{torch.get_num_threads()} threads"
