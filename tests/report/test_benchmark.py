@@ -121,7 +121,22 @@ def test_failed_and_nan_maps_are_shown_and_counted(
     assert any(alt.startswith("B for") and "failed: RuntimeError: <no> layer & no map" in alt for alt in alts)
     assert any(alt.startswith("B for") and alt.endswith("NaN") for alt in alts)
     assert "B: 1 failed, 1 NaN" in text
+    assert "fingerprint differs" not in text
     assert "&lt;no&gt; layer &amp; no map" in text
+
+
+def test_other_pictures_and_maps_not_asked_for_are_told(
+    tmp_path: Path, make_results: Callable[..., Path], scenes: LabelledImages
+) -> None:
+    folder = make_results({"a": method("A"), "b": method("B")}, groups=("segmentation",), keep=1)
+    record = json.loads((folder / "benchmark.json").read_text())
+    record["data"]["fingerprint"] = "another"
+    record["methods"]["b"]["classes"] = "labels"
+    (folder / "benchmark.json").write_text(json.dumps(record))
+    text = write_report(Results.open(folder), tmp_path, data=scenes).read_text(encoding="utf-8")
+    assert "fingerprint differs" in text
+    assert text.count("<b>B</b><br>not asked for") == 1
+    assert text.count("<b>A</b><br>not asked for") == 0
 
 
 def test_odd_names_are_text(tmp_path: Path, make_results: Callable[..., Path]) -> None:

@@ -29,6 +29,8 @@ LEGEND = (
     "do not compete. An image on which a method failed counts with the worst value."
 )
 
+CHANGED = "Beware: these pictures or their labels are not the ones that were measured; the fingerprint differs."
+
 
 def write_report(
     results: Results, folder: str | Path, *, reference: str | None = None, data: LabelledImages | None = None
@@ -207,6 +209,7 @@ def _photos(
             "Each map on the photo in grey, all methods on one scale from 0 to 1." + outline + " IoU: soft IoU of the "
             "map shown with the objects of its class. Hatched: there is no map."
         ),
+        *([] if _measured_on(results, found) else [html.paragraph(CHANGED)]),
         sections.scale(1.0),
         html.paragraph(f"Unselected: the first {len(grid.unselected)} of {kept}."),
         html.group("photos", grid.unselected),
@@ -221,6 +224,15 @@ def _photos(
             html.group("photos", grid.disagreeing),
         ]
     return parts
+
+
+def _measured_on(results: Results, data: LabelledImages) -> bool:
+    """Whether the images are those that the benchmark saw, by the fingerprint of names, file sizes and labels."""
+    places = {name: place for place, name in enumerate(data.names)}
+    if not set(results.images) <= places.keys():
+        return False
+    same = data.subset([places[name] for name in results.images])
+    return same.fingerprint() == results.settings["data"]["fingerprint"]
 
 
 def _find_data(results: Results, classifier: str) -> tuple[LabelledImages | None, str]:
