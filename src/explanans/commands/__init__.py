@@ -24,4 +24,5 @@ COMMANDS = {
     "fit": Command("explanans.commands.fit", "train an Explainer for a classifier"),
     "recipes": Command("explanans.commands.recipes", "list the ready-made configurations for --config NAME"),
     "explain": Command("explanans.commands.explain", "explain pictures with a trained Explainer"),
+    "report": Command("explanans.commands.report", "tables and page of a benchmark, from its folder"),
 }

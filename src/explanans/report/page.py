@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 from collections.abc import Sequence
 from html import escape
 from importlib import resources
@@ -22,6 +23,18 @@ def page(title: str, *parts: str) -> str:
 
 def heading(text: str, level: int = 2) -> str:
     return f"<h{level}>{escape(text)}</h{level}>"
+
+
+def contents(markup: str) -> str:
+    """Links to the headings of level 2 in ``markup``, and the markup with places to jump to."""
+    links: list[str] = []
+
+    def place(match: re.Match[str]) -> str:
+        links.append(f'<a href="#part-{len(links) + 1}">{match[1]}</a>')
+        return f'<h2 id="part-{len(links)}">{match[1]}</h2>'
+
+    placed = re.sub(r"<h2>(.*?)</h2>", place, markup)
+    return f"<nav>{' '.join(links)}</nav>{placed}"
 
 
 def paragraph(text: str, kind: str = "") -> str:
@@ -56,12 +69,15 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], best: Sequence[t
     return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
-def picture(image: Image.Image, text: str, caption: str = "", width: int = 288) -> str:
-    """An image inside the page, with ``text`` for those who do not see it; ``caption`` is markup."""
+def picture(image: Image.Image, text: str, caption: str = "", width: int = 288, quality: int = 82) -> str:
+    """An image inside the page, with ``text`` for those who do not see it; ``caption`` is markup.
+
+    ``quality`` is WEBP's, 0 to 100.
+    """
     height = round(image.height * width / image.width)
     shown = image.convert("RGB").resize((width, height), Image.Resampling.BICUBIC)
     buffer = io.BytesIO()
-    shown.save(buffer, "WEBP", quality=82, method=4)
+    shown.save(buffer, "WEBP", quality=quality, method=4)
     data = base64.b64encode(buffer.getvalue()).decode()
     below = f"<figcaption>{caption}</figcaption>" if caption else ""
     source = f"data:image/webp;base64,{data}"
@@ -75,3 +91,8 @@ def group(kind: str, parts: Sequence[str]) -> str:
 def figure(markup: str, caption: str) -> str:
     """A drawing (markup of :mod:`explanans.report.curves`) with its caption."""
     return f"<figure>{markup}<figcaption>{escape(caption)}</figcaption></figure>"
+
+
+def details(summary: str, markup: str, open_: bool = False) -> str:
+    """Something to unfold, without a script."""
+    return f"<details{' open' if open_ else ''}><summary>{escape(summary)}</summary>{markup}</details>"

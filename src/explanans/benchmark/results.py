@@ -1,0 +1,276 @@
+"""What a benchmark left in its folder, for tables, figures and pages."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from explanans.benchmark.columns import COLUMNS, SCHEMA
+from explanans.benchmark.statistics import Paired, Values, bootstrap, paired, specificity_per_image
+from explanans.errors import InputError
+
+SETTINGS = "benchmark.json"
+SCORES, COSTS, MAPS, SANITY, THRESHOLDS = "scores", "costs", "maps", "sanity", "thresholds"
+PART = "part-{:05d}.parquet"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a table: a method's means over the images, each with its 95 % interval.
+
+    Attributes:
+        classifier, method, title, normalisation: what was measured. The title has the normalisation where a method is
+            listed under several.
+        subset: "all": every image; "shared": the images that the slow methods saw as well.
+        images: how many there are rows for; fewer than were asked for while the run goes on.
+        mean, low, high: by metric; NaN where the metric was not asked for.
+        scored: by metric, on how many of the images it was asked for.
+        failed, nan: images whose map failed or held a NaN; they count with the worst value.
+    """
+
+    classifier: str
+    method: str
+    title: str
+    normalisation: str
+    subset: str
+    images: int
+    mean: dict[str, float]
+    low: dict[str, float]
+    high: dict[str, float]
+    scored: dict[str, int]
+    failed: int
+    nan: int
+
+
+class Results:
+    """The result folder of a benchmark, finished or not; nothing is computed before it is asked for.
+
+    Attributes:
+        folder: where it lies.
+        settings: ``benchmark.json``.
+    """
+
+    def __init__(self, folder: Path, settings: dict[str, Any]) -> None:
+        self.folder = folder
+        self.settings = settings
+        self._rows: dict[tuple[str, str], pa.Table] = {}
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Results:
+        """Raises InputError where there is no benchmark."""
+        path = Path(folder) / SETTINGS
+        if not path.is_file():
+            raise InputError(
+                f"{folder} is no result of a benchmark: it holds no {SETTINGS}. Make one: explanans benchmark"
+            )
+        return cls(Path(folder), json.loads(path.read_text(encoding="utf-8")))
+
+    @property
+    def classifiers(self) -> list[str]:
+        return list(self.settings["classifiers"])
+
+    @property
+    def methods(self) -> list[str]:
+        return list(self.settings["methods"])
+
+    @property
+    def reference(self) -> str | None:
+        """The method that the others are tested against."""
+        return self.settings["reference"]
+
+    @property
+    def images(self) -> list[str]:
+        """Names of the images; ``index`` in the rows is a position in this list."""
+        return self.settings["data"]["images"]
+
+    @property
+    def subset_images(self) -> list[str]:
+        """Names of the images that every method saw; empty where no method is slow."""
+        return (self.settings["subset"] or {"images": []})["images"]
+
+    def classes(self, classifier: str) -> list[str]:
+        return self.settings["classifiers"][classifier]["classes"]
+
+    def normalisations(self, method: str) -> list[str]:
+        """The method's own first."""
+        return self.settings["methods"][method]["normalisations"]
+
+    def rows(self, classifier: str, method: str, normalisation: str | None = None, subset: str = "all") -> pa.Table:
+        """The rows of the images that are done, in the order of the images.
+
+        Args:
+            normalisation: None for the method's own.
+            subset: "shared" leaves out the images that not every method saw.
+        """
+        table = self._table(classifier, method)
+        steps = self.normalisations(method)
+        if normalisation is not None and normalisation not in steps:
+            raise InputError(f"normalisation={normalisation!r}: {method} was measured with {steps}.")
+        table = table.filter(pc.equal(table["normalisation"], normalisation or steps[0]))
+        if subset == "shared":
+            table = table.filter(pc.is_in(table["index"], pa.array(self._shared_indices(), pa.int32())))
+        elif subset != "all":
+            raise InputError(f"subset={subset!r}; take 'all' or 'shared'.")
+        return table
+
+    def values(
+        self, metric: str, classifier: str, method: str, normalisation: str | None = None, subset: str = "all"
+    ) -> tuple[NDArray[np.int32], Values]:
+        """Positions of the images that a metric was computed for, and its value for each."""
+        _check_metric(metric)
+        table = self.rows(classifier, method, normalisation, subset)
+        values = self._column(table, metric, classifier)
+        known = ~np.isnan(values)
+        return table["index"].to_numpy()[known], values[known]
+
+    def summary(self, *metrics: str, subset: str | None = None, classifier: str | None = None) -> list[Row]:
+        """Means with 95 % bootstrap intervals over the images, for every method and normalisation.
+
+        A method of which nothing is done yet has no row.
+
+        Args:
+            metrics: of :data:`~explanans.benchmark.columns.COLUMNS`.
+            subset: "all": methods that saw every image; "shared": every method, on the images that all saw; None: both,
+                the first alone where no method is slow.
+            classifier: None for every one.
+        """
+        for metric in metrics:
+            _check_metric(metric)
+        wanted = [subset] if subset is not None else ["all", *(["shared"] if self.subset_images else [])]
+        found = []
+        for name in [classifier] if classifier is not None else self.classifiers:
+            for part in wanted:
+                for method, facts in self.settings["methods"].items():
+                    if part == "all" and facts["subset"] == "shared":
+                        continue
+                    for normalisation in facts["normalisations"]:
+                        row = self._row(name, method, normalisation, part, metrics)
+                        found += [row] if row.images else []
+        return found
+
+    def paired(
+        self,
+        metric: str,
+        classifier: str,
+        method_a: str,
+        method_b: str,
+        normalisation_a: str | None = None,
+        normalisation_b: str | None = None,
+        subset: str = "all",
+    ) -> Paired:
+        """Method a against b on the images that both were scored on (see ``statistics.paired``)."""
+        _check_metric(metric)
+        tables = [
+            self.rows(classifier, method, normalisation, subset)
+            for method, normalisation in ((method_a, normalisation_a), (method_b, normalisation_b))
+        ]
+        common = pa.array(np.intersect1d(*(table["index"].to_numpy() for table in tables)), pa.int32())
+        a, b = (self._column(table.filter(pc.is_in(table["index"], common)), metric, classifier) for table in tables)
+        known = ~(np.isnan(a) | np.isnan(b))
+        return paired(a[known], b[known], seed=self.settings["seed"])
+
+    def costs(self, classifier: str, method: str) -> dict[str, Any] | None:
+        """What a map costs, None where it has not been measured yet."""
+        return self._json(COSTS, classifier, method)
+
+    def sanity(self, classifier: str, method: str) -> dict[str, Any] | None:
+        """How much of a map is left under randomised weights, None where it was not asked for or is not done."""
+        return self._json(SANITY, classifier, method)
+
+    def maps(self, classifier: str, method: str) -> dict[str, NDArray[np.uint8]]:
+        """uint8 maps (C, H, W) by image, normalised by the method's own step, 255 for 1; empty before they are done."""
+        path = self.folder / MAPS / classifier / f"{method}.npz"
+        if not path.is_file():
+            return {}
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+
+    def specificity(
+        self, classifier: str, method: str, normalisation: str | None = None, subset: str = "all"
+    ) -> NDArray[np.float64]:
+        """The confusion matrix (C, C): [r, c] is the mean softmax probability of r on images with label r that are
+        masked with the mask for c; NaN for a class without an image, and all NaN where it was not asked for."""
+        values, labels = self._specificities(self.rows(classifier, method, normalisation, subset), classifier)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.einsum("nr,ncr->rc", labels, values) / labels.sum(0)[:, None]
+
+    def _row(self, classifier: str, method: str, normalisation: str, subset: str, metrics: Sequence[str]) -> Row:
+        table = self.rows(classifier, method, normalisation, subset)
+        facts = self.settings["methods"][method]
+        first = normalisation == facts["normalisations"][0]
+        status = table["status"].to_pylist()
+        mean, low, high, scored = {}, {}, {}, {}
+        columns = {each: self.values(each, classifier, method, normalisation, subset)[1] for each in metrics}
+        for count in {len(values) for values in columns.values()}:
+            names = [each for each, values in columns.items() if len(values) == count]
+            stacked = np.stack([columns[each] for each in names], axis=1)
+            lows, highs = bootstrap(stacked, seed=self.settings["seed"])
+            for each, values, below, above in zip(names, stacked.T, lows, highs, strict=True):
+                mean[each] = float(values.mean()) if count else float("nan")
+                low[each], high[each], scored[each] = float(below), float(above), count
+        return Row(
+            classifier=classifier,
+            method=method,
+            title=facts["title"] if first else f"{facts['title']} ({normalisation})",
+            normalisation=normalisation,
+            subset=subset,
+            images=len(status),
+            mean=mean,
+            low=low,
+            high=high,
+            scored=scored,
+            failed=status.count("failed"),
+            nan=status.count("nan"),
+        )
+
+    def _column(self, table: pa.Table, metric: str, classifier: str) -> Values:
+        """A value for each row; NaN where it was not asked for."""
+        if metric != "specificity_gap":
+            return table[metric].to_numpy(zero_copy_only=False).astype(float)
+        asked = pc.is_valid(table["specificity"]).to_numpy(zero_copy_only=False)
+        gaps = np.full(len(asked), np.nan)
+        if asked.any():
+            gaps[asked] = specificity_per_image(*self._specificities(table, classifier))
+        return gaps
+
+    def _specificities(self, table: pa.Table, classifier: str) -> tuple[Values, NDArray[np.bool_]]:
+        """Values (n, C, C) and labels (n, C) of the images that have them."""
+        table = table.filter(pc.is_valid(table["specificity"]))
+        classes = self.classes(classifier)
+        values = np.array(table["specificity"].to_pylist(), float).reshape(-1, len(classes), len(classes))
+        labels = np.array([[name in row for name in classes] for row in table["labels"].to_pylist()], bool)
+        return values, labels.reshape(-1, len(classes))
+
+    def _shared_indices(self) -> list[int]:
+        places = {name: index for index, name in enumerate(self.images)}
+        return [places[name] for name in self.subset_images]
+
+    def _table(self, classifier: str, method: str) -> pa.Table:
+        if classifier not in self.settings["classifiers"] or method not in self.settings["methods"]:
+            raise InputError(
+                f"{self.folder} has no {classifier!r} with {method!r}; it has the classifiers {self.classifiers} and "
+                f"the methods {self.methods}."
+            )
+        if (classifier, method) not in self._rows:
+            parts = sorted((self.folder / SCORES / classifier / method).glob("part-*.parquet"))
+            tables = [pq.ParquetFile(part).read() for part in parts] or [SCHEMA.empty_table()]
+            self._rows[classifier, method] = pa.concat_tables(tables).sort_by("index")
+        return self._rows[classifier, method]
+
+    def _json(self, kind: str, classifier: str, method: str) -> dict[str, Any] | None:
+        path = self.folder / kind / classifier / f"{method}.json"
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def _check_metric(metric: str) -> None:
+    if metric not in COLUMNS:
+        raise InputError(f"metric {metric!r} is not known; take one of {', '.join(COLUMNS)}.")

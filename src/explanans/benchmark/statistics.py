@@ -1,0 +1,142 @@
+"""How much of a difference is chance: bootstrap intervals over the images, and a paired test."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+REPEATS = 10_000
+CHUNK = 1 << 23
+"""Numbers that are drawn at once (64 MB)."""
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Paired:
+    """Method a against method b on the same images.
+
+    Attributes:
+        difference: mean of a − b.
+        low, high: its 95 % bootstrap interval.
+        p: of the sign-flip test, two-sided, not corrected for the number of comparisons.
+        images: how many both were scored on.
+        better: share of the images on which a is higher; ties count half.
+    """
+
+    difference: float
+    low: float
+    high: float
+    p: float
+    images: int
+    better: float
+
+
+def bootstrap(values: Values, *, level: float = 0.95, repeats: int = REPEATS, seed: int = 0) -> tuple[Values, Values]:
+    """Percentile bootstrap intervals of the means (Efron 1979).
+
+    n images are drawn with replacement from the n there are, ``repeats`` times; the interval lies between the
+    (1 − level)/2 and (1 + level)/2 quantiles of the means. All columns are drawn together, and the draws depend on
+    ``seed`` and n alone.
+
+    Args:
+        values: (n,) or (n, k), one row for each image, without NaN.
+
+    Returns:
+        low and high, of shape () or (k,); NaN where there is no image.
+    """
+    table = values.reshape(len(values), math.prod(values.shape[1:]))
+    count, columns = table.shape
+    if not count:
+        empty = np.full(values.shape[1:], np.nan)
+        return empty, empty
+    generator = np.random.default_rng(seed)
+    means = np.empty((repeats, columns))
+    finite = np.where(np.isinf(table), 0.0, table)
+    step = max(1, CHUNK // count)
+    for start in range(0, repeats, step):
+        rows = min(step, repeats - start)
+        drawn = generator.integers(count, size=(rows, count))
+        # How often each image was drawn: then one product serves every column.
+        drawn += np.arange(rows)[:, None] * count
+        times = np.bincount(drawn.ravel(), minlength=rows * count).reshape(rows, count)
+        means[start : start + rows] = times @ finite / count
+    tail = (1 - level) / 2
+    low, high = np.quantile(means, [tail, 1 - tail], axis=0)
+    # An infinite value (of an image without a map, where the score has no worst value) is in nearly every draw.
+    infinite = np.isinf(table).any(0)
+    low, high = np.where(infinite, table.mean(0), low), np.where(infinite, table.mean(0), high)
+    return low.reshape(values.shape[1:]), high.reshape(values.shape[1:])
+
+
+def sign_flip(differences: Values, *, repeats: int = REPEATS, seed: int = 0) -> float:
+    """Two-sided p of paired differences under "each could as well have had the other sign" (Fisher's randomisation).
+
+    p = (1 + #{|mean(s ∘ d)| ≥ |mean(d)|}) / (1 + repeats) with random signs s, so it is never 0. It assumes no
+    distribution; 1 where all differences are 0.
+    """
+    if not len(differences) or not np.isfinite(differences).all():
+        return float("nan")
+    generator = np.random.default_rng(seed)
+    observed = abs(differences.sum())
+    # Sums in another order differ in their last digits, which must not break ties.
+    observed -= 1e-12 * np.abs(differences).sum()
+    reached = 0
+    step = max(1, CHUNK // len(differences))
+    for start in range(0, repeats, step):
+        rows = min(step, repeats - start)
+        signs = 2.0 * generator.integers(2, size=(rows, len(differences))) - 1
+        reached += int((np.abs(signs @ differences) >= observed).sum())
+    return (1 + reached) / (1 + repeats)
+
+
+def paired(a: Values, b: Values, *, level: float = 0.95, repeats: int = REPEATS, seed: int = 0) -> Paired:
+    """Compare two methods by their scores (n,) on the same n images, in the same order."""
+    # Both failed, both infinitely bad: no difference.
+    with np.errstate(invalid="ignore"):
+        differences = np.where(a == b, 0.0, a - b)
+    low, high = bootstrap(differences, level=level, repeats=repeats, seed=seed)
+    count = len(differences)
+    return Paired(
+        difference=float(differences.mean()) if count else float("nan"),
+        low=float(low),
+        high=float(high),
+        p=sign_flip(differences, repeats=repeats, seed=seed),
+        images=count,
+        better=float((differences > 0).mean() + (differences == 0).mean() / 2) if count else float("nan"),
+    )
+
+
+def specificity_per_image(specificity: Values, labels: NDArray[np.bool_]) -> Values:
+    """One number for each image whose mean is the class specificity, mean of the diagonal − mean off it.
+
+    The matrix M has at [r, c] the mean over images with label r of v[n, c, r]: softmax probability of r on the image
+    through the mask of class c. A mean over images with some label is no mean over all images, so each image gets the
+    gap plus its first-order influence on it, n · Σ_{r in Y} (d_r(v_n) − d_r(M)) / (N_r · R), where d_r is r's own entry
+    minus the mean of the others, N_r the images with label r and R the classes that occur. Intervals and paired tests
+    of these numbers are those of the gap (infinitesimal jackknife, Efron 1981).
+
+    Args:
+        specificity: (n, C, C), [image, class of the mask, class that is asked].
+        labels: (n, C) multi-hot.
+
+    Returns:
+        (n,).
+    """
+    count, classes = labels.shape
+    if classes < 2:
+        return np.full(count, np.nan)
+    own = np.einsum("ncc->nc", specificity)
+    others = (specificity.sum(1) - own) / (classes - 1)
+    gaps = own - others
+    images = labels.sum(0)
+    present = images > 0
+    if not present.any():
+        return np.full(count, np.nan)
+    share = labels[:, present] / images[present]
+    means = (gaps[:, present] * share).sum(0)
+    influence = (share * (gaps[:, present] - means)).sum(1) * count / present.sum()
+    return means.mean() + influence
