@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 
-import matplotlib
-from matplotlib.backends.backend_svg import FigureCanvasSVG
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from explanans.drawing import PALETTE
-
-# Stands for the page's text colour, which differs between light and dark.
-INK = "#010203"
-# Yellow cannot be told from white paper.
-COLOURS = [f"#{red:02x}{green:02x}{blue:02x}" for red, green, blue in PALETTE if (red, green) != (240, 228)]
-STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
+from explanans.report.svg import COLOURS, INK, STYLES, drawing, legend
 
 
 def curves(rows: Sequence[Mapping[str, float]], names: Mapping[str, str], title: str) -> str:
@@ -29,10 +19,8 @@ def curves(rows: Sequence[Mapping[str, float]], names: Mapping[str, str], title:
         names: columns to draw, and what each is called.
         title: for those who do not see it.
     """
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": title, "font.family": "sans-serif"}):
-        drawn = Figure(figsize=(5, 3), layout="constrained")
-        canvas = FigureCanvasSVG(drawn)
-        axes = drawn.add_subplot()
+    with drawing(title) as drawn:
+        axes = drawn.axes
         for index, (name, label) in enumerate(names.items()):
             points = [(row["epoch"], row[name]) for row in rows if name in row]
             if points:
@@ -42,14 +30,6 @@ def curves(rows: Sequence[Mapping[str, float]], names: Mapping[str, str], title:
                 axes.plot(*zip(*points, strict=True), label=label, color=colour, ls=look, lw=2, marker=marker)
         axes.set_xlabel("epoch", color=INK)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.tick_params(colors=INK)
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.spines[["left", "bottom"]].set_color(INK)
-        axes.patch.set_alpha(0)
-        drawn.patch.set_alpha(0)
         if axes.lines:
-            axes.legend(frameon=False, labelcolor=INK, fontsize=9)
-        buffer = io.StringIO()
-        canvas.print_svg(buffer, metadata={"Date": None, "Title": title})
-    text = buffer.getvalue()
-    return text[text.index("<svg") :].replace(INK, "currentColor")
+            legend(axes)
+    return drawn.svg

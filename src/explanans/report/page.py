@@ -56,12 +56,15 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], best: Sequence[t
     return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
-def picture(image: Image.Image, text: str, caption: str = "", width: int = 288) -> str:
-    """An image inside the page, with ``text`` for those who do not see it; ``caption`` is markup."""
+def picture(image: Image.Image, text: str, caption: str = "", width: int = 288, quality: int = 82) -> str:
+    """An image inside the page, with ``text`` for those who do not see it; ``caption`` is markup.
+
+    ``quality`` is WEBP's, 0 to 100.
+    """
     height = round(image.height * width / image.width)
     shown = image.convert("RGB").resize((width, height), Image.Resampling.BICUBIC)
     buffer = io.BytesIO()
-    shown.save(buffer, "WEBP", quality=82, method=4)
+    shown.save(buffer, "WEBP", quality=quality, method=4)
     data = base64.b64encode(buffer.getvalue()).decode()
     below = f"<figcaption>{caption}</figcaption>" if caption else ""
     source = f"data:image/webp;base64,{data}"
@@ -75,3 +78,8 @@ def group(kind: str, parts: Sequence[str]) -> str:
 def figure(markup: str, caption: str) -> str:
     """A drawing (markup of :mod:`explanans.report.curves`) with its caption."""
     return f"<figure>{markup}<figcaption>{escape(caption)}</figcaption></figure>"
+
+
+def details(summary: str, markup: str, open_: bool = False) -> str:
+    """Something to unfold, without a script."""
+    return f"<details{' open' if open_ else ''}><summary>{escape(summary)}</summary>{markup}</details>"

@@ -1,0 +1,279 @@
+"""The report of a benchmark: a page that stands alone, and the tables for papers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+
+from explanans.benchmark.results import Results
+from explanans.data import LabelledImages, open_dataset
+from explanans.errors import InputError
+from explanans.files import atomic_file
+from explanans.preprocessing import Preprocessing
+from explanans.report import page as html
+from explanans.report import sections, tables
+from explanans.report.comparison import Comparison, compare_all
+from explanans.report.grid import draw_grid
+from explanans.report.lines import coloured
+from explanans.report.score_table import findings, reference_table, score_table
+
+REPORT = "report.html"
+GRID_BUDGET = 4_300_000
+"""Bytes for the photos of all classifiers."""
+
+LEGEND = (
+    "A cell is the mean over the images ± half the width of its 95 % bootstrap interval. ↑ higher, ↓ lower is better. "
+    "Marked: the best of a column; ≈ its difference to the best is not significant (paired sign-flip test on the same "
+    "images, p ≥ 0.05 after Holm's correction). * other images than the column's. Constant masks explain nothing and "
+    "do not compete. An image on which a method failed counts with the worst value."
+)
+
+
+def write_report(
+    results: Results, folder: str | Path, *, reference: str | None = None, data: LabelledImages | None = None
+) -> Path:
+    """Write ``report.html``, ``tables.md`` and the folder ``tables`` with .md, .tex and .csv, each whole or not at all.
+
+    Args:
+        results: of a benchmark, finished or not.
+        folder: where to; that of the results or another.
+        reference: method that the others are tested against; None for the benchmark's own.
+        data: the images that were measured, for the photos; None to open what ``benchmark.json`` names under
+            ``data.source``. Without either the page says so and has no photos.
+
+    Returns:
+        The page.
+
+    Raises:
+        InputError: an unknown reference, data of other classes, or a benchmark of which nothing is done yet.
+    """
+    reference = results.reference if reference is None else reference
+    if reference is not None and reference not in results.methods:
+        raise InputError(f"reference={reference!r} is none of the methods {results.methods}.")
+    compared = {name: compare_all(results, name, reference) for name in results.classifiers}
+    compared = {name: found for name, found in compared.items() if found}
+    if not compared:
+        raise InputError(f"{results.folder} has no scores yet; go on with explanans benchmark, then report.")
+    folder = Path(folder)
+    _write_tables(results, compared, folder)
+    body = [_head(results, compared)]
+    for name, comparisons in compared.items():
+        prefix = f"{name}: " if len(compared) > 1 else ""
+        body += _classifier(results, comparisons, prefix, reference, data, GRID_BUDGET // len(compared))
+    body += _measured(results)
+    path = folder / REPORT
+    with atomic_file(path) as temporary:
+        temporary.write_text(html.page(f"Benchmark on {results.settings['data']['name']}", *body), encoding="utf-8")
+    return path
+
+
+def _head(results: Results, compared: dict[str, list[Comparison]]) -> str:
+    facts = results.settings
+    methods = {row.method for found in compared.values() for each in found for row in each.rows}
+    figures = [
+        (f"{len(results.images):,}", "images"),
+        (f"{len(methods)}", "methods, constants included"),
+        (f"{len(results.classes(next(iter(compared))))}", "classes"),
+    ]
+    if results.subset_images:
+        figures.insert(1, (f"{len(results.subset_images):,}", "of them shared by all methods, slow ones too"))
+    if len(compared) > 1:
+        figures.append((f"{len(compared)}", "classifiers"))
+    said = [
+        f"<li>{escape(text)}</li>"
+        for name, found in compared.items()
+        for comparison in found
+        for text in ([f"{name}. {each}" if len(compared) > 1 else each for each in findings(results, comparison)])
+    ]
+    done = [
+        f"{name}: {row.title} has {row.images} of {each.images} images so far"
+        for name, found in compared.items()
+        for each in found
+        for row in each.rows
+        if row.images < each.images
+    ]
+    unfinished = html.paragraph(f"The benchmark goes on. {'; '.join(done)}.", "soft") if done else ""
+    return "".join(
+        [
+            html.heading(f"Which maps show what the classifier sees? {facts['data']['name']}", 1),
+            html.paragraph(
+                "Attribution methods under one protocol: the same images, the same scores, every failure counted.",
+                "lead",
+            ),
+            html.tiles(figures),
+            f'<ul class="findings">{"".join(said)}</ul>' if said else "",
+            unfinished,
+        ]
+    )
+
+
+def _classifier(
+    results: Results,
+    comparisons: Sequence[Comparison],
+    prefix: str,
+    reference: str | None,
+    data: LabelledImages | None,
+    budget: int,
+) -> list[str]:
+    # All methods on the same images: the shared ones where some methods are slow.
+    widest = comparisons[-1]
+    order = [widest.rows[row].method for row in widest.own]
+    rivals = [widest.rows[row].method for row in widest.own if row in widest.competitors]
+    bright = coloured(rivals, reference)
+    parts = [html.heading(f"{prefix}Photos"), *_photos(results, widest.classifier, order, rivals, data, budget)]
+    for comparison in comparisons:
+        parts += _scores(results, comparison, prefix)
+    on = f"On {widest.images:,} images that all these methods saw, each method with its own normalisation."
+    if figures := sections.cost_figures(results, widest, bright):
+        text = "Time is that of the maps for the labels of one image, without loading and scoring."
+        parts += [html.heading(f"{prefix}Quality against cost"), html.paragraph(f"{on} {text}")]
+        parts.append(html.group("curves", figures))
+    header, lines = tables.cost_rows(results, widest.classifier)
+    if lines:
+        parts.append(
+            html.details("Cost: time, memory, passes through the classifier", html.table(header, lines), not figures)
+        )
+    for title, drawn in (
+        ("F1 and IoU over thresholds", sections.threshold_figures(results, widest, bright)),
+        ("Insertion and deletion", sections.insertion_figures(results, widest, bright)),
+    ):
+        if drawn:
+            parts += [html.heading(prefix + title), html.paragraph(on), html.group("curves", drawn)]
+    if heats := sections.specificity_figures(results, widest):
+        text = (
+            "Row: the class of the images. Column: the class whose mask is put on them. Number: the classifier's mean "
+            "softmax probability of the row's class, in percent. A method that tells classes apart is bright on the "
+            "diagonal and dark elsewhere; one that shows whatever is salient is bright everywhere."
+        )
+        parts += [html.heading(f"{prefix}Class specificity"), html.paragraph(text), *heats]
+    if sanity := sections.sanity_table(results, widest):
+        text = (
+            "The network's layers are randomised from the output down. Spearman correlation / SSIM with the maps of the "
+            "trained network: maps that stay alike do not show what the network has learned."
+        )
+        parts += [html.heading(f"{prefix}Sanity: randomised weights"), html.paragraph(text), sanity]
+    for comparison in comparisons:
+        if failed := sections.failures(results, comparison):
+            parts += [html.heading(f"{prefix}Failed and NaN, {tables.SUBSETS[comparison.subset].lower()}"), *failed]
+    return parts
+
+
+def _scores(results: Results, comparison: Comparison, prefix: str) -> list[str]:
+    about = (
+        "Methods that saw every image."
+        if comparison.subset == "all"
+        else "Every method, the fast ones too, on the images that all of them saw."
+    )
+    name = f"{prefix}{tables.SUBSETS[comparison.subset]} ({comparison.images:,})"
+    parts = [html.heading(name), html.paragraph(f"{about} {LEGEND}")]
+    for number, (theme, columns) in enumerate(tables.themes(comparison).items()):
+        parts.append(html.details(theme, score_table(results, comparison, columns), number == 0))
+    if comparison.reference is not None:
+        title = tables.method_title(results, comparison.rows[comparison.reference].method)
+        text = html.paragraph("≈ may be chance (p ≥ 0.05 after Holm's correction).", "soft")
+        columns = next(iter(tables.themes(comparison).values()))
+        parts.append(html.details(f"Difference to {title}", reference_table(results, comparison, columns) + text))
+    return parts
+
+
+def _photos(
+    results: Results,
+    classifier: str,
+    methods: Sequence[str],
+    rivals: Sequence[str],
+    data: LabelledImages | None,
+    budget: int,
+) -> list[str]:
+    found, reason = (data, "") if data is not None else _find_data(results, classifier)
+    if found is None:
+        return [html.paragraph(f"No photos are shown: {reason}")]
+    if list(found.classes) != results.classes(classifier):
+        raise InputError(
+            f"data has the classes {list(found.classes)}, the benchmark's are {results.classes(classifier)}; open the "
+            "data with the benchmark's classes."
+        )
+    grid = draw_grid(results, classifier, methods, rivals, found, budget)
+    if not grid.unselected:
+        return [html.paragraph("No photos are shown: the benchmark kept no maps, or the data has none of its images.")]
+    outline = " White line: the true object." if found.has_segmentation else ""
+    kept = f"the {grid.kept} images whose maps were kept"
+    parts = [
+        html.paragraph(
+            "Each map on the photo in grey, all methods on one scale from 0 to 1." + outline + " IoU: soft IoU of the "
+            "map shown with the objects of its class. Hatched: there is no map."
+        ),
+        sections.scale(1.0),
+        html.paragraph(f"Unselected: the first {len(grid.unselected)} of {kept}."),
+        html.group("photos", grid.unselected),
+    ]
+    if grid.disagreeing:
+        title = sections.COLUMNS[grid.metric].title if grid.metric else ""
+        parts += [
+            html.paragraph(
+                f"Where methods disagree most: of the others of {kept}, the {len(grid.disagreeing)} with the highest "
+                f"variance of {title} over the methods."
+            ),
+            html.group("photos", grid.disagreeing),
+        ]
+    return parts
+
+
+def _find_data(results: Results, classifier: str) -> tuple[LabelledImages | None, str]:
+    """The data set that the benchmark names, or why it cannot be had."""
+    facts = results.settings["data"]
+    source = facts.get("source")
+    if not source:
+        return None, "the benchmark does not say where its data lies; give it with --data."
+    try:
+        preprocessing = Preprocessing.from_dict(results.settings["classifiers"][classifier]["preprocessing"])
+        classes = results.classes(classifier)
+        return open_dataset(source, facts["split"], classes=classes, preprocessing=preprocessing), ""
+    except (InputError, OSError) as error:
+        return None, f"{error} Give the data with --data."
+
+
+def _measured(results: Results) -> list[str]:
+    facts = results.settings
+    machine = ", ".join(f"{name} {value}" for name, value in facts["machine"].items())
+    versions = ", ".join(f"{name} {value}" for name, value in facts["versions"].items())
+    lines = [
+        f"data        {facts['data']['name']}, split {facts['data']['split']}, {len(results.images)} images",
+        f"fingerprint {facts['data']['fingerprint']}",
+        f"seed        {facts['seed']}",
+        f"machine     {machine}",
+        f"versions    {versions}",
+        *(f"{name:11} {value}" for name, value in facts["settings"].items() if not isinstance(value, dict)),
+    ]
+    return [
+        html.details("How it was measured", html.code(lines)),
+        f"<footer>{escape('Made by explanans report. The file needs nothing but itself.')}</footer>",
+    ]
+
+
+def _write_tables(results: Results, compared: dict[str, list[Comparison]], folder: Path) -> None:
+    everything = [f"# Benchmark on {tables.markdown(results.settings['data']['name'])}", LEGEND]
+    files: dict[str, str] = {}
+    for classifier, comparisons in compared.items():
+        for comparison in comparisons:
+            stem = f"{classifier}-{comparison.subset}"
+            pieces, typeset = [], []
+            for theme, columns in tables.themes(comparison).items():
+                caption = f"{theme}: {tables.SUBSETS[comparison.subset].lower()} ({comparison.images}), {classifier}"
+                table = tables.to_markdown(results, comparison, columns)
+                pieces.append(f"## {tables.markdown(caption)}\n\n{table}")
+                typeset.append(tables.to_latex(results, comparison, columns, caption))
+            everything += pieces
+            files[f"{stem}.md"] = "\n".join(pieces)
+            files[f"{stem}.tex"] = "\n".join(typeset)
+            files[f"{stem}.csv"] = tables.to_csv(results, comparison)
+        header, lines = tables.cost_rows(results, classifier)
+        if lines:
+            cost = tables.cost_markdown(header, lines)
+            everything.append(f"## Cost, {tables.markdown(classifier)}\n\n{cost}")
+            files[f"{classifier}-cost.md"] = cost
+            files[f"{classifier}-cost.tex"] = tables.cost_latex(header, lines, f"Cost per image, {classifier}")
+            files[f"{classifier}-cost.csv"] = tables.cost_csv(results, classifier)
+    for name, text in {"tables.md": "\n\n".join(everything), **{f"tables/{k}": v for k, v in files.items()}}.items():
+        with atomic_file(folder / name) as temporary:
+            temporary.write_text(text, encoding="utf-8")
