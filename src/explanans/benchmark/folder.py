@@ -18,7 +18,7 @@ from explanans.errors import InputError
 from explanans.files import atomic_file
 
 FIXED = ("settings", "data", "threshold_data")
-"""Entries of ``benchmark.json`` that decide every number."""
+"""Entries of ``benchmark.json`` that decide every number; only where the data lie may change (their hash may not)."""
 
 NAMED = ("classifiers", "methods")
 """Entries of which more may come, while those that are there stay as they are."""
@@ -119,7 +119,7 @@ def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]
         old, new = before.get(entry) or {}, now.get(entry) or {}
         changed += [
             f"{entry}.{key} was {_short(old.get(key))}, is {_short(new.get(key))}"
-            for key in sorted({*old, *new})
+            for key in sorted({*old, *new} - {"source"})
             if old.get(key) != new.get(key)
         ]
     for entry in NAMED:

@@ -149,6 +149,7 @@ def record_of(plan: Plan) -> dict[str, Any]:
             "device_name": torch.cuda.get_device_name(plan.device) if plan.device.type == "cuda" else "cpu",
         },
         "data": {
+            "source": settings.data,
             "name": first.dataset.name,
             "split": settings.split,
             "fingerprint": first.dataset.fingerprint(),

@@ -23,5 +23,6 @@ COMMANDS = {
     "classifier fit": Command("explanans.commands.classifier_fit", "train a classifier, or fine-tune one"),
     "fit": Command("explanans.commands.fit", "train an Explainer for a classifier"),
     "explain": Command("explanans.commands.explain", "explain pictures with a trained Explainer"),
+    "benchmark": Command("explanans.commands.benchmark", "measure attribution methods side by side"),
     "report": Command("explanans.commands.report", "tables and page of a benchmark, from its folder"),
 }
