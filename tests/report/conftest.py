@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from explanans.benchmark.columns import COLUMNS, CURVE_THRESHOLDS, CURVES, SCHEMA
+from explanans.benchmark.columns import COLUMNS, CURVE_THRESHOLDS, SCHEMA
 from explanans.data import LabelledImages, open_dataset
 from explanans.data.scenes import write_scenes
 from explanans.preprocessing import Preprocessing
@@ -143,7 +143,7 @@ def _row(
         noisy = float(np.clip(level + generator.normal(0, 0.04), 0, 1))
         drawn = noisy if column.higher_is_better is not False else 1 - noisy
         drawn = 3 * drawn - 0.5 if metric == "saliency" else drawn
-        row[metric] = given if given is not None else drawn if status == "ok" else column.worst
+        row[metric] = given if given is not None else drawn if status == "ok" or metric == "whole" else column.worst
         if metric == "max_sensitivity" and index >= 8:
             row[metric] = None
         if not math.isfinite(row[metric] or 0.0):

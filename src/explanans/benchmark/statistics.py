@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,7 +48,7 @@ def bootstrap(values: Values, *, level: float = 0.95, repeats: int = REPEATS, se
     Returns:
         low and high, of shape () or (k,); NaN where there is no image.
     """
-    table = values.reshape(len(values), -1)
+    table = values.reshape(len(values), math.prod(values.shape[1:]))
     count, columns = table.shape
     if not count:
         empty = np.full(values.shape[1:], np.nan)

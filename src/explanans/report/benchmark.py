@@ -57,11 +57,12 @@ def write_report(
         raise InputError(f"{results.folder} has no scores yet; go on with explanans benchmark, then report.")
     folder = Path(folder)
     _write_tables(results, compared, folder)
-    body = [_head(results, compared)]
+    body: list[str] = []
     for name, comparisons in compared.items():
         prefix = f"{name}: " if len(compared) > 1 else ""
         body += _classifier(results, comparisons, prefix, reference, data, GRID_BUDGET // len(compared))
     body += _measured(results)
+    body = [_head(results, compared), html.contents("\n".join(body))]
     path = folder / REPORT
     with atomic_file(path) as temporary:
         temporary.write_text(html.page(f"Benchmark on {results.settings['data']['name']}", *body), encoding="utf-8")
@@ -81,10 +82,9 @@ def _head(results: Results, compared: dict[str, list[Comparison]]) -> str:
     if len(compared) > 1:
         figures.append((f"{len(compared)}", "classifiers"))
     said = [
-        f"<li>{escape(text)}</li>"
+        _findings(results, comparison, f"{name}: " if len(compared) > 1 else "", comparison is found[0])
         for name, found in compared.items()
         for comparison in found
-        for text in ([f"{name}. {each}" if len(compared) > 1 else each for each in findings(results, comparison)])
     ]
     done = [
         f"{name}: {row.title} has {row.images} of {each.images} images so far"
@@ -102,10 +102,16 @@ def _head(results: Results, compared: dict[str, list[Comparison]]) -> str:
                 "lead",
             ),
             html.tiles(figures),
-            f'<ul class="findings">{"".join(said)}</ul>' if said else "",
+            *said,
             unfinished,
         ]
     )
+
+
+def _findings(results: Results, comparison: Comparison, prefix: str, open_: bool) -> str:
+    said = "".join(f"<li>{escape(text)}</li>" for text in findings(results, comparison))
+    title = f"{prefix}{tables.SUBSETS[comparison.subset]} ({comparison.images:,})"
+    return html.details(title, f'<ul class="findings">{said}</ul>', open_) if said else ""
 
 
 def _classifier(
@@ -118,17 +124,16 @@ def _classifier(
 ) -> list[str]:
     # All methods on the same images: the shared ones where some methods are slow.
     widest = comparisons[-1]
-    order = [widest.rows[row].method for row in widest.own]
     rivals = [widest.rows[row].method for row in widest.own if row in widest.competitors]
     bright = coloured(rivals, reference)
-    parts = [html.heading(f"{prefix}Photos"), *_photos(results, widest.classifier, order, rivals, data, budget)]
+    parts = [html.heading(f"{prefix}Photos"), *_photos(results, widest.classifier, rivals, data, budget)]
     for comparison in comparisons:
-        parts += _scores(results, comparison, prefix)
+        parts += _scores(results, comparison, prefix, LEGEND if comparison is comparisons[0] else "Marks as above.")
     on = f"On {widest.images:,} images that all these methods saw, each method with its own normalisation."
     if figures := sections.cost_figures(results, widest, bright):
         text = "Time is that of the maps for the labels of one image, without loading and scoring."
         parts += [html.heading(f"{prefix}Quality against cost"), html.paragraph(f"{on} {text}")]
-        parts.append(html.group("curves", figures))
+        parts.append(html.group("charts", figures))
     header, lines = tables.cost_rows(results, widest.classifier)
     if lines:
         parts.append(
@@ -139,7 +144,7 @@ def _classifier(
         ("Insertion and deletion", sections.insertion_figures(results, widest, bright)),
     ):
         if drawn:
-            parts += [html.heading(prefix + title), html.paragraph(on), html.group("curves", drawn)]
+            parts += [html.heading(prefix + title), html.paragraph(on), html.group("charts", drawn)]
     if heats := sections.specificity_figures(results, widest):
         text = (
             "Row: the class of the images. Column: the class whose mask is put on them. Number: the classifier's mean "
@@ -149,24 +154,24 @@ def _classifier(
         parts += [html.heading(f"{prefix}Class specificity"), html.paragraph(text), *heats]
     if sanity := sections.sanity_table(results, widest):
         text = (
-            "The network's layers are randomised from the output down. Spearman correlation / SSIM with the maps of the "
-            "trained network: maps that stay alike do not show what the network has learned."
+            "The network's layers are randomised from the output down. Spearman correlation / SSIM with the maps of "
+            "the trained network: maps that stay alike do not show what the network has learned."
         )
         parts += [html.heading(f"{prefix}Sanity: randomised weights"), html.paragraph(text), sanity]
-    for comparison in comparisons:
-        if failed := sections.failures(results, comparison):
-            parts += [html.heading(f"{prefix}Failed and NaN, {tables.SUBSETS[comparison.subset].lower()}"), *failed]
+    if failed := sections.failures(results, comparisons):
+        text = "Each counts with the worst value of every score."
+        parts += [html.heading(f"{prefix}Failed and NaN"), html.paragraph(text), *failed]
     return parts
 
 
-def _scores(results: Results, comparison: Comparison, prefix: str) -> list[str]:
+def _scores(results: Results, comparison: Comparison, prefix: str, legend: str) -> list[str]:
     about = (
         "Methods that saw every image."
         if comparison.subset == "all"
         else "Every method, the fast ones too, on the images that all of them saw."
     )
     name = f"{prefix}{tables.SUBSETS[comparison.subset]} ({comparison.images:,})"
-    parts = [html.heading(name), html.paragraph(f"{about} {LEGEND}")]
+    parts = [html.heading(name), html.paragraph(f"{about} {legend}")]
     for number, (theme, columns) in enumerate(tables.themes(comparison).items()):
         parts.append(html.details(theme, score_table(results, comparison, columns), number == 0))
     if comparison.reference is not None:
@@ -181,7 +186,6 @@ def _photos(
     results: Results,
     classifier: str,
     methods: Sequence[str],
-    rivals: Sequence[str],
     data: LabelledImages | None,
     budget: int,
 ) -> list[str]:
@@ -193,7 +197,7 @@ def _photos(
             f"data has the classes {list(found.classes)}, the benchmark's are {results.classes(classifier)}; open the "
             "data with the benchmark's classes."
         )
-    grid = draw_grid(results, classifier, methods, rivals, found, budget)
+    grid = draw_grid(results, classifier, methods, found, budget)
     if not grid.unselected:
         return [html.paragraph("No photos are shown: the benchmark kept no maps, or the data has none of its images.")]
     outline = " White line: the true object." if found.has_segmentation else ""

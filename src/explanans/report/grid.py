@@ -41,7 +41,6 @@ def draw_grid(
     results: Results,
     classifier: str,
     methods: Sequence[str],
-    rivals: Sequence[str],
     data: LabelledImages,
     budget: int,
 ) -> Grid:
@@ -50,14 +49,13 @@ def draw_grid(
     Only photos whose maps the benchmark kept can be shown.
 
     Args:
-        methods: in the order in which they are shown.
-        rivals: those whose disagreement counts.
+        methods: in the order in which they are shown; their disagreement counts.
         data: has the images by their names, and the classifier's classes.
         budget: bytes of markup; cells are made smaller to keep it.
     """
     maps = Maps.read(results, classifier, methods, data)
     kept = [name for name in results.images if name in maps.places and any(name in each for each in maps.maps.values())]
-    metric, spread = disagreement(results, classifier, rivals)
+    metric, spread = disagreement(results, classifier, methods)
     ranked = sorted((name for name in kept[UNSELECTED:] if name in spread), key=lambda name: -spread[name])
     for width in WIDTHS:
         first = [maps.card(name, width) for name in kept[:UNSELECTED]]

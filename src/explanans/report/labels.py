@@ -12,7 +12,11 @@ Box = tuple[float, float, float, float]
 
 
 def place_labels(
-    points: Sequence[tuple[float, float]], sizes: Sequence[tuple[float, float]], frame: Box, gap: float = 5.0
+    points: Sequence[tuple[float, float]],
+    sizes: Sequence[tuple[float, float]],
+    frame: Box,
+    gap: float = 5.0,
+    lines: Sequence[Box] = (),
 ) -> list[tuple[float, float]]:
     """The lower left corner of each label.
 
@@ -24,6 +28,7 @@ def place_labels(
         sizes: width and height of each label, in the same unit.
         frame: where labels may lie.
         gap: between a point and its label.
+        lines: what a label had better not cross, where it has the choice.
     """
     placed: list[Box] = []
     dots = [(x - gap * 0.7, y - gap * 0.7, x + gap * 0.7, y + gap * 0.7) for x, y in points]
@@ -32,18 +37,22 @@ def place_labels(
     crowd = [float(np.exp(-np.hypot(*(centres - centre).T) / 40).sum()) for centre in centres]
     for index in sorted(range(len(points)), key=lambda each: -crowd[each]):
         width, height = sizes[index]
+        size = np.array([width, height])
         places = _around(points[index], sizes[index], gap)
-        boxes = np.column_stack([places, places + [width, height]])
+        boxes = np.column_stack([places, places + size])
         covered = sum((_overlap(boxes, other) for other in [*placed, *dots]), np.zeros(len(boxes)))
         outside = width * height - _overlap(boxes, frame)
-        best = int(np.lexsort((np.arange(len(boxes)), np.round(covered + 4 * outside, 6)))[0])
+        crossed = sum((_overlap(boxes, other) for other in lines), np.zeros(len(boxes)))
+        # A label far away is worse than one that crosses a line, and better than one that covers another.
+        far = 0.02 * width * height * np.hypot(*(np.clip(points[index], places, places + size) - points[index]).T) / gap
+        best = int(np.argmin(np.round(100 * covered + 400 * outside + crossed + far, 6)))
         corners[index] = (float(boxes[best, 0]), float(boxes[best, 1]))
-        placed.append(tuple(boxes[best].tolist()))  # type: ignore[arg-type]
+        placed.append(tuple(boxes[best].tolist()))
     return [corners[index] for index in range(len(points))]
 
 
 def _around(point: tuple[float, float], size: tuple[float, float], gap: float) -> NDArray[np.float64]:
-    """Lower left corners for a label, the nearest to its point first: right, left, above, below, between; then further."""
+    """Lower left corners for a label, the nearest first: right, left, above, below, between; then further."""
     (x, y), (width, height) = point, size
     corners = []
     for ring in range(14):
@@ -54,12 +63,7 @@ def _around(point: tuple[float, float], size: tuple[float, float], gap: float) -
         corners += [(right, over), (right, under), (left, over), (left, under)]
         if ring:
             corners += [(x, over), (x, under), (x - width, over), (x - width, under)]
-            corners += [
-                (right, level + away / 2),
-                (right, level - away / 2),
-                (left, level + away / 2),
-                (left, level - away / 2),
-            ]
+            corners += [(side, level + turn * away / 2) for side in (right, left) for turn in (1, -1)]
     return np.array(corners)
 
 

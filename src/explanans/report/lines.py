@@ -19,8 +19,7 @@ GREY = "#8c8c94"
 
 def coloured(methods: Sequence[str], reference: str | None) -> list[str]:
     """The methods that get a colour: the reference, then the first of the others."""
-    first = [reference] if reference in methods else []
-    return [*first, *(method for method in methods if method != reference)][:COLOURED]  # type: ignore[list-item]
+    return sorted(methods, key=lambda method: method != reference)[:COLOURED]
 
 
 def lines(
@@ -43,7 +42,7 @@ def lines(
         title: for those who do not see it.
         across, up: what the axes are.
     """
-    with drawing(title, (5, 4)) as drawn:
+    with drawing(title, (4.6, 4.2)) as drawn:
         axes, handles = drawn.axes, []
         # Text in a drawing is markup to matplotlib where it holds a $.
         plain = {method: name.replace("$", r"\$") for method, name in names.items()}

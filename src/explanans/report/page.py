@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 from collections.abc import Sequence
 from html import escape
 from importlib import resources
@@ -22,6 +23,18 @@ def page(title: str, *parts: str) -> str:
 
 def heading(text: str, level: int = 2) -> str:
     return f"<h{level}>{escape(text)}</h{level}>"
+
+
+def contents(markup: str) -> str:
+    """Links to the headings of level 2 in ``markup``, and the markup with places to jump to."""
+    links: list[str] = []
+
+    def place(match: re.Match[str]) -> str:
+        links.append(f'<a href="#part-{len(links) + 1}">{match[1]}</a>')
+        return f'<h2 id="part-{len(links)}">{match[1]}</h2>'
+
+    placed = re.sub(r"<h2>(.*?)</h2>", place, markup)
+    return f"<nav>{' '.join(links)}</nav>{placed}"
 
 
 def paragraph(text: str, kind: str = "") -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from explanans.report.labels import place_labels
@@ -13,9 +15,11 @@ from explanans.report.svg import COLOURS, INK, MARKERS, drawing
 
 FONT = 9
 
+Points = Mapping[str, tuple[float, float, float, float]]
+
 
 def scatter(
-    points: Mapping[str, tuple[float, float, float, float]],
+    points: Points,
     names: Mapping[str, str],
     bright: Sequence[str],
     *,
@@ -29,7 +33,7 @@ def scatter(
         points: by method, milliseconds, mean, and the ends of its interval.
         names, bright, title, across, up: as of :func:`explanans.report.lines.lines`.
     """
-    with drawing(title, (5, 4.6)) as drawn:
+    with drawing(title, (4.6, 4.8)) as drawn:
         axes = drawn.axes
         axes.set_xscale("log")
         for method, (cost, mean, low, high) in points.items():
@@ -51,7 +55,8 @@ def scatter(
     return drawn.svg
 
 
-def _name(figure, axes, points, names) -> None:  # type: ignore[no-untyped-def]
+def _name(figure: Figure, axes: Axes, points: Points, names: Mapping[str, str]) -> None:
+    """Names beside their points, with a line to those that are far away."""
     # Laid out once, to know where the points are and how large the names.
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
@@ -59,7 +64,10 @@ def _name(figure, axes, points, names) -> None:  # type: ignore[no-untyped-def]
     renderer = canvas.get_renderer()
     scale = figure.dpi / 72
     texts = {method: names[method].replace("$", r"\$") for method in points}
-    where = [tuple(axes.transData.transform((cost, mean))) for cost, mean, _, _ in points.values()]
+    place = axes.transData.transform
+    where = [(float(x), float(y)) for x, y in (place((cost, mean)) for cost, mean, _, _ in points.values())]
+    bars = [(*place((cost, low)), *place((cost, high))) for cost, _, low, high in points.values()]
+    lines = [(left - scale, bottom, right + scale, top) for left, bottom, right, top in bars]
     sizes = []
     for method in points:
         probe = figure.text(0, 0, texts[method], fontsize=FONT)
@@ -67,11 +75,11 @@ def _name(figure, axes, points, names) -> None:  # type: ignore[no-untyped-def]
         probe.remove()
         sizes.append((box.width, box.height))
     frame = axes.get_window_extent(renderer)
-    corners = place_labels(where, sizes, (frame.x0, frame.y0, frame.x1, frame.y1), gap=5 * scale)
+    corners = place_labels(where, sizes, (frame.x0, frame.y0, frame.x1, frame.y1), gap=5 * scale, lines=lines)
     for method, (x, y), (width, height), (left, bottom) in zip(points, where, sizes, corners, strict=True):
         near = min(max(x, left), left + width), min(max(y, bottom), bottom + height)
         if (near[0] - x) ** 2 + (near[1] - y) ** 2 > (9 * scale) ** 2:
             ends = axes.transData.inverted().transform([(x, y), near])
             axes.plot(*ends.T, color=GREY, lw=0.7, zorder=1)
-        corner = figure.transFigure.inverted().transform((left, bottom + 0.22 * height))
-        figure.text(*corner, texts[method], fontsize=FONT, color=INK)
+        across, up = figure.transFigure.inverted().transform((left, bottom + 0.22 * height))
+        figure.text(across, up, texts[method], fontsize=FONT, color=INK)

@@ -9,7 +9,7 @@ from explanans.benchmark.columns import COLUMNS
 from explanans.benchmark.results import Results
 from explanans.report.comparison import Comparison
 from explanans.report.significance import LEVEL
-from explanans.report.tables import SUBSETS, counts, figure, heading, method_title
+from explanans.report.tables import counts, figure, heading, method_title
 
 TOLD = ("iou_soft", "f1_soft", "specificity_gap", "saliency", "insertion")
 """Metrics whose outcome is put in words."""
@@ -64,8 +64,7 @@ def findings(results: Results, comparison: Comparison) -> list[str]:
             continue
         cell = comparison.cells[best, column]
         mean, half = figure(cell, column)
-        where = f"{SUBSETS[comparison.subset]}, {COLUMNS[column].heading}"
-        text = f"{where}: {_name(results, comparison, best)} is first with {mean} ±{half}"
+        text = f"{COLUMNS[column].heading}: {_name(results, comparison, best)} is first with {mean} ±{half}"
         sign = 1 if COLUMNS[column].higher_is_better else -1
         others = [
             row

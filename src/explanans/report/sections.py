@@ -30,11 +30,11 @@ def titles(results: Results) -> dict[str, str]:
 
 
 def cost_figures(results: Results, comparison: Comparison, bright: Sequence[str]) -> list[str]:
-    """Quality against milliseconds for a photo, for each method in its own normalisation."""
+    """Quality against milliseconds for a photo, for each method but constants, in its own normalisation."""
     drawn = []
     for column in [each for each in QUALITIES if each in comparison.columns][:3]:
         points = {}
-        for row in comparison.own:
+        for row in (row for row in comparison.own if row in comparison.competitors):
             method, cell = comparison.rows[row].method, comparison.cells[row, column]
             cost = (results.costs(comparison.classifier, method) or {}).get("ms_per_image")
             if cost and not cell.missing and math.isfinite(cell.mean):
@@ -153,10 +153,14 @@ def sanity_table(results: Results, comparison: Comparison) -> str:
     return html.table(header, body)
 
 
-def failures(results: Results, comparison: Comparison) -> list[str]:
-    """For each method with images that failed, how many and why."""
+def failures(results: Results, comparisons: Sequence[Comparison]) -> list[str]:
+    """For each method with images that failed, how many and why, on all images that it saw."""
     said = []
-    for row in comparison.own:
+    widest: dict[str, tuple[Comparison, int]] = {}
+    for comparison in comparisons:
+        for row in comparison.own:
+            widest.setdefault(comparison.rows[row].method, (comparison, row))
+    for comparison, row in widest.values():
         found = comparison.rows[row]
         if not found.failed + found.nan:
             continue

@@ -6,8 +6,10 @@ import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
@@ -56,8 +58,9 @@ def drawing(title: str, size: tuple[float, float] = (5, 3)) -> Iterator[Drawing]
     result.svg = text[text.index("<svg") :].replace(INK, "currentColor").replace("<svg ", '<svg role="img" ', 1)
 
 
-def legend(axes: Axes, columns: int = 1, handles: Sequence[object] | None = None, below: bool = False) -> None:
+def legend(axes: Axes, columns: int = 1, handles: Sequence[Artist] | None = None, below: bool = False) -> None:
     """What the lines are called, without a frame."""
-    place = {"loc": "upper center", "bbox_to_anchor": (0.45, -0.2)} if below else {}
-    given = {} if handles is None else {"handles": handles}
-    axes.legend(frameon=False, labelcolor=INK, fontsize=9, ncols=columns, **place, **given)  # type: ignore[arg-type]
+    options: dict[str, Any] = {} if handles is None else {"handles": handles}
+    if below:
+        options |= {"loc": "upper center", "bbox_to_anchor": (0.45, -0.2)}
+    axes.legend(frameon=False, labelcolor=INK, fontsize=9, ncols=columns, **options)

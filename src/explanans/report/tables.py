@@ -29,18 +29,18 @@ THEMES: dict[str, tuple[str, ...]] = {
 SUBSETS = {"all": "All images", "shared": "The shared images"}
 MARKS = {"best": "", "level": "≈", "": ""}
 
-COSTS: dict[str, tuple[str, str]] = {
-    "ms_per_image": ("ms per image", "{:,.3g}"),
-    "ms_per_image_all_classes": ("ms, all classes", "{:,.3g}"),
-    "peak_memory_mb": ("memory, MB", "{:,.0f}"),
-    "forwards_per_image": ("forwards", "{:,.3g}"),
-    "backwards_per_image": ("backwards", "{:,.3g}"),
-    "network_forwards_per_image": ("own network", "{:,.3g}"),
-    "batch_size": ("batch", "{}"),
-    "threads": ("threads", "{}"),
-    "device": ("device", "{}"),
+COSTS = {
+    "ms_per_image": "ms per image ↓",
+    "ms_per_image_all_classes": "ms, all classes ↓",
+    "peak_memory_mb": "memory, MB ↓",
+    "forwards_per_image": "forwards ↓",
+    "backwards_per_image": "backwards ↓",
+    "network_forwards_per_image": "own network ↓",
+    "batch_size": "batch",
+    "threads": "threads",
+    "device": "device",
 }
-"""Columns of the cost table: what each is called, and its format."""
+"""Columns of the cost table, and what each is called."""
 
 LATEX = {
     **{"\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}"},
@@ -147,23 +147,21 @@ def to_csv(results: Results, comparison: Comparison) -> str:
             figures = [_plain(value) for value in (cell.mean, cell.low, cell.high)]
             tests = [_plain(value) for value in (cell.p, difference, p)]
             direction = {True: "yes", False: "no", None: ""}[COLUMNS[column].higher_is_better]
-            writer.writerow(
-                [*first, direction, *figures, cell.images, "other images" if cell.short else cell.mark, *tests]
-                + [found.failed, found.nan]
-            )
+            mark = "other images" if cell.short else cell.mark
+            writer.writerow([*first, direction, *figures, cell.images, mark, *tests, found.failed, found.nan])
     return buffer.getvalue()
 
 
 def cost_rows(results: Results, classifier: str) -> tuple[list[str], list[list[str]]]:
-    """Header and lines of the cost table, cheapest first; a method that failed says so, one not measured yet has none."""
+    """Header and lines of the cost table, cheapest first; none for a method not measured yet."""
     measured = {method: results.costs(classifier, method) for method in results.methods}
     found = {method: cost for method, cost in measured.items() if cost is not None}
     columns = [name for name in COSTS if any(name in cost for cost in found.values())]
     lines = []
     for method, cost in sorted(found.items(), key=lambda each: each[1].get("ms_per_image", math.inf)):
-        cells = [COSTS[name][1].format(cost[name]) if cost.get(name) is not None else "–" for name in columns]
-        lines.append([method_title(results, method), *cells])
-    return ["method", *(COSTS[name][0] for name in columns)], lines
+        cells = [significant(cost[name]) if cost.get(name) is not None else "–" for name in columns]
+        lines.append([method_title(results, method) + (" (failed)" if cost.get("error") else ""), *cells])
+    return ["method", *(COSTS[name] for name in columns)], lines
 
 
 def cost_markdown(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
@@ -189,6 +187,14 @@ def cost_csv(results: Results, classifier: str) -> str:
                 [classifier, method, method_title(results, method), *(cost.get(name, "") for name in names)]
             )
     return buffer.getvalue()
+
+
+def significant(value: float | str) -> str:
+    """Three significant digits with commas between thousands, never an exponent; whole numbers and text as they are."""
+    if isinstance(value, str) or float(value).is_integer():
+        return value if isinstance(value, str) else f"{int(value):,}"
+    digits = max(0, 2 - math.floor(math.log10(abs(value))))
+    return f"{value:,.{digits}f}"
 
 
 def latex(text: str) -> str:
