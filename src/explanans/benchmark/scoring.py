@@ -282,7 +282,8 @@ class _Work:
 
     def saliency(self, rows: Tensor) -> dict[str, Tensor]:
         unasked = rows[~self.answered[rows]]
-        for part in unasked.split(self.scorer.batch_size):
+        # An empty tensor is split into one empty part.
+        for part in unasked.split(self.scorer.batch_size) if len(unasked) else ():
             pictures = self.pictures.at(part)
             masked = apply_mask(pictures.images, self.mask[part], self.background(pictures))
             self.kept[part] = self.classify(masked)
