@@ -151,6 +151,8 @@ def test_a_classifier_that_returns_nan_is_refused() -> None:
 
 
 def test_arguments_are_checked() -> None:
+    with pytest.raises(InputError, match=r"the only class 'a'.*Take 'sigmoid'"):
+        Explanandum(nn.Identity(), classes=["a"], activation="softmax", preprocessing=PREPROCESSING)
     with pytest.raises(InputError, match=r"activation='relu'.*'sigmoid'.*'softmax'"):
         explain(Living(), activation="relu")
     with pytest.raises(InputError, match="module is a str"):

@@ -89,6 +89,25 @@ def test_softmax() -> None:
     assert receipt.removed == pytest.approx(sigmoid(0 - 3))
 
 
+def test_under_softmax_one_class_gains_what_another_loses() -> None:
+    preprocessing = Preprocessing(size=4, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+    softmax = Explanandum(Halves(), classes=("a", "b"), activation="softmax", preprocessing=preprocessing)
+    fills = ("mean", "white", "black", "blur")
+    a, b = receipts(softmax, IMAGE, column_mask(0).expand(2, -1, -1), torch.tensor([[True, True]]), fills=fills)
+    # Column 0 is half of a's region and nothing of b's: with f the fill, the logits on what is kept are 1 + f / 2 and
+    # f, on what is removed the same 1 + f / 2 and 3; a blurred flat picture is the picture.
+    logits = {"mean": (1.0, 0.0), "white": (1.5, 1.0), "black": (0.5, -1.0), "blur": (2.0, 3.0)}
+    for name, (own, other) in logits.items():
+        assert a.fills[name].kept == pytest.approx(sigmoid(own - other))
+        assert a.fills[name].removed == pytest.approx(sigmoid(own - 3))
+        assert a.fills[name].kept + b.fills[name].kept == pytest.approx(1)
+        assert a.fills[name].removed + b.fills[name].removed == pytest.approx(1)
+    # The worst fill of one is the best of the other.
+    assert a.kept == pytest.approx(sigmoid(-1))
+    assert b.kept == pytest.approx(1 - sigmoid(1.5))
+    assert a.removed == pytest.approx(sigmoid(-1))
+
+
 @pytest.mark.parametrize("batch_size", [1, 3, 5, 100])
 def test_batch_size_bounds_the_forwards_and_changes_nothing(batch_size: int) -> None:
     generator = torch.Generator().manual_seed(1)

@@ -269,3 +269,30 @@ def test_published_weights_out_of_reach_are_an_error_and_not_a_random_classifier
     for spec in ("timm:resnet18", "torchvision:resnet18"):
         with pytest.raises(InputError, match=r"published weights could not be loaded.*weights=FILE"):
             Explanandum.load(spec)
+
+
+def test_torchvision_weights_may_be_named(tmp_path: Path) -> None:
+    module = torchvision.models.squeezenet1_1(weights=None).eval()
+    save_file(module.state_dict(), tmp_path / "weights.safetensors")
+    spec = "torchvision:squeezenet1_1.IMAGENET1K_V1"
+    loaded = Explanandum.load(spec, weights=tmp_path / "weights.safetensors")
+    assert loaded.source == sources.Source(spec)
+    again = Explanandum.load(loaded.save(tmp_path / "classifier"))
+    assert again.source == sources.Source(spec)
+    assert torch.equal(again(images()), module(images()))
+    with pytest.raises(InputError, match=r"no weights 'resnet50.V3'; it has resnet50.IMAGENET1K_V1, resnet50.IMAGENET"):
+        Explanandum.load("torchvision:resnet50.V3")
+
+
+def test_named_torchvision_weights_are_those_that_are_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def note(name: str, weights: object, **options: object) -> None:
+        asked.append((name, str(weights)))
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(torchvision.models, "get_model", note)
+    for spec in ("torchvision:resnet50", "torchvision:resnet50.IMAGENET1K_V1"):
+        with pytest.raises(InputError):
+            Explanandum.load(spec)
+    assert asked == [("resnet50", f"ResNet50_Weights.IMAGENET1K_V{version}") for version in (2, 1)]

@@ -62,10 +62,16 @@ def _dispatch(words: list[str]) -> int:
 def _run(command: object, name: str, words: list[str]) -> int:
     from jsonargparse import ArgumentParser
 
+    from explanans.commands.options import named_config
+
     parser = ArgumentParser(
         prog=f"explanans {name}", description=textwrap.dedent(command.__doc__ or "").strip(), default_env=False
     )
-    parser.add_argument("--config", action="config", help="Options from a YAML file; later options win.")
+    parser.add_argument(
+        "--config",
+        action=named_config(name),
+        help="Options from a YAML file, or a recipe by its name (see explanans recipes); later options win.",
+    )
     command.add_arguments(parser)  # type: ignore[attr-defined]
     parsed = parser.parse_args(words)
     options = vars(parser.instantiate(parsed))
@@ -89,6 +95,7 @@ def _overview(names: Sequence[str] = ()) -> str:
             "  --version  the version of explanans",
             "",
             "Every command takes --config FILE.yaml, and --print_config prints such a file.",
+            "Ready-made ones are used by their name: explanans recipes lists them.",
             "Start with: explanans demo",
         ]
     )

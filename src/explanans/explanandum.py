@@ -78,7 +78,8 @@ class Explanandum(nn.Module):
         source: how the module was built, for a receipt and to build it again; None for a module in hand.
 
     Raises:
-        InputError: the module's outputs do not fit the class names, or are NaN on a mid-grey image.
+        InputError: the module's outputs do not fit the class names, or are NaN on a mid-grey image; "softmax" with
+            one class.
     """
 
     def __init__(
@@ -97,6 +98,11 @@ class Explanandum(nn.Module):
             raise InputError(f"module is a {type(module).__name__}; give a torch.nn.Module or use Explanandum.load.")
         self.module = module.requires_grad_(False).eval()
         self.classes = read_classes(classes)
+        if activation == "softmax" and len(self.classes) == 1:
+            raise InputError(
+                f"activation='softmax' with the only class {self.classes[0]!r}: its probability is 1 on every picture. "
+                "Take 'sigmoid', or give every picture one of at least two classes."
+            )
         self.activation: Activation = activation
         self.preprocessing = preprocessing
         self.source = source

@@ -62,7 +62,8 @@ def load(
         return _from_factory(spec, weights)
     raise InputError(
         f"classifier {spec!r} is neither an existing folder nor a known name; take one of "
-        f"{', '.join(f'{known}:NAME' for known in BUILDERS)}, package.module:factory or a folder saved by explanans."
+        f"{', '.join(f'{known}:NAME' for known in BUILDERS)}, package.module:factory or a folder saved by "
+        "'explanans classifier fit'."
     )
 
 
@@ -76,7 +77,7 @@ def build(source: Source) -> nn.Module:
     if scheme == "torchvision":
         import torchvision
 
-        return torchvision.models.get_model(name, weights=None, **source.arguments)
+        return torchvision.models.get_model(name.split(".")[0], weights=None, **source.arguments)
     if scheme == "explanans":
         return _own(name)(**source.arguments)
     return _call_factory(source.spec, source.arguments)
@@ -208,27 +209,53 @@ def _imagenet_names() -> list[str]:
     ]
 
 
+def torchvision_weights(name: str) -> Any:
+    """What torchvision published for ``ARCHITECTURE`` (its newest) or ``ARCHITECTURE.TAG``, such as
+    ``resnet50.IMAGENET1K_V1``.
+
+    Raises:
+        InputError: there is no such classifier, or no such weights of it.
+    """
+    import torchvision
+
+    architecture, _, tag = name.partition(".")
+    # Of this module alone: segmentation, detection and video models are listed too, but are no classifiers of images.
+    names = torchvision.models.list_models(module=torchvision.models)
+    if architecture not in names:
+        close = [known for known in names if known.startswith(name[:4])][:8]
+        raise InputError(f"torchvision has no classifier {name!r}; close to it: {', '.join(close) or 'nothing'}.")
+    published = torchvision.models.get_model_weights(architecture)
+    if tag and tag not in published.__members__:
+        known = ", ".join(f"{architecture}.{each.name}" for each in published)
+        raise InputError(f"torchvision has no weights {name!r}; it has {known}.")
+    return published[tag] if tag else published.DEFAULT
+
+
+def torchvision_preprocessing(name: str) -> Preprocessing:
+    """How torchvision's published weights want their input; ``name`` as in :func:`torchvision_weights`."""
+    transform = torchvision_weights(name).transforms()
+    return Preprocessing(
+        transform.crop_size[0], tuple(transform.mean), tuple(transform.std), transform.interpolation.value
+    )
+
+
 def _from_torchvision(name: str, weights: str | Path | None) -> Loaded:
     import torchvision
 
-    # Of this module alone: segmentation, detection and video models are listed too, but are no classifiers of images.
-    names = torchvision.models.list_models(module=torchvision.models)
-    if name not in names:
-        close = [known for known in names if known.startswith(name[:4])][:8]
-        raise InputError(f"torchvision has no classifier {name!r}; close to it: {', '.join(close) or 'nothing'}.")
-    published = torchvision.models.get_model_weights(name).DEFAULT
-    source = Source(f"torchvision:{name}", _TORCHVISION_ARGUMENTS.get(name, {}))
+    published = torchvision_weights(name)
+    architecture = name.split(".")[0]
+    source = Source(f"torchvision:{name}", _TORCHVISION_ARGUMENTS.get(architecture, {}))
     if weights is None:
         arguments = source.arguments
-        module = _published(source.spec, lambda: torchvision.models.get_model(name, weights=published, **arguments))
+        module = _published(
+            source.spec,
+            lambda: torchvision.models.get_model(architecture, weights=published, **arguments),
+            published.url,
+        )
     else:
         module = build(source)
         load_weights(module, weights)
-    transform = published.transforms()
-    preprocessing = Preprocessing(
-        transform.crop_size[0], tuple(transform.mean), tuple(transform.std), transform.interpolation.value
-    )
-    return Loaded(module, source, published.meta["categories"], "softmax", preprocessing)
+    return Loaded(module, source, published.meta["categories"], "softmax", torchvision_preprocessing(name))
 
 
 def _own(name: str) -> Callable[..., nn.Module]:
@@ -247,13 +274,19 @@ def _from_explanans(name: str, weights: str | Path | None) -> Loaded:
     )
 
 
-def _published(name: str, build_it: Callable[[], nn.Module]) -> nn.Module:
+def where_to_get(url: str) -> str:
+    """Without a network: which file belongs where, to go on in an error message."""
+    return f"fetch {url} elsewhere and put it into {Path(torch.hub.get_dir()) / 'checkpoints'}"
+
+
+def _published(name: str, build_it: Callable[[], nn.Module], url: str | None = None) -> nn.Module:
     try:
         return build_it()
     except (OSError, RuntimeError) as error:
         raise InputError(
             f"{name}: the published weights could not be loaded ({type(error).__name__}: {error}). Without a network, "
-            "fetch the file elsewhere and pass weights=FILE (.safetensors or a state dict)."
+            f"{where_to_get(url) + ', or' if url else 'fetch the file elsewhere and'} pass weights=FILE (--weights "
+            "FILE; .safetensors or a state dict)."
         ) from error
 
 

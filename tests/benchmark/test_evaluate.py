@@ -89,6 +89,18 @@ def test_constants_and_truth_by_hand(classifier: Explanandum) -> None:
     assert {len(values) for row in result.rows for values in row.per_image.values()} == {6}
 
 
+def test_a_softmax_classifier_is_asked_for_its_softmax(classifier: Explanandum) -> None:
+    softmax = Explanandum(
+        ChannelMean(), classes=("a", "b"), activation="softmax", preprocessing=classifier.preprocessing
+    )
+    methods = {"truth": truth(), "zero": Constant(softmax, 0.0)}
+    result = evaluate(methods, Squares(), softmax, normalisation=dict.fromkeys(methods, "raw"), batch_size=4)
+    # Logits 1 of the label and 0 of the other class with the square, 0 and 0 without.
+    seen = math.log(math.e / (math.e + 1))
+    assert result["truth"].scores["saliency"] == pytest.approx(math.log(16 / 64) - seen)
+    assert result["zero"].scores["saliency"] == pytest.approx(math.log(0.05) - math.log(1 / 2))
+
+
 def test_scores_do_not_depend_on_the_batch_size(classifier: Explanandum) -> None:
     methods = {"m": truth(0.7)}
     results = [

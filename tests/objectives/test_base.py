@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Literal
 
 import pytest
 import torch
+from torch import Tensor
 
 from explanans.objectives.base import absence_loss, classification_loss, ignorance_loss, total_variation
 
@@ -51,6 +53,26 @@ def test_certain_logits_stay_finite(form: str) -> None:
     loss.backward()
     assert loss.isfinite()
     assert logits.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "softmax"])
+def test_losses_of_certain_logits_stay_finite(activation: Literal["sigmoid", "softmax"]) -> None:
+    labels = torch.tensor([[1, 0, 0], [0, 1, 0]])
+    for loss_of in (classification_loss, absence_loss):
+        logits = torch.tensor([[1e4, -1e4, 0], [1e4, -1e4, 0]], requires_grad=True)
+        loss = loss_of(logits, labels, activation)
+        loss.backward()
+        assert loss.isfinite()
+        assert logits.grad is not None
+        assert logits.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "softmax"])
+@pytest.mark.parametrize("loss_of", [classification_loss, absence_loss])
+def test_losses_have_the_right_gradient(loss_of: Callable[..., Tensor], activation: str) -> None:
+    logits = torch.randn(3, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    labels = torch.tensor([[1, 0, 1, 0], [0, 0, 0, 0], [0, 0, 0, 1]])
+    assert torch.autograd.gradcheck(lambda z: loss_of(z, labels, activation), logits)
 
 
 @pytest.mark.parametrize("copies", [2, 7])

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from explanans.classifiers import SmallResNet
 from explanans.errors import InputError
-from explanans.explanandum import Explanandum
+from explanans.explanandum import Activation, Explanandum
 from explanans.objectives.guided import Guided, guide_of, straight_through
 from explanans.preprocessing import Preprocessing
 
@@ -22,10 +22,10 @@ def classifier() -> Explanandum:
     return small_classifier()
 
 
-def small_classifier() -> Explanandum:
+def small_classifier(activation: Activation = "sigmoid") -> Explanandum:
     torch.manual_seed(0)
     preprocessing = Preprocessing(32, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
-    return Explanandum(SmallResNet(3), classes=CLASSES, activation="sigmoid", preprocessing=preprocessing)
+    return Explanandum(SmallResNet(3), classes=CLASSES, activation=activation, preprocessing=preprocessing)
 
 
 def inputs() -> tuple[Tensor, Tensor]:
@@ -48,7 +48,9 @@ def test_straight_through_is_binary_with_the_gradient_of_the_sigmoid() -> None:
     torch.testing.assert_close(logits.grad, soft * (1 - soft))
 
 
-def test_every_term_is_finite_and_moves_the_masks(classifier: Explanandum) -> None:
+@pytest.mark.parametrize("activation", ["sigmoid", "softmax"])
+def test_every_term_is_finite_and_moves_the_masks(activation: Activation) -> None:
+    classifier = small_classifier(activation)
     logits, images = inputs()
     made = Guided()(logits, images, LABELS, classifier, 1.0, torch.Generator().manual_seed(0))
     assert {"guide", "kept", "removed", "area", "absent", "edges"} == made.keys()
@@ -110,6 +112,31 @@ def test_without_a_guide_the_classifier_needs_no_spatial_layers() -> None:
     preprocessing = Preprocessing(32, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
     pooled = Explanandum(Pooled(), classes=CLASSES, activation="sigmoid", preprocessing=preprocessing)
     assert "guide" not in terms(pooled, guide_weight=0.0)
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "softmax"])
+def test_binary_masks_are_tried_in_the_classifiers_own_probabilities(activation: Activation) -> None:
+    """One label and a mask that keeps the left half: both questions by hand, over a mean fill."""
+    classifier = small_classifier(activation)
+    _, images = inputs()
+    logits = torch.full((2, 3, 32, 32), -2.0)
+    logits[..., :16] = 2.0
+    made = Guided(guide_weight=0.0, removal_weight=1.0, fill="mean")(
+        logits, images, torch.tensor([[0.0, 1, 0], [0, 0, 1]]), classifier, 1.0, torch.Generator().manual_seed(0)
+    )
+    left = torch.zeros(32, 32)
+    left[:, :16] = 1
+    kept, removed = 0.0, 0.0
+    for image, label in zip(images, (1, 2), strict=True):
+        on_kept, on_removed = (classifier.probabilities((image * mask)[None])[0] for mask in (left, 1 - left))
+        others = [c for c in range(3) if c != label]
+        if activation == "softmax":
+            kept -= float(on_kept[label].log()) / 2
+        else:
+            kept -= float(on_kept[label].log() + (1 - on_kept[others]).log().sum()) / 3 / 2
+        removed -= float((1 - on_removed[label]).log()) / 2
+    assert float(made["kept"]) == pytest.approx(kept, rel=1e-4)
+    assert float(made["removed"]) == pytest.approx(removed, rel=1e-4)
 
 
 @pytest.mark.parametrize("scales", [(), (0.0,), (-1.0, 2.0)])

@@ -127,9 +127,12 @@ def test_terms_and_gradients_against_a_naive_loop(settings: Stalder2022, activat
         torch.testing.assert_close(gradient, wanted, atol=1e-10, rtol=0, msg=lambda text, name=name: name + text)
 
 
-@pytest.mark.parametrize("ignorance", ["softmax", "sigmoid", "absent"])
-def test_the_whole_objective_has_the_right_gradient(ignorance: str) -> None:
-    explained, settings = classifier(), Stalder2022(ignorance=ignorance)
+@pytest.mark.parametrize(
+    ("ignorance", "activation"),
+    [("softmax", "sigmoid"), ("sigmoid", "sigmoid"), ("absent", "sigmoid"), ("softmax", "softmax")],
+)
+def test_the_whole_objective_has_the_right_gradient(ignorance: str, activation: str) -> None:
+    explained, settings = classifier(activation), Stalder2022(ignorance=ignorance)
     logits, images = inputs()
 
     def loss(logits: Tensor) -> Tensor:
@@ -210,6 +213,31 @@ def test_two_by_two_by_hand() -> None:
     assert float(terms["area_target"]) == pytest.approx(0.1 * 0.5)
     assert float(terms["area_non_target"]) == pytest.approx(0.3 * 0.5)
     assert float(terms["tv"]) == pytest.approx((0.25 + 0.25) / 2 + (0.5 + 0.0) / 2)
+
+
+def test_single_label_by_hand() -> None:
+    """One image, two classes, label (0, 1), a softmax whose logits are the mean red and twice the mean red."""
+
+    class Reds(nn.Module):
+        def forward(self, images: Tensor) -> Tensor:
+            red = images[:, 0].mean((1, 2))
+            return torch.stack([red, 2 * red], 1)
+
+    preprocessing = Preprocessing(2, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+    explained = Explanandum(Reds(), classes=["a", "b"], activation="softmax", preprocessing=preprocessing)
+    masks = torch.tensor([[[0.5, 0.5], [0.5, 0.5]], [[0.75, 0.75], [0.75, 0.75]]])
+    logits = masks[None].logit().requires_grad_()
+    terms = Stalder2022()(logits, 4 * torch.ones(1, 3, 2, 2), torch.tensor([[0, 1]]), explained)
+    # Through the mask of b the red is 3, so the logits are 3 and 6: −log p_b = log(1 + e^−3).
+    assert float(terms["classification"].detach()) == pytest.approx(math.log1p(math.exp(-3)))
+    # What it removes leaves a red of 1, logits 1 and 2: p = 1 / (1 + e) and e / (1 + e).
+    p = 1 / (1 + math.e)
+    assert float(terms["entropy"].detach()) == pytest.approx((p * math.log(p) + (1 - p) * math.log(1 - p)) / 2)
+    # The loss falls by 1 − p_b for each unit that logit b gains on logit a; a pixel of the mask gives 4 / 4 of red, and
+    # the sigmoid there has the slope 3 / 16.
+    (gradient,) = torch.autograd.grad(terms["classification"], logits)
+    slope = -1 / (1 + math.exp(3)) * 3 / 16
+    torch.testing.assert_close(gradient[0], torch.stack([torch.zeros(2, 2), torch.full((2, 2), slope)]))
 
 
 def test_images_with_no_and_with_every_label() -> None:

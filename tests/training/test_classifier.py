@@ -103,17 +103,36 @@ def test_single_label_data_trains_with_softmax(fit: Fit, tmp_path: Path) -> None
     assert facts["metrics"]["f1_micro"] == pytest.approx(facts["metrics"]["accuracy"])
 
 
+@pytest.mark.parametrize(("monitor", "mode"), [("f1_micro", "max"), ("loss", "min")])
+def test_what_is_monitored_decides_what_is_kept_and_when_it_ends(
+    scenes: str, out: Path, monitor: str, mode: str
+) -> None:
+    # No figure moves by the difference that is asked for, so patience ends the training.
+    run = Run(epochs=9, batch_size=8, patience=1, min_delta=10.0, progress=False, accelerator="cpu")
+    options = {"weights": None, "size": 48, "augment": "none", "monitor": monitor}
+    folder = fit_classifier(SMALL, scenes, run=run, out=out, **options)  # type: ignore[arg-type]
+    values = [row[f"val/{monitor}"] for row in read_curves(out / "metrics.csv")]
+    assert len(values) == 2
+    kept = torch.load(out / "best.ckpt", weights_only=True)
+    assert kept["epoch"] == values.index(max(values) if mode == "max" else min(values))
+    stopping = [key for key in kept["callbacks"] if key.startswith("Patience")]
+    assert stopping == [f"Patience{{'monitor': 'val/{monitor}', 'mode': '{mode}'}}"]
+    assert json.loads((folder / "explanandum.json").read_text())["training"]["monitor"] == monitor
+
+
 @pytest.mark.parametrize(
     ("options", "named"),
     [
         ({"activation": "relu"}, "activation"),
         ({"activation": "softmax", "blanks": 0.5}, "blanks"),
         ({"activation": "softmax"}, "exactly one"),
+        ({"activation": "softmax", "classes": ["dotted star"]}, "the only class 'dotted star'"),
         ({"blanks": 2.0}, "blanks"),
         ({"freeze_backbone": True}, "weights=None"),
         ({"weights": "published"}, "published"),
         ({"weights": "nowhere.safetensors"}, "nowhere"),
         ({"augment": "wobble"}, "augment"),
+        ({"monitor": "luck"}, "monitor='luck'"),
         ({"classes": ["no such thing"]}, "no such thing"),
     ],
 )

@@ -263,6 +263,27 @@ def test_early_stopping_keeps_the_best_epoch(scenes: str, explainer: Build, out:
     assert state(out / "best.ckpt")["epoch"] == 0
 
 
+class Sinking:
+    """A loss that falls by 0.5 from one validation to the next."""
+
+    def __init__(self) -> None:
+        self.validations = 0
+
+    def __call__(self, logits: Tensor, *arguments: Any) -> dict[str, Tensor]:
+        # A training step has a gradient to follow, a validation has none.
+        self.validations += not torch.is_grad_enabled()
+        return {"sinking": 0 * logits.sum() - 0.5 * self.validations}
+
+
+def test_small_gains_end_patience_and_the_lowest_loss_is_kept_all_the_same(
+    scenes: str, explainer: Build, out: Path
+) -> None:
+    train(explainer(), scenes, out, objective=Sinking(), run=with_run(epochs=9, patience=3, min_delta=2.0))
+    # By the fourth epoch the loss has fallen by 1.5 in all, which is less than a gain of 2.
+    assert [float(row["val/loss"]) for row in rows(out)] == [-0.5, -1.0, -1.5, -2.0]
+    assert state(out / "best.ckpt")["epoch"] == 3
+
+
 def test_a_run_that_stopped_early_stays_stopped(scenes: str, explainer: Build, out: Path) -> None:
     run = with_run(epochs=9, patience=1)
     train(explainer(), scenes, out, objective="stalder2022", run=run, optimisation=Optimisation(learning_rate=1e-9))

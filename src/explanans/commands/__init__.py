@@ -22,6 +22,7 @@ COMMANDS = {
     "data coco": Command("explanans.commands.coco", "fetch COCO-2014, write the lists of its splits"),
     "classifier fit": Command("explanans.commands.classifier_fit", "train a classifier, or fine-tune one"),
     "fit": Command("explanans.commands.fit", "train an Explainer for a classifier"),
+    "recipes": Command("explanans.commands.recipes", "list the ready-made configurations for --config NAME"),
     "explain": Command("explanans.commands.explain", "explain pictures with a trained Explainer"),
     "benchmark": Command("explanans.commands.benchmark", "measure attribution methods side by side"),
     "report": Command("explanans.commands.report", "tables and page of a benchmark, from its folder"),

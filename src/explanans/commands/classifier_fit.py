@@ -44,6 +44,7 @@ def classifier_fit(
     hidden: float | None = None,
     out: str = "runs/classifier",
     quiet: bool = False,
+    monitor: Literal["f1_micro", "loss"] = "f1_micro",
     optimisation: Optimisation = FINE_TUNING,
     run: Run = Run(epochs=10),  # noqa: B008
 ) -> int:
@@ -70,6 +71,7 @@ def classifier_fit(
         hidden: Share of the pictures with random hidden cells; null for 0.5 (sigmoid) or 0 (softmax).
         out: Run folder; the classifier is saved in its sub-folder classifier.
         quiet: Print nothing.
+        monitor: What the validation is judged by, for early stopping and for the epoch that is kept.
         optimisation: How the weights move.
         run: Length and machine.
     """
@@ -96,6 +98,7 @@ def classifier_fit(
             augment=augment,
             blanks=blanks,
             hidden=hidden,
+            monitor=monitor,
             optimisation=recipe,
             run=run,
             out=out,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import inspect
 import logging
@@ -13,14 +14,17 @@ from pathlib import Path
 from typing import Any
 
 import docstring_parser
-from jsonargparse import ActionYesNo, ArgumentParser
+from jsonargparse import ActionConfigFile, ActionYesNo, ArgumentParser
+
+from explanans.recipes import resolve
 
 
 def add_function(parser: ArgumentParser, function: Callable[..., Any], optional: str | None = None) -> None:
     """The parameters of ``function`` as options.
 
-    Those without a default are given by position, a last one of type ``list[str]`` as often as wanted; switches take no
-    value. ``optional`` names one that is given by position or left out.
+    Those without a default are given by position, a last one of type ``list[str]`` as often as wanted, or by name
+    (``--data``) to change one of a recipe's; switches take no value. ``optional`` names one that is given by position
+    or left out.
     """
     parameters = inspect.signature(function).parameters.values()
     switches = {each.name: each.default for each in parameters if each.annotation in (bool, "bool")}
@@ -36,9 +40,31 @@ def add_function(parser: ArgumentParser, function: Callable[..., Any], optional:
     if optional:
         parser.add_argument(optional, nargs="?", type=str, help=described[optional])
     required = [each.name for each in parameters if each.default is inspect.Parameter.empty]
+    for name in set(required) - set(several):
+        parser.add_argument(f"--{name}", action=_ByName, const=name, help=argparse.SUPPRESS)
     words = [f"{name.upper()}..." if name in several else name.upper() for name in required]
     words += [f"[{optional.upper()}]"] if optional else []
     parser.usage = " ".join([parser.prog, *words, "[options]"])
+
+
+class _ByName(argparse.Action):
+    """Sets a positional argument; it has no entry of its own in what is parsed."""
+
+    def __init__(self, option_strings: list[str], const: str, help: str, **ignored: Any) -> None:
+        super().__init__(option_strings, argparse.SUPPRESS, const=const, default=argparse.SUPPRESS, help=help)
+
+    def __call__(self, parser: Any, cfg: Any, values: Any, option_string: str | None = None) -> None:
+        cfg[self.const] = values
+
+
+def named_config(command: str) -> type[ActionConfigFile]:
+    """The action of ``--config``: a file as jsonargparse reads it, or a recipe of the command by its name."""
+
+    class NamedConfig(ActionConfigFile):
+        def __call__(self, parser: Any, cfg: Any, values: Any, option_string: str | None = None) -> None:
+            super().__call__(parser, cfg, resolve(values, command), option_string)
+
+    return NamedConfig
 
 
 def class_list(text: str | None) -> list[str] | Path | None:

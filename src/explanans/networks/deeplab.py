@@ -10,6 +10,7 @@ from torchvision.models.segmentation import deeplabv3_resnet50 as torchvision_de
 
 from explanans.errors import InputError
 from explanans.networks.encoders import EncoderWeights, copy_weights
+from explanans.sources import where_to_get
 
 
 class DeepLab(nn.Module):
@@ -20,10 +21,11 @@ class DeepLab(nn.Module):
         published = ResNet50_Weights.IMAGENET1K_V1 if encoder_weights == "published" else None
         try:
             self.model = torchvision_deeplab(weights=None, weights_backbone=published, num_classes=num_classes)
-        except OSError as error:
+        except (OSError, RuntimeError) as error:
             raise InputError(
-                f"deeplabv3_resnet50: the ImageNet weights of ResNet-50 could not be loaded ({error}). Without a "
-                "network, pass encoder_weights as a state dict or None."
+                f"deeplabv3_resnet50: the ImageNet weights of ResNet-50 could not be loaded ({type(error).__name__}: "
+                f"{error}). Without a network, {where_to_get(ResNet50_Weights.IMAGENET1K_V1.url)}, or pass "
+                "encoder_weights=FILE (--encoder_weights FILE), or None for random ones."
             ) from error
         if isinstance(encoder_weights, Mapping):
             copy_weights(self.model.backbone, encoder_weights)

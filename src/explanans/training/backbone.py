@@ -30,7 +30,8 @@ def new_classifier(
     """The architecture that ``spec`` names with ``num_classes`` outputs.
 
     Args:
-        spec: ``timm:NAME``, ``torchvision:NAME``, ``explanans:NAME`` or ``package.module:factory``; a factory is
+        spec: ``timm:NAME``, ``torchvision:NAME`` (both with the weights' tag if wanted: ``resnet50.IMAGENET1K_V1``),
+            ``explanans:NAME`` or ``package.module:factory``; a factory is
             called with ``num_classes`` and takes pictures with mean and std of one half.
         num_classes: C outputs; what the weights hold for a head of another size stays random.
         weights: "published", a file (.safetensors or a state dict), or None for random ones.
@@ -72,12 +73,7 @@ def _preprocessing(scheme: str, name: str, module: nn.Module) -> Preprocessing:
         data: dict[str, Any] = resolve_model_data_config(module)
         return Preprocessing(data["input_size"][1:], data["mean"], data["std"], data["interpolation"])
     if scheme == "torchvision":
-        import torchvision
-
-        transform = torchvision.models.get_model_weights(name).DEFAULT.transforms()
-        return Preprocessing(
-            transform.crop_size[0], tuple(transform.mean), tuple(transform.std), transform.interpolation.value
-        )
+        return sources.torchvision_preprocessing(name)
     return Preprocessing(SMALL, HALF, HALF)
 
 

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import lightning
 import torch
@@ -26,6 +26,7 @@ from explanans.training.runs import LAST, Run, train
 
 SAVED = "classifier"
 BLANKS, HIDDEN = 0.25, 0.5
+MONITORS = {"f1_micro": "max", "loss": "min"}
 FINE_TUNING = Optimisation(1e-4, weight_decay=0.05, schedule="cosine", average=0.99, freeze_statistics=True)
 FROM_SCRATCH = Optimisation(3e-3, weight_decay=0.05, schedule="cosine", average=0.99)
 
@@ -49,6 +50,7 @@ def fit_classifier(
     augment: str = "crop",
     blanks: float | None = None,
     hidden: float | None = None,
+    monitor: Literal["f1_micro", "loss"] = "f1_micro",
     optimisation: Optimisation | None = None,
     run: Run | None = None,
     out: str | Path = "runs/classifier",
@@ -57,7 +59,8 @@ def fit_classifier(
     """Train a classifier and save it as an Explanandum.
 
     With weights to start from, first a linear head is trained on cached features and then the whole network or its
-    last part (linear probing, then fine-tuning: Kumar et al., ICLR 2022). The epoch with the best micro-F1 is kept.
+    last part (linear probing, then fine-tuning: Kumar et al., ICLR 2022). The epoch that is best by ``monitor`` is
+    kept.
 
     Args:
         spec: ``timm:NAME``, ``torchvision:NAME``, ``explanans:small_resnet`` or ``package.module:factory``.
@@ -79,6 +82,8 @@ def fit_classifier(
             None: 0.25 for "sigmoid"; 0 for "softmax", which cannot say "no class".
         hidden: share of the pictures in which up to half of the cells of a 7×7 grid are hidden, for the same reason.
             None: 0.5 for "sigmoid", 0 for "softmax".
+        monitor: what the validation is judged by, for early stopping and for the best epoch: "f1_micro" (higher is
+            better), or "loss" (lower is better; the paper). ``min_delta`` of ``run`` is a difference of this.
         optimisation, run: how the weights move; length, machine, seed, resume. None: a recipe for fine-tuning or, with
             weights=None, for training from scratch.
         out: the run folder; the classifier is saved in its sub-folder ``classifier``.
@@ -94,6 +99,8 @@ def fit_classifier(
     run = run or Run()
     optimisation = optimisation or (FROM_SCRATCH if weights is None else FINE_TUNING)
     blanks, hidden = _check_blanks(activation, blanks, hidden)
+    if monitor not in MONITORS:
+        raise InputError(f"monitor={monitor!r}; take one of {sorted(MONITORS)}.")
     _check_parts(weights, optimisation, freeze_backbone, trainable_from)
     wanted = None if classes is None else read_classes(classes)
     lightning.seed_everything(run.seed, workers=True, verbose=False)
@@ -127,6 +134,7 @@ def fit_classifier(
             "augment": augment,
             "blanks": blanks,
             "hidden": hidden,
+            "monitor": monitor,
             "optimisation": asdict(optimisation),
         },
     }
@@ -153,8 +161,8 @@ def fit_classifier(
         out,
         run,
         {"source": source.to_dict(), **described, **facts},
-        monitor="val/f1_micro",
-        mode="max",
+        monitor=f"val/{monitor}",
+        mode=MONITORS[monitor],
         trainer_options=trainer_options,
     )
     trained.load_state_dict(torch.load(best, "cpu", weights_only=True)["state_dict"])
@@ -227,6 +235,11 @@ def _check_data(
         raise InputError(f"{argument}: has the classes {dataset.classes}; wanted are {tuple(classes)}.")
     if dataset.preprocessing != preprocessing:
         raise InputError(f"{argument}: was opened with {dataset.preprocessing}; this classifier needs {preprocessing}.")
+    if activation == "softmax" and len(classes) < 2:
+        raise InputError(
+            f"{argument}: has the only class {classes[0]!r}, of which activation='softmax' is always certain; take "
+            "activation='sigmoid', or data with at least two classes."
+        )
     if activation == "softmax" and bool((dataset.labels.sum(1) != 1).any()):
         index = int((dataset.labels.sum(1) != 1).nonzero()[0])
         raise InputError(
