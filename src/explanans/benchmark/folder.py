@@ -35,13 +35,13 @@ class Folder:
         self.path = Path(path)
         self.record: dict[str, Any] = {}
 
-    def claim(self, record: Mapping[str, Any]) -> None:
+    def claim(self, given: Mapping[str, Any]) -> None:
         """Write ``benchmark.json``; keep the methods, classifiers and thresholds of an earlier run.
 
         Raises:
             InputError: the folder holds other things, or results of another configuration.
         """
-        record = json.loads(json.dumps(record))
+        record: dict[str, Any] = json.loads(json.dumps(given))
         if self.path.exists() and not self.path.is_dir():
             raise InputError(f"out={self.path} is a file; name a folder.")
         file = self.path / SETTINGS

@@ -14,7 +14,7 @@ from torch import nn
 from explanans.benchmark.calling import Caller
 from explanans.benchmark.columns import CURVE_THRESHOLDS
 from explanans.benchmark.seeds import seed_of
-from explanans.benchmark.settings import BenchmarkSettings
+from explanans.benchmark.settings import THRESHOLD, BenchmarkSettings
 from explanans.data import LabelledImages, open_dataset
 from explanans.errors import InputError
 from explanans.explanandum import Explanandum
@@ -71,7 +71,7 @@ class Plan:
     def held_out_images(self, method: str) -> Sequence[int]:
         """Positions in the threshold split that its best threshold is chosen on."""
         held_out = self.stations[0].held_out
-        if held_out is None:
+        if held_out is None or THRESHOLD in self.settings.methods[method].without:
             return ()
         return self.held_out_subset if self.settings.methods[method].subset == "shared" else range(len(held_out))
 
@@ -85,7 +85,8 @@ def make_plan(settings: BenchmarkSettings) -> Plan:
     """
     accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
     device = (accelerator or torch.device("cpu")) if settings.device == "auto" else torch.device(settings.device)
-    stations, without_label = [], ()
+    stations: list[Station] = []
+    without_label: tuple[str, ...] = ()
     for name, spec in settings.classifiers.items():
         explanandum = Explanandum.load(spec, trust_factory=settings.trust_factory).to(device)
         dataset, without_label = _open(settings, settings.split, explanandum)
@@ -183,6 +184,7 @@ def _method_record(plan: Plan, name: str) -> dict[str, Any]:
         "normalisations": plan.settings.normalisations(name),
         "subset": settings.subset,
         "classes": settings.classes,
+        "without": settings.without,
         "batch_size": plan.settings.batch(name),
         # A folder keeps its name when what lies in it is trained again.
         "weights": {station.name: _weights_hash(station.callers[name].method) for station in plan.stations},

@@ -90,10 +90,10 @@ class _Run:
                 self._announce(station, name, self._cost(station, name))
         for station, name in pairs:
             with self._evaluating(station, name):
-                if station.held_out is not None:
+                if station.held_out is not None and self.plan.held_out_images(name):
                     self._thresholds(station, name, station.held_out)
                 self._scores(station, name)
-                if "sanity" in self.groups:
+                if "sanity" in self.groups - set(self.settings.methods[name].without):
                     self._sanity(station, name)
 
     def _evaluating(self, station: Station, name: str) -> ExitStack:
@@ -194,14 +194,15 @@ class _Run:
         subset = set(self.plan.subset)
         inside = torch.tensor([index in subset for index in chunk], device=self.plan.device)
         one_by_one = self.settings.methods[name].classes == "labels"
+        wanted = self.groups - set(self.settings.methods[name].without)
         return {
             group: torch.ones_like(inside) if group in self.settings.metrics else inside
             for group in MASK_GROUPS
-            if group in self.groups and not (group == "specificity" and one_by_one)
+            if group in wanted and not (group == "specificity" and one_by_one)
         }
 
     def _extra(self, station: Station, name: str, pictures: Pictures, step: str) -> dict[str, dict[int, float]]:
-        if "sensitivity" not in self.groups:
+        if "sensitivity" not in self.groups - set(self.settings.methods[name].without):
             return {}
         sample = set(self.plan.sample)
         places = [n for n, index in enumerate(pictures.indices) if index in sample]

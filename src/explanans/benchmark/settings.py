@@ -13,6 +13,7 @@ from explanans.methods import METHODS
 from explanans.metrics import NORMALISATIONS
 
 CLASSIFIER = "{classifier}"
+THRESHOLD = "threshold"
 SHARED_BATCH = 4
 
 
@@ -28,6 +29,7 @@ class MethodSettings:
             own and those of also_normalise.
         subset: all images, or, for a slow method, the shared subset.
         classes: Ask for the maps of all classes where a metric needs them, or for the labels' only.
+        without: Groups of scores that this method is too slow for, and "threshold" for its best threshold.
         batch_size: Images per call and part; null for the benchmark's (at most 4 on the shared subset).
     """
 
@@ -37,6 +39,7 @@ class MethodSettings:
     normalisations: list[str] | None = None
     subset: Literal["all", "shared"] = "all"
     classes: Literal["all", "labels"] = "all"
+    without: list[str] = field(default_factory=list)
     batch_size: int | None = None
 
     def arguments(self, classifier: str) -> dict[str, Any]:
@@ -126,6 +129,7 @@ class BenchmarkSettings:
             if (each.method or name) not in METHODS:
                 raise InputError(f"methods: {each.method or name!r} is not known; take one of {', '.join(METHODS)}.")
             _check_known(f"methods.{name}.normalisations", each.normalisations or [], NORMALISATIONS)
+            _check_known(f"methods.{name}.without", each.without, (*GROUPS, THRESHOLD))
         if self.reference is not None and self.reference not in self.methods:
             raise InputError(f"reference={self.reference!r} is none of the methods {list(self.methods)}.")
         if self.split == self.threshold_split:
