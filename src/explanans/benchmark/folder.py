@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import json
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,9 @@ class Folder:
                 )
             for name in NAMED:
                 record[name] = {**before[name], **record[name]}
+            for name, facts in before["methods"].items():
+                # Of the classifiers that this run leaves out as well.
+                record["methods"][name]["weights"] = {**facts["weights"], **record["methods"][name]["weights"]}
             record["thresholds"] = before["thresholds"]
             record["subset"] = record["subset"] or before["subset"]
         elif self.path.is_dir() and any(self.path.iterdir()):
@@ -90,21 +93,24 @@ class Folder:
         folder = self.path / MAPS / classifier / method
         if not folder.is_dir():
             return
-        parts = sorted(folder.glob("part-*.npz"))
+        whole = self.path / MAPS / classifier / f"{method}.npz"
+        # What is there already comes from a run that was killed while it removed the parts.
+        parts = [*([whole] if whole.is_file() else []), *sorted(folder.glob("part-*.npz"))]
         joined: dict[str, NDArray[np.uint8]] = {}
         for part in parts:
             with np.load(part, allow_pickle=False) as archive:
                 joined |= {name: archive[name] for name in archive.files}
-        self._write_npz(self.path / MAPS / classifier / f"{method}.npz", joined)
+        self._write_npz(whole, joined)
         for part in folder.iterdir():
             part.unlink()
         folder.rmdir()
 
     def _write_npz(self, path: Path, arrays: Mapping[str, NDArray[np.uint8]]) -> None:
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, allow_pickle=False, **arrays)
-        with atomic_file(path) as temporary:
-            temporary.write_bytes(buffer.getvalue())
+        # Not by numpy.savez, whose own arguments are names that no image could have.
+        with atomic_file(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, values in arrays.items():
+                with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                    np.lib.format.write_array(entry, np.ascontiguousarray(values), allow_pickle=False)
 
     def _write_json(self, path: Path, data: Mapping[str, Any]) -> None:
         with atomic_file(path) as temporary:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -18,7 +18,9 @@ from explanans.benchmark.settings import THRESHOLD, BenchmarkSettings
 from explanans.data import LabelledImages, open_dataset
 from explanans.errors import InputError
 from explanans.explanandum import Explanandum
+from explanans.masking import make_fill
 from explanans.methods import make_method
+from explanans.metrics.similarity import MIN_SIDE
 from explanans.version import __version__
 
 FREE = (
@@ -83,12 +85,15 @@ def make_plan(settings: BenchmarkSettings) -> Plan:
         InputError: whatever of it cannot be used; classifiers of different classes; images of the same name; a group of
             scores that compares with segmentations where there are none.
     """
-    accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
-    device = (accelerator or torch.device("cpu")) if settings.device == "auto" else torch.device(settings.device)
+    device = _device(settings.device)
+    loaded = {
+        name: Explanandum.load(spec, trust_factory=settings.trust_factory).to(device)
+        for name, spec in settings.classifiers.items()
+    }
+    _check_classifiers(loaded, settings.fill)
     stations: list[Station] = []
     without_label: tuple[str, ...] = ()
-    for name, spec in settings.classifiers.items():
-        explanandum = Explanandum.load(spec, trust_factory=settings.trust_factory).to(device)
+    for name, explanandum in loaded.items():
         dataset, without_label = _open(settings, settings.split, explanandum)
         held_out = None
         if settings.threshold_split is not None:
@@ -106,11 +111,9 @@ def make_plan(settings: BenchmarkSettings) -> Plan:
                 made.to(device)
             callers[method] = Caller(method, made, settings.seed)
         stations.append(Station(name, explanandum, dataset, held_out, callers))
-    classes = {station.explanandum.classes for station in stations}
-    if len(classes) > 1:
-        raise InputError(f"classifiers: they have different classes {sorted(classes)}; compare those of the same.")
+    for station in stations:
+        _check_groups(settings, station)
     first = stations[0]
-    _check_groups(settings, first)
     count = len(first.dataset)
     order = _order(count, settings.seed, "subset")
     held_out_order = _order(len(first.held_out), settings.seed, "thresholds") if first.held_out is not None else []
@@ -123,7 +126,8 @@ def make_plan(settings: BenchmarkSettings) -> Plan:
         held_out_subset=tuple(sorted(held_out_order[: settings.subset_size])),
         # Part of the subset, so that slow methods have them too.
         sample=tuple(sorted(order[: min(settings.sample_size, settings.subset_size)])),
-        kept=(subset if settings.shares else tuple(range(count)))[: settings.keep_maps],
+        # Always of the subset: slow methods may be added to a folder later, and pictures show the same images of all.
+        kept=subset[: settings.keep_maps],
         without_label=without_label,
     )
 
@@ -223,13 +227,42 @@ def _open(settings: BenchmarkSettings, split: str, explanandum: Explanandum) -> 
     return chosen, without
 
 
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+        return accelerator or torch.device("cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    # A backend that is not compiled in is an AssertionError.
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(f"device={name!r} cannot be used here; take auto, cpu, cuda or cuda:1.") from error
+    return device
+
+
+def _check_classifiers(loaded: Mapping[str, Explanandum], fill: str) -> None:
+    (first, one), *others = loaded.items()
+    for name, other in others:
+        if other.classes != one.classes:
+            raise InputError(
+                f"classifiers: {first!r} has the classes {list(one.classes)[:10]}, {name!r} has "
+                f"{list(other.classes)[:10]}; compare those of the same classes in the same order."
+            )
+    make_fill(fill, one.preprocessing)
+
+
 def _check_groups(settings: BenchmarkSettings, station: Station) -> None:
     asked = {*settings.metrics, *settings.subset_metrics}
-    if not station.dataset.has_segmentation and ("segmentation" in asked or settings.threshold_split is not None):
-        raise InputError(
-            f"data {settings.data!r} has no segmentations, which metrics: 'segmentation' and threshold_split compare "
-            "with; give data that has, or leave both out."
-        )
+    if "segmentation" in asked or settings.threshold_split is not None:
+        for split, dataset in ((settings.split, station.dataset), (settings.threshold_split, station.held_out)):
+            if dataset is not None and not dataset.has_segmentation:
+                raise InputError(
+                    f"data {settings.data!r}, split {split!r}: not every image has a segmentation, which metrics: "
+                    "'segmentation' and threshold_split compare with; give data that has them, or leave both out."
+                )
+    sides = (station.explanandum.preprocessing.height, station.explanandum.preprocessing.width)
+    if "sanity" in asked and min(sides) < MIN_SIDE:
+        raise InputError(f"metrics: 'sanity' compares maps of at least {MIN_SIDE} pixels a side; these have {sides}.")
     if "specificity" in asked and station.explanandum.num_classes < 2:
         raise InputError("metrics: 'specificity' compares classes, and the classifier has one.")
 

@@ -93,7 +93,7 @@ class _Run:
                 if station.held_out is not None and self.plan.held_out_images(name):
                     self._thresholds(station, name, station.held_out)
                 self._scores(station, name)
-                if "sanity" in self.groups - set(self.settings.methods[name].without):
+                if self._asks_sanity(name):
                     self._sanity(station, name)
 
     def _evaluating(self, station: Station, name: str) -> ExitStack:
@@ -112,6 +112,10 @@ class _Run:
                 if not self.folder.part(kind, station.name, name, number).is_file():
                     left += len(images[start : start + size])
             self.timetable.plan(_job(station, name, kind), left, seconds)
+        if self._asks_sanity(name):
+            done = self.folder.json_path(SANITY, station.name, name).is_file()
+            maps = 0 if done else (1 + self.settings.sanity_stages) * len(self.plan.sample)
+            self.timetable.plan(_job(station, name, SANITY), maps, seconds)
 
     def _cost(self, station: Station, name: str) -> float | None:
         """Measure once; seconds per image for the labels' maps, None where the method failed."""
@@ -224,6 +228,7 @@ class _Run:
         if self.folder.json_path(SANITY, station.name, name).is_file():
             return
         each = self.settings.methods[name]
+        begin = time.perf_counter()
         found = cascade(
             station.callers[name],
             station.explanandum,
@@ -236,6 +241,11 @@ class _Run:
         )
         images = [station.dataset.names[index] for index in self.plan.sample]
         self.folder.write_json(SANITY, station.name, name, {"images": images, **found})
+        maps = (1 + self.settings.sanity_stages) * len(images)
+        self.timetable.advance(_job(station, name, SANITY), maps, time.perf_counter() - begin)
+
+    def _asks_sanity(self, name: str) -> bool:
+        return "sanity" in self.groups - set(self.settings.methods[name].without)
 
     def _parts(
         self, station: Station, name: str, kind: str, images: Sequence[int], schema: pa.Schema, work: Work

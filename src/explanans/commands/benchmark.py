@@ -82,14 +82,27 @@ def _milliseconds(results: Results, row: Row) -> str:
 def _report_failures(results: Results) -> int:
     """Exit status; what failed is listed on standard error."""
     failures = [
-        f"{classifier}, {method}, {row['image']}: {row['error'] or 'the map or its score is NaN'}"
+        line
         for classifier in results.classifiers
         for method in results.methods
-        for row in results.rows(classifier, method).select(["image", "status", "error"]).to_pylist()
-        if row["status"] != "ok"
+        for line in _failures(results, classifier, method)
     ]
     for line in failures[:FAILURES]:
         print(f"failed: {line}", file=sys.stderr)
     if len(failures) > FAILURES:
         print(f"… and {len(failures) - FAILURES} more; they are in {results.folder / 'scores'}", file=sys.stderr)
     return 1 if failures else 0
+
+
+def _failures(results: Results, classifier: str, method: str) -> list[str]:
+    """A line for each failure, once where it is the same under every normalisation."""
+    lines: dict[str, None] = {}
+    cost = results.costs(classifier, method) or {}
+    if "error" in cost:
+        lines[f"{classifier}, {method}, when its cost was measured: {cost['error']}"] = None
+    for step in results.normalisations(method):
+        for row in results.rows(classifier, method, step).select(["image", "status", "error"]).to_pylist():
+            if row["status"] != "ok":
+                reason = row["error"] or "the map or its score is NaN"
+                lines[f"{classifier}, {method}, {row['image']}: {reason}"] = None
+    return list(lines)
