@@ -53,7 +53,7 @@ def scenes(folder: Path) -> Path:
     return write_scenes(folder / "scenes", train=10, val=10, test=0, size=48, quiet=True)
 
 
-def classifier(classes: tuple[str, ...], seed: int = 0, size: int = 24) -> Explanandum:
+def classifier(classes: tuple[str, ...], seed: int = 0, size: int = 32) -> Explanandum:
     torch.manual_seed(seed)
     source = Source("explanans:small_resnet", {"num_classes": len(classes), "widths": [4, 8]})
     preprocessing = Preprocessing(size, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
@@ -125,3 +125,9 @@ def everything(make_settings: MakeSettings, brightest: tuple[int, float]) -> Ben
 @pytest.fixture(scope="session")
 def done(folder: Path, everything: BenchmarkSettings) -> Results:
     return run_benchmark(everything, folder / "done")
+
+
+@pytest.fixture(scope="session")
+def make_classifier() -> Callable[..., Explanandum]:
+    """``make_classifier(classes, seed, size)``"""
+    return classifier

@@ -18,14 +18,12 @@ def cost(name: str, explanandum: Explanandum, val: LabelledImages, *, count: int
     caller = Caller(name, make_method(name, explanandum, **settings), seed=0)
     labels = batch["labels"].bool()
     with torch.no_grad():
-        found = measure(
-            caller, explanandum.module, batch["image"], labels, range(count), batch_size=size, seconds=60.0
-        )
+        found = measure(caller, explanandum.module, batch["image"], labels, range(count), batch_size=size, seconds=60.0)
     return found, labels
 
 
 def test_passes_are_counted_in_images(explanandum: Explanandum) -> None:
-    images = torch.zeros(5, 3, 24, 24)
+    images = torch.zeros(5, 3, 32, 32)
     explanandum(images)
     with counted(explanandum.module) as passes:
         explanandum(images[:2])
@@ -70,7 +68,9 @@ def test_an_explainer_asks_its_own_network_once(explanandum: Explanandum, val: L
         assert found[f"forwards_per_image{classes}"] == found[f"backwards_per_image{classes}"] == 0
 
 
-def test_time_is_the_median_of_the_calls_alone(explanandum: Explanandum, val: LabelledImages, fakes: ModuleType) -> None:
+def test_time_is_the_median_of_the_calls_alone(
+    explanandum: Explanandum, val: LabelledImages, fakes: ModuleType
+) -> None:
     found, _ = cost("noise", explanandum, val, seconds=0.02, size=3)
     # A method that draws is asked one at a time.
     assert found["batch_size"] == 1
@@ -97,9 +97,9 @@ def test_a_method_that_fails_for_all_classes_only(explanandum: Explanandum) -> N
     def few(images: Tensor, targets: Tensor, generator: torch.Generator | None = None) -> Tensor:
         if targets.all():
             raise MemoryError("too many classes")
-        return images.new_zeros(*targets.shape, 24, 24)
+        return images.new_zeros(*targets.shape, 32, 32)
 
     labels = torch.eye(6, dtype=torch.bool)[:1]
-    images = torch.zeros(1, 3, 24, 24)
+    images = torch.zeros(1, 3, 32, 32)
     found = measure(Caller("few", few, 0), explanandum.module, images, labels, [0], batch_size=1, seconds=1.0)
     assert found["error"] == "MemoryError: too many classes"

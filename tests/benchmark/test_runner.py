@@ -161,7 +161,7 @@ def test_kept_maps(done: Results, val: LabelledImages) -> None:
     for method in done.methods:
         maps = done.maps("tiny", method)
         assert list(maps) == kept
-        assert all(values.shape == (6, 24, 24) and values.dtype == np.uint8 for values in maps.values())
+        assert all(values.shape == (6, 32, 32) and values.dtype == np.uint8 for values in maps.values())
     index = val.names.index(kept[0])
     expected = (val[index]["image"].mean(0).sigmoid() * 255).round().numpy()
     assert (done.maps("tiny", "evidence")[kept[0]] == expected).all()
@@ -263,4 +263,4 @@ def test_interrupted_by_hand_it_goes_on(make_settings, fakes: ModuleType, tmp_pa
     fakes.LIMITS.clear()
     fakes.CALLS.clear()
     assert len(run_benchmark(settings, tmp_path / "out").rows("tiny", "evidence")) == 5
-    assert fakes.CALLS == [1] * (5 - half)
+    assert len(fakes.CALLS) == 5 - half
