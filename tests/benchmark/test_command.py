@@ -37,20 +37,19 @@ def test_from_options_to_table_files_and_page(words: list[str], capsys: Captured
         expected |= {f"scores/tiny/{method}/part-0000{k}.parquet" for k in (0, 1)}
         expected |= {f"costs/tiny/{method}.json", f"maps/tiny/{method}.npz"}
     assert found >= expected
-    assert "report.html" not in {name for name in _without_report(words, tmp_path)}
 
 
-def _without_report(words: list[str], tmp_path: Path) -> list[str]:
-    other = [*words[:-1], f"--out={tmp_path / 'bare'}"]
-    assert main([*other, "--methods.evidence={}", "--no_report", "--quiet"]) == 0
-    return [file.name for file in (tmp_path / "bare").iterdir()]
+def test_without_a_report_and_without_a_word(words: list[str], capsys: Captured, tmp_path: Path) -> None:
+    assert main([*words, "--methods.evidence={}", "--no_report", "--quiet"]) == 0
+    assert capsys.readouterr() == ("", "")
+    assert {file.name for file in (tmp_path / "out").iterdir()} == {"benchmark.json", "scores", "costs", "maps"}
 
 
 def test_failures_are_listed_and_the_status_says_so(
     words: list[str], val: object, brightest: tuple[int, float], capsys: Captured, tmp_path: Path
 ) -> None:
     words = [word for word in words if not word.startswith("--limit")]
-    words += ["--methods.fails.settings.above", str(brightest[1]), "--no_report"]
+    words += [f"--methods.fails={{settings: {{above: {brightest[1]}}}}}", "--no_report"]
     for more in ([], ["--quiet"]):
         # The second time nothing is left to do, and the failure is no smaller.
         assert main([*words, *more]) == 1
@@ -63,7 +62,7 @@ def test_failures_are_listed_and_the_status_says_so(
 
 def test_many_failures_are_counted(words: list[str], capsys: Captured) -> None:
     words = [word for word in words if not word.startswith("--limit")]
-    assert main([*words, "--methods.fails.settings.above=-9", "--also_normalise=[minmax]", "--no_report"]) == 1
+    assert main([*words, "--methods.fails={settings: {above: -9}}", "--also_normalise=[minmax]", "--no_report"]) == 1
     error = capsys.readouterr().err
     assert "failed: tiny, fails, when its cost was measured: RuntimeError" in error
     assert error.count("failed: ") == 10
@@ -71,7 +70,7 @@ def test_many_failures_are_counted(words: list[str], capsys: Captured) -> None:
 
 
 def test_a_failure_under_another_normalisation_is_one(words: list[str], capsys: Captured) -> None:
-    asked = ["--methods.evidence.settings.scale=3", "--methods.evidence.normalisations=[minmax,raw]", "--no_report"]
+    asked = ["--methods.evidence={settings: {scale: 3}, normalisations: [minmax, raw]}", "--no_report"]
     assert main([*words, *asked]) == 1
     error = capsys.readouterr().err
     assert error.count("failed: tiny, evidence") == 4

@@ -68,9 +68,7 @@ def test_an_explainer_asks_its_own_network_once(explanandum: Explanandum, val: L
         assert found[f"forwards_per_image{classes}"] == found[f"backwards_per_image{classes}"] == 0
 
 
-def test_time_is_the_median_of_the_calls_alone(
-    explanandum: Explanandum, val: LabelledImages, fakes: ModuleType
-) -> None:
+def test_time_is_that_of_the_calls_alone(explanandum: Explanandum, val: LabelledImages, fakes: ModuleType) -> None:
     found, _ = cost("noise", explanandum, val, seconds=0.02, size=3)
     # A method that draws is asked one at a time.
     assert found["batch_size"] == 1

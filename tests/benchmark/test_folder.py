@@ -78,8 +78,8 @@ def test_what_one_run_knows_of_weights_is_not_lost_by_the_next(folder: Folder) -
     Folder(folder.path).claim(changed(classifiers={"big": {"weights_hash": "3"}}, methods=other))
     assert read(folder)["methods"]["one"]["weights"] == {"tiny": "w", "big": "b"}
     assert set(read(folder)["classifiers"]) == {"tiny", "big"}
+    retrained = {"one": {"title": "One", "settings": {}, "weights": {"tiny": "v"}}}
     with pytest.raises(InputError, match=r"methods\.one\.weights"):
-        retrained = {"one": {"title": "One", "settings": {}, "weights": {"tiny": "v"}}}
         Folder(folder.path).claim(changed(methods=retrained))
 
 
