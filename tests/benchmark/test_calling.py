@@ -88,3 +88,37 @@ def test_seeds_do_not_depend_on_the_process() -> None:
     # sha256sum of "(0, 'm', 1)": its first eight bytes, halved.
     assert seed_of(0, "m", 1) == 5814032540129364236
     assert len({seed_of(0, "m", 1), seed_of(0, "m", 2), seed_of(1, "m", 1), seed_of(0, "n", 1), seed_of(0, "m1")}) == 5
+
+
+def test_what_a_method_writes_into_the_images_reaches_nobody() -> None:
+    def careless(images: Tensor, targets: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        maps = images[:, :1] * targets[:, :, None, None]
+        images.zero_()
+        targets.fill_(True)
+        return maps
+
+    images, targets = IMAGES.clone(), TARGETS.clone()
+    called = Caller("m", careless, seed=0)(images, targets, range(4))
+    assert torch.equal(called.maps, IMAGES[:, :1] * TARGETS[:, :, None, None])
+    assert torch.equal(images, IMAGES)
+    assert torch.equal(targets, TARGETS)
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.bool])
+def test_maps_that_are_no_numbers_between_are_a_failure(dtype: torch.dtype) -> None:
+    def whole(images: Tensor, targets: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        return torch.ones(*targets.shape, 5, 6, dtype=dtype)
+
+    called = Caller("m", whole, seed=0)(IMAGES, TARGETS, range(4))
+    assert all(f"returned maps of type {dtype}" in error for error in called.errors)
+    assert called.maps.isnan().all()
+
+
+def test_maps_take_the_images_type_in_any_batch() -> None:
+    def precise(images: Tensor, targets: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        return (images[:, :1] * targets[:, :, None, None]).double() / 3
+
+    together = Caller("m", precise, seed=0)(IMAGES, TARGETS, range(4)).maps
+    alone = Caller("m", precise, seed=0)(IMAGES[1:2], TARGETS[1:2], [1]).maps
+    assert together.dtype == alone.dtype == torch.float32
+    assert torch.equal(together[1:2], alone)

@@ -25,7 +25,7 @@ class Called:
 def timed(
     method: Method, images: Tensor, targets: Tensor, generator: torch.Generator | None = None
 ) -> tuple[Tensor, float]:
-    """A method's maps, checked for their shape, and the seconds that it took, synchronised before and after."""
+    """A method's maps, checked for shape and type, and the seconds that it took, synchronised before and after."""
     synchronise(images.device)
     start = time.perf_counter()
     maps = method(images, targets) if generator is None else method(images, targets, generator)
@@ -34,6 +34,8 @@ def timed(
     expected = (*targets.shape, *images.shape[-2:])
     if tuple(maps.shape) != expected:
         raise InputError(f"returned maps of shape {tuple(maps.shape)}; expected {expected}.")
+    if not maps.is_floating_point():
+        raise InputError(f"returned maps of type {maps.dtype}; expected floating point.")
     return maps, seconds
 
 
@@ -65,8 +67,7 @@ class Caller:
         """Maps of N images for the classes asked for (N, C), the images being those at ``indices``."""
         if len(images) > 1 and not self.draws(images[:1], targets[:1], indices[0]):
             try:
-                maps, _ = timed(self.method, images, targets, self.generator(indices[0], images.device))
-                return Called(maps, [""] * len(images))
+                return Called(self.ask(images, targets, indices[0]), [""] * len(images))
             except Exception:
                 # Not lost: the image that it belongs to fails again below, and is reported with its message.
                 pass
@@ -74,11 +75,16 @@ class Caller:
         for n, index in enumerate(indices):
             rows = slice(n, n + 1)
             try:
-                maps[rows] = timed(self.method, images[rows], targets[rows], self.generator(index, images.device))[0]
+                maps[rows] = self.ask(images[rows], targets[rows], index)
                 errors.append("")
             except Exception as error:
                 errors.append(f"{type(error).__name__}: {error}")
         return Called(maps, errors)
+
+    def ask(self, images: Tensor, targets: Tensor, index: int) -> Tensor:
+        """Maps in the images' own type; what the method writes into its input reaches nobody else."""
+        maps, _ = timed(self.method, images.clone(), targets.clone(), self.generator(index, images.device))
+        return maps.to(images)
 
     def draws(self, image: Tensor, targets: Tensor, index: int) -> bool:
         """Whether the method draws anything at random for this image."""
@@ -86,7 +92,7 @@ class Caller:
             generator = self.generator(index, image.device)
             before = generator.get_state()
             try:
-                self.method(image, targets, generator)
+                self.method(image.clone(), targets.clone(), generator)
             except Exception:
                 # Nobody can tell yet; one at a time is right for every method.
                 return True
