@@ -14,6 +14,9 @@ from explanans.methods import METHODS, Entry
 CALLS: list[int] = []
 """Images in each call of a method, in order."""
 
+SEEDS: list[int] = []
+"""Of the generators that ``Noise`` was given, in order."""
+
 LIMITS: dict[str, int] = {}
 """"interrupt": the call at which somebody presses Ctrl-C."""
 
@@ -62,6 +65,8 @@ class Noise:
 
     def __call__(self, images: Tensor, targets: Tensor, generator: torch.Generator | None = None) -> Tensor:
         CALLS.append(len(images))
+        if generator is not None:
+            SEEDS.append(generator.initial_seed())
         time.sleep(self.seconds)
         maps = torch.rand(*targets.shape, *images.shape[-2:], generator=generator)
         return maps * targets[:, :, None, None].to(images)

@@ -41,6 +41,7 @@ def fakes() -> Iterator[ModuleType]:
 def _nothing_called_yet(fakes: ModuleType) -> None:
     fakes.CALLS.clear()
     fakes.LIMITS.clear()
+    fakes.SEEDS.clear()
 
 
 @pytest.fixture(scope="session")

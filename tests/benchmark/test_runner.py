@@ -21,6 +21,7 @@ from explanans import metrics
 from explanans.benchmark.columns import COLUMNS, CURVE_THRESHOLDS, CURVES
 from explanans.benchmark.results import Results
 from explanans.benchmark.runner import run_benchmark
+from explanans.benchmark.seeds import seed_of
 from explanans.benchmark.settings import BenchmarkSettings
 from explanans.data import LabelledImages, collate, open_dataset
 from explanans.errors import InputError
@@ -180,6 +181,23 @@ def test_draws_depend_on_neither_batch_nor_order(make_settings, tmp_path: Path) 
     assert first.equals(again)
     other = run_benchmark(replace(one, seed=1), tmp_path / "other").rows("tiny", "noise")
     assert not other["iou_soft"].equals(first["iou_soft"])
+
+
+def test_other_draws_where_the_threshold_is_chosen(make_settings, fakes: ModuleType, tmp_path: Path) -> None:
+    settings = make_settings({"noise": {}}, metrics=["segmentation"], threshold_split="train", limit=3)
+    run_benchmark(settings, tmp_path / "out")
+    own, held_out = ([seed_of(0, "noise", sign) for sign in signs] for signs in (range(3), range(-1, -4, -1)))
+    assert len({*own, *held_out}) == 6
+    assert fakes.SEEDS[-6:] == [*held_out, *own]
+
+
+def test_the_passes_of_each_group_are_as_documented(make_settings, tmp_path: Path) -> None:
+    for group, passes in {"segmentation": 0, "saliency": 1, "kept": 2, "insertion": 34, "road": 8}.items():
+        run_benchmark(make_settings({"evidence": {}}, metrics=[group], limit=2), tmp_path / group)
+        part = tmp_path / group / "scores" / "tiny" / "evidence" / "part-00000.parquet"
+        facts = {name.decode(): json.loads(value) for name, value in pq.read_schema(part).metadata.items()}
+        assert (facts["images"], facts["forwards_scoring"]) == (2, 2 * passes), group
+        assert facts["seconds_maps"] > 0
 
 
 def test_killed_it_resumes_without_recomputing(
