@@ -46,7 +46,9 @@ def test_a_benchmark_tells_everything_it_does_and_ends_at_nothing_left(make_sett
     assert (again.remaining, again.spent) == (0, 0)
 
 
-def test_no_bar_where_nobody_looks(capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_bar_where_nobody_looks(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("FORCE_COLOR", "TTY_COMPATIBLE"):
+        monkeypatch.delenv(name, raising=False)
     for quiet in (False, True):
         with followed(quiet) as timetable:
             timetable.plan("job", 3)
