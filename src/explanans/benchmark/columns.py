@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from explanans.metrics import FINE_THRESHOLDS
 from explanans.metrics.saliency import MIN_PROBABILITY
+from explanans.metrics.sensitivity import LIMIT
 
 CURVE_THRESHOLDS = FINE_THRESHOLDS
 """Where ``f1_curve`` and ``iou_curve`` have their points."""
@@ -74,9 +75,9 @@ COLUMNS: dict[str, Column] = {
     "average_increase": _share("average increase", "kept"),
     "insertion": _share("insertion AUC", "insertion"),
     "deletion": _share("deletion AUC", "insertion", higher_is_better=False),
-    "road": Column("ROAD", True, "{:.3f}", "road", -1.0),
+    "road": Column("ROAD", True, "{:.3f}", "road", -0.5),
     "specificity_gap": Column("class specificity", True, "{:.3f}", "specificity", -1.0),
-    "max_sensitivity": Column("max-sensitivity", False, "{:.3f}", "sensitivity", math.inf),
+    "max_sensitivity": Column("max-sensitivity", False, "{:.3f}", "sensitivity", LIMIT),
 }
 """By the names of the columns in the files; ``specificity_gap`` alone is made from ``specificity`` when it is read."""
 

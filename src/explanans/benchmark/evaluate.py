@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 
 import torch
 from rich.console import Console
@@ -13,14 +12,18 @@ from rich.progress import track
 from torch import Tensor, nn
 
 from explanans import metrics
+from explanans.benchmark.calling import timed
+from explanans.benchmark.columns import CURVE_THRESHOLDS
 from explanans.benchmark.evaluation import Evaluation, MethodResult
+from explanans.benchmark.scoring import Pictures, Scorer, Scores
 from explanans.data import LabelledImages, loader
 from explanans.errors import InputError
 from explanans.explanandum import Explanandum
-from explanans.masking import apply_mask, make_fill, merge
 from explanans.methods.base import Method
+from explanans.modes import evaluating
 
 FILL = "mean"
+GROUPS = ("segmentation", "saliency")
 
 
 def evaluate(
@@ -68,46 +71,58 @@ def evaluate(
     for module in modules:
         module.to(place)
 
-    def batches(dataset: LabelledImages, title: str) -> Iterator[dict[str, Tensor]]:
+    scorer = Scorer(explanandum, fill=FILL)
+
+    def batches(dataset: LabelledImages, title: str) -> Iterator[tuple[Pictures, list[int]]]:
         samples = loader(dataset, batch_size, workers=num_workers)
         for batch in track(samples, title, console=Console(stderr=True), disable=not progress):
             if "segmentation" not in batch:
                 raise InputError("dataset has no segmentations, which masks are compared with; give one that has them.")
-            yield {key: value.to(place) for key, value in batch.items()}
+            labelled = batch["labels"].bool().any(1)
+            images, labels, segmentation = (
+                batch[key][labelled].to(place) for key in ("image", "labels", "segmentation")
+            )
+            target, valid = metrics.label_region(segmentation, labels)
+            indices = batch["index"]
+            yield (
+                Pictures(images, labels.bool(), target, valid, None, indices[labelled].tolist()),
+                indices[~labelled].tolist(),
+            )
 
-    with torch.no_grad(), _evaluation_mode(modules):
+    with torch.no_grad(), ExitStack() as stack:
+        for module in modules:
+            stack.enter_context(evaluating(module))
         thresholds: dict[str, float] = {}
         if threshold_dataset is not None:
-            thresholds = _choose_thresholds(methods, normalisation, batches(threshold_dataset, "thresholds"))
-        return _score(methods, normalisation, thresholds, explanandum, batches(dataset, "methods"), batch_size)
+            held_out = batches(threshold_dataset, "thresholds")
+            thresholds = _choose_thresholds(methods, normalisation, scorer, held_out)
+        return _score(methods, normalisation, thresholds, scorer, batches(dataset, "methods"), batch_size)
 
 
 def _choose_thresholds(
-    methods: Mapping[str, Method], normalisation: Mapping[str, str], batches: Iterator[dict[str, Tensor]]
+    methods: Mapping[str, Method],
+    normalisation: Mapping[str, str],
+    scorer: Scorer,
+    batches: Iterator[tuple[Pictures, list[int]]],
 ) -> dict[str, float]:
-    best: dict[str, metrics.BestThreshold] = {}
-    for batch in batches:
-        _, batch = _split_by_label(batch)
-        if not len(batch["image"]):
+    curves: dict[str, list[Tensor]] = defaultdict(list)
+    for pictures, _ in batches:
+        if not pictures.indices:
             continue
-        target, valid = metrics.label_region(batch["segmentation"], batch["labels"])
         for name, method in methods.items():
-            maps, _ = _timed(method, batch["image"], batch["labels"].bool(), name)
-            mask, _ = merge(metrics.normalise(maps, normalisation[name]), batch["labels"])
-            metric = best.setdefault(name, metrics.BestThreshold().to(mask.device))
-            metric.update(mask, target, valid)
-    if not best:
+            scores, _ = _scored(name, method, normalisation[name], scorer, pictures, ("segmentation",), None)
+            curves[name].append(scores.values["iou_curve"])
+    if not curves:
         raise InputError("threshold_dataset has no image with a label; give another split, or None.")
-    # The metric answers on its device in float32; the grid itself has the exact number.
-    return {name: metrics.best_threshold(metric.means(), metric.thresholds) for name, metric in best.items()}
+    return {name: metrics.best_threshold(torch.cat(parts), CURVE_THRESHOLDS) for name, parts in curves.items()}
 
 
 def _score(
     methods: Mapping[str, Method],
     normalisation: Mapping[str, str],
     thresholds: Mapping[str, float],
-    explanandum: Explanandum,
-    batches: Iterator[dict[str, Tensor]],
+    scorer: Scorer,
+    batches: Iterator[tuple[Pictures, list[int]]],
     batch_size: int,
 ) -> Evaluation:
     values: dict[str, dict[str, list[float]]] = {name: defaultdict(list) for name in methods}
@@ -115,24 +130,22 @@ def _score(
     nan_count = dict.fromkeys(methods, 0)
     indices: list[int] = []
     without_label: list[int] = []
-    for batch in batches:
-        left_out, batch = _split_by_label(batch)
+    device = torch.device("cpu")
+    for pictures, left_out in batches:
         without_label += left_out
-        images, labels = batch["image"], batch["labels"].bool()
-        if not len(images):
+        if not pictures.indices:
             continue
-        target, valid = metrics.label_region(batch["segmentation"], labels)
+        device = pictures.images.device
         for name, method in methods.items():
             if not indices:
-                method(images, labels)
-            maps, spent = _timed(method, images, labels, name)
+                method(pictures.images, pictures.labels)
+            scores, spent = _scored(name, method, normalisation[name], scorer, pictures, GROUPS, thresholds.get(name))
             seconds[name] += spent
-            mask, _ = merge(metrics.normalise(maps, normalisation[name]), labels)
-            scores, broken = _image_scores(mask, target, valid, images, labels, explanandum, thresholds.get(name))
-            nan_count[name] += int(broken.sum())
-            for score, numbers in scores.items():
-                values[name][score] += numbers.tolist()
-        indices += batch["index"].tolist()
+            nan_count[name] += int(scores.broken.sum())
+            for score, numbers in scores.values.items():
+                if numbers.ndim == 1 and not numbers.isnan().any():
+                    values[name][score] += numbers.tolist()
+        indices += pictures.indices
     if not indices:
         raise InputError("dataset has no image with a label; there is nothing to compare.")
     rows = tuple(
@@ -146,73 +159,26 @@ def _score(
         )
         for name in methods
     )
-    return Evaluation(rows, tuple(indices), tuple(without_label), FILL, str(images.device), batch_size)
+    return Evaluation(rows, tuple(indices), tuple(without_label), FILL, str(device), batch_size)
 
 
-def _image_scores(
-    mask: Tensor,
-    target: Tensor,
-    valid: Tensor,
-    images: Tensor,
-    labels: Tensor,
-    explanandum: Explanandum,
+def _scored(
+    name: str,
+    method: Method,
+    step: str,
+    scorer: Scorer,
+    pictures: Pictures,
+    groups: Sequence[str],
     threshold: float | None,
-) -> tuple[dict[str, Tensor], Tensor]:
-    """Every score (N,) of N target masks, and which images (N,) could not be scored because of a NaN."""
-    soft = metrics.soft_overlap(mask, target, valid)
-    binary = metrics.binarised_overlap(mask, target, metrics.PAPER_THRESHOLDS, valid)
-    iou = binary.iou()
-    masked = apply_mask(images, mask, make_fill(FILL, explanandum.preprocessing)(images))
-    probabilities = explanandum.probabilities(masked)
-    scores = {
-        "accuracy_soft": soft.accuracy(),
-        "f1_soft": soft.f1(),
-        "iou_soft": soft.iou(),
-        "f1_mean": binary.f1().mean(1),
-        "iou_mean": iou.mean(1),
-        "iou_50": iou[:, metrics.PAPER_THRESHOLDS.index(0.5)],
-        "saliency": metrics.saliency_metric(mask, probabilities, labels),
-    }
-    if threshold is not None:
-        scores["iou_best"] = metrics.binarised_iou(mask, target, [threshold], valid)[:, 0]
-    return scores, soft.broken | (probabilities.isnan() & labels).any(1)
-
-
-def _timed(method: Method, images: Tensor, labels: Tensor, name: str) -> tuple[Tensor, float]:
-    """A method's maps, checked for their shape, and the seconds that it took."""
-    _synchronise(images.device)
-    start = time.perf_counter()
-    maps = method(images, labels)
-    _synchronise(images.device)
-    seconds = time.perf_counter() - start
-    expected = (*labels.shape, *images.shape[-2:])
-    if tuple(maps.shape) != expected:
-        raise InputError(f"methods[{name!r}] returned maps of shape {tuple(maps.shape)}; expected {expected}.")
-    return maps, seconds
-
-
-def _synchronise(device: torch.device) -> None:
-    if device.type != "cpu":
-        torch.accelerator.synchronize(device)
-
-
-def _split_by_label(batch: dict[str, Tensor]) -> tuple[list[int], dict[str, Tensor]]:
-    """Indices of the images without a label, and the batch of the others."""
-    labelled = batch["labels"].bool().any(1)
-    return batch["index"][~labelled].tolist(), {key: value[labelled] for key, value in batch.items()}
-
-
-@contextmanager
-def _evaluation_mode(modules: list[nn.Module]) -> Iterator[None]:
-    """Every part of the modules in evaluation mode, and afterwards each in its own mode again."""
-    modes = [(part, part.training) for module in modules for part in module.modules()]
-    for part, _ in modes:
-        part.training = False
+) -> tuple[Scores, float]:
+    """A method's scores on a batch and the seconds that its maps took; what fails here is raised."""
     try:
-        yield
-    finally:
-        for part, mode in modes:
-            part.training = mode
+        maps, spent = timed(method, pictures.images, pictures.labels)
+        masks = metrics.normalise(maps, step)
+    except InputError as error:
+        raise InputError(f"methods[{name!r}] {error}") from error
+    everyone = torch.ones(len(masks), dtype=torch.bool, device=masks.device)
+    return scorer(pictures, masks, dict.fromkeys(groups, everyone), threshold=threshold), spent
 
 
 def _device_of(module: nn.Module) -> torch.device:

@@ -6,19 +6,18 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from explanans.benchmark.columns import COLUMNS as SCORES
+
+SHOWN = ("accuracy_soft", "f1_soft", "iou_soft", "f1_mean", "iou_mean", "iou_50", "iou_best")
+
 COLUMNS = {
-    "accuracy_soft": ("accuracy (soft) ↑", "{:.3f}"),
-    "f1_soft": ("F1 (soft) ↑", "{:.3f}"),
-    "iou_soft": ("IoU (soft) ↑", "{:.3f}"),
-    "f1_mean": ("F1 (0.1…0.9) ↑", "{:.3f}"),
-    "iou_mean": ("IoU (0.1…0.9) ↑", "{:.3f}"),
-    "iou_50": ("IoU at 0.5 ↑", "{:.3f}"),
-    "iou_best": ("IoU at best t ↑", "{:.3f}"),
+    **{name: (SCORES[name].heading, SCORES[name].format) for name in SHOWN},
     "threshold": ("best t", "{:.2f}"),
-    "saliency": ("saliency metric ↓", "{:.3f}"),
+    "saliency": (SCORES["saliency"].heading, SCORES["saliency"].format),
     "seconds_per_image": ("seconds per image ↓", "{:.3g}"),
     "nan_count": ("NaN", "{:d}"),
 }
+"""Of the table, with heading and format; ``per_image`` has more scores."""
 
 
 @dataclass(frozen=True)

@@ -262,7 +262,9 @@ class Results:
             )
         if (classifier, method) not in self._rows:
             parts = sorted((self.folder / SCORES / classifier / method).glob("part-*.parquet"))
-            tables = [pq.ParquetFile(part).read() for part in parts] or [SCHEMA.empty_table()]
+            tables = [pq.ParquetFile(part).read().replace_schema_metadata(None) for part in parts] or [
+                SCHEMA.empty_table()
+            ]
             self._rows[classifier, method] = pa.concat_tables(tables).sort_by("index")
         return self._rows[classifier, method]
 

@@ -43,7 +43,7 @@ def bootstrap(values: Values, *, level: float = 0.95, repeats: int = REPEATS, se
     ``seed`` and n alone.
 
     Args:
-        values: (n,) or (n, k), one row for each image, without NaN.
+        values: (n,) or (n, k), one row for each image, all finite.
 
     Returns:
         low and high, of shape () or (k,); NaN where there is no image.
@@ -55,7 +55,6 @@ def bootstrap(values: Values, *, level: float = 0.95, repeats: int = REPEATS, se
         return empty, empty
     generator = np.random.default_rng(seed)
     means = np.empty((repeats, columns))
-    finite = np.where(np.isinf(table), 0.0, table)
     step = max(1, CHUNK // count)
     for start in range(0, repeats, step):
         rows = min(step, repeats - start)
@@ -63,12 +62,9 @@ def bootstrap(values: Values, *, level: float = 0.95, repeats: int = REPEATS, se
         # How often each image was drawn: then one product serves every column.
         drawn += np.arange(rows)[:, None] * count
         times = np.bincount(drawn.ravel(), minlength=rows * count).reshape(rows, count)
-        means[start : start + rows] = times @ finite / count
+        means[start : start + rows] = times @ table / count
     tail = (1 - level) / 2
     low, high = np.quantile(means, [tail, 1 - tail], axis=0)
-    # An infinite value (of an image without a map, where the score has no worst value) is in nearly every draw.
-    infinite = np.isinf(table).any(0)
-    low, high = np.where(infinite, table.mean(0), low), np.where(infinite, table.mean(0), high)
     return low.reshape(values.shape[1:]), high.reshape(values.shape[1:])
 
 
@@ -78,7 +74,7 @@ def sign_flip(differences: Values, *, repeats: int = REPEATS, seed: int = 0) -> 
     p = (1 + #{|mean(s ∘ d)| ≥ |mean(d)|}) / (1 + repeats) with random signs s, so it is never 0. It assumes no
     distribution; 1 where all differences are 0.
     """
-    if not len(differences) or not np.isfinite(differences).all():
+    if not len(differences):
         return float("nan")
     generator = np.random.default_rng(seed)
     observed = abs(differences.sum())
@@ -95,9 +91,7 @@ def sign_flip(differences: Values, *, repeats: int = REPEATS, seed: int = 0) -> 
 
 def paired(a: Values, b: Values, *, level: float = 0.95, repeats: int = REPEATS, seed: int = 0) -> Paired:
     """Compare two methods by their scores (n,) on the same n images, in the same order."""
-    # Both failed, both infinitely bad: no difference.
-    with np.errstate(invalid="ignore"):
-        differences = np.where(a == b, 0.0, a - b)
+    differences = a - b
     low, high = bootstrap(differences, level=level, repeats=repeats, seed=seed)
     count = len(differences)
     return Paired(

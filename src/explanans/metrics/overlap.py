@@ -45,6 +45,10 @@ class Overlap:
         union = self.mask_area + self.target_area - self.intersection
         return self._score(self._ratio(self.intersection, union))
 
+    def empty(self) -> Tensor:
+        """(N,), true where no pixel of the object counts, so that only an empty mask is right."""
+        return self.target_area.flatten() == 0
+
     @staticmethod
     def _ratio(part: Tensor, whole: Tensor) -> Tensor:
         empty = whole == 0
@@ -90,16 +94,9 @@ def flatten(mask: Tensor, target: Tensor, valid: Tensor | None) -> tuple[Tensor,
 
     Half-precision masks become float32, because their sums would overflow. A mask with a NaN becomes all zeros.
     """
-    if not mask.is_floating_point():
-        raise InputError(f"mask is {mask.dtype}; give a floating point tensor in [0, 1], for example mask.float().")
-    mask, target = images(mask, "mask"), _binary(images(target, "target"), "target")
-    valid = None if valid is None else _binary(images(valid, "valid"), "valid")
-    for name, other in (("target", target), ("valid", valid)):
-        if other is not None and other.shape != mask.shape:
-            raise InputError(
-                f"{name} has shape {tuple(other.shape)}, mask {tuple(mask.shape)}; give both as (N, H, W) of one size."
-            )
-    mask = mask.flatten(1).to(torch.promote_types(mask.dtype, torch.float32)).contiguous()
+    mask = floating(mask, "mask")
+    target, valid = checked_regions(target, valid, like=mask)
+    mask = mask.flatten(1)
     # NaN passes through amin and amax, so the two cheapest reductions find both NaN and values out of range.
     low, high = mask.amin(1), mask.amax(1)
     broken = low.isnan()
@@ -111,6 +108,32 @@ def flatten(mask: Tensor, target: Tensor, valid: Tensor | None) -> tuple[Tensor,
     if broken.any():
         mask = mask.masked_fill(broken[:, None], 0)
     return mask, target.flatten(1), None if valid is None else valid.flatten(1), broken
+
+
+def flatten_maps(maps: Tensor, name: str = "maps") -> tuple[Tensor, Tensor]:
+    """Maps of any range as (N, P), and which of them (N,) hold a NaN or infinity; such a map becomes all zeros."""
+    maps = floating(maps, name).flatten(1)
+    broken = ~maps.isfinite().all(1)
+    return (maps.masked_fill(broken[:, None], 0) if broken.any() else maps), broken
+
+
+def floating(tensor: Tensor, name: str) -> Tensor:
+    """(N, H, W), contiguous and at least float32, from floating point (N, H, W) or (N, 1, H, W)."""
+    if not tensor.is_floating_point():
+        raise InputError(f"{name} is {tensor.dtype}; give a floating point tensor, for example {name}.float().")
+    return images(tensor, name).to(torch.promote_types(tensor.dtype, torch.float32)).contiguous()
+
+
+def checked_regions(target: Tensor, valid: Tensor | None, like: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Target and valid as bool (N, H, W), checked against masks of that shape."""
+    target = _binary(images(target, "target"), "target")
+    valid = None if valid is None else _binary(images(valid, "valid"), "valid")
+    for name, other in (("target", target), ("valid", valid)):
+        if other is not None and other.shape != like.shape:
+            raise InputError(
+                f"{name} has shape {tuple(other.shape)}, mask {tuple(like.shape)}; give both as (N, H, W) of one size."
+            )
+    return target, valid
 
 
 def images(tensor: Tensor, name: str) -> Tensor:

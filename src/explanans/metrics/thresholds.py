@@ -143,7 +143,7 @@ class _BinarisedMetric(ImageMean):
 
     def update(self, mask: Tensor, target: Tensor, valid: Tensor | None = None) -> None:
         overlap = binarised_overlap(mask, target, self.thresholds, valid)
-        self.accumulate(type(self).score(overlap), overlap.broken)
+        self.accumulate(type(self).score(overlap), overlap.broken, overlap.empty())
 
 
 class BinarisedF1(_BinarisedMetric):

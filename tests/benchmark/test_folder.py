@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from explanans.benchmark.folder import Folder
+from explanans.errors import InputError
+
+RECORD: dict[str, Any] = {
+    "settings": {"seed": 0, "metrics": ["kept"]},
+    "data": {"source": "voc:a", "fingerprint": "f"},
+    "threshold_data": None,
+    "classifiers": {"tiny": {"weights_hash": "1"}},
+    "methods": {"one": {"title": "One", "settings": {}, "weights": {"tiny": "w"}}},
+    "subset": {"images": ["x"]},
+    "thresholds": {},
+}
+
+
+def changed(**entries: Any) -> dict[str, Any]:
+    return {**copy.deepcopy(RECORD), **entries}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    made = Folder(tmp_path / "out")
+    made.claim(RECORD)
+    return made
+
+
+def read(folder: Folder) -> dict[str, Any]:
+    return json.loads((folder.path / "benchmark.json").read_text())
+
+
+def test_the_same_again_keeps_what_was_found(folder: Folder) -> None:
+    folder.record["thresholds"] = {"tiny": {"one": {"raw": 0.3}}}
+    folder.write_record()
+    again = Folder(folder.path)
+    again.claim(RECORD)
+    assert again.record["thresholds"]["tiny"]["one"] == {"raw": 0.3}
+
+
+@pytest.mark.parametrize(
+    ("entries", "named"),
+    [
+        ({"settings": {"seed": 1, "metrics": ["kept"]}}, "settings.seed was 0, is 1"),
+        ({"data": {"source": "voc:a", "fingerprint": "g"}}, "data.fingerprint"),
+        ({"threshold_data": {"fingerprint": "g"}}, "threshold_data.fingerprint"),
+        ({"classifiers": {"tiny": {"weights_hash": "2"}}}, "classifiers.tiny.weights_hash"),
+        ({"methods": {"one": {"title": "One", "settings": {"steps": 2}, "weights": {}}}}, "methods.one.settings"),
+        ({"methods": {"one": {"title": "One", "settings": {}, "weights": {"tiny": "v"}}}}, "methods.one.weights"),
+    ],
+)
+def test_another_configuration_is_refused_and_nothing_written(
+    folder: Folder, entries: dict[str, Any], named: str
+) -> None:
+    before = read(folder)
+    with pytest.raises(InputError, match=f"another configuration.*{named}"):
+        Folder(folder.path).claim(changed(**entries))
+    assert read(folder) == before
+
+
+def test_what_changes_no_score_may_change(folder: Folder) -> None:
+    Folder(folder.path).claim(changed(data={"source": "voc:moved", "fingerprint": "f"}))
+    titled = {"one": {"title": "The one", "settings": {}, "weights": {"tiny": "w"}}}
+    Folder(folder.path).claim(changed(methods=titled, subset=None))
+    assert read(folder)["methods"]["one"]["title"] == "The one"
+    assert read(folder)["subset"] == {"images": ["x"]}
+
+
+def test_what_one_run_knows_of_weights_is_not_lost_by_the_next(folder: Folder) -> None:
+    other = {"one": {"title": "One", "settings": {}, "weights": {"big": "b"}}}
+    Folder(folder.path).claim(changed(classifiers={"big": {"weights_hash": "3"}}, methods=other))
+    assert read(folder)["methods"]["one"]["weights"] == {"tiny": "w", "big": "b"}
+    assert set(read(folder)["classifiers"]) == {"tiny", "big"}
+    retrained = {"one": {"title": "One", "settings": {}, "weights": {"tiny": "v"}}}
+    with pytest.raises(InputError, match=r"methods\.one\.weights"):
+        Folder(folder.path).claim(changed(methods=retrained))
+
+
+def test_a_folder_of_other_things(tmp_path: Path) -> None:
+    (tmp_path / "note.txt").write_text("mine")
+    with pytest.raises(InputError, match="holds other things"):
+        Folder(tmp_path).claim(RECORD)
+    with pytest.raises(InputError, match="is a file"):
+        Folder(tmp_path / "note.txt").claim(RECORD)
+    assert [each.name for each in tmp_path.iterdir()] == ["note.txt"]
+
+
+def maps(*names: str) -> dict[str, np.ndarray]:
+    return {name: np.full((2, 3, 3), len(name), np.uint8) for name in names}
+
+
+def joined(folder: Folder) -> dict[str, np.ndarray]:
+    with np.load(folder.path / "maps" / "tiny" / "one.npz", allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}
+
+
+def test_maps_of_any_name_are_joined(folder: Folder) -> None:
+    # Three that are arguments of numpy.savez, and one in a folder.
+    folder.write_maps("tiny", "one", 0, maps("file", "allow_pickle"))
+    folder.write_maps("tiny", "one", 1, maps("args", "cats/ü 1"))
+    folder.join_maps("tiny", "one")
+    assert list(joined(folder)) == ["file", "allow_pickle", "args", "cats/ü 1"]
+    assert (joined(folder)["cats/ü 1"] == 8).all()
+    assert joined(folder)["file"].dtype == np.uint8
+    assert not (folder.path / "maps" / "tiny" / "one").exists()
+
+
+def test_killed_while_it_removes_the_parts_no_map_is_lost(folder: Folder) -> None:
+    folder.write_maps("tiny", "one", 0, maps("a"))
+    folder.write_maps("tiny", "one", 1, maps("bb"))
+    folder.join_maps("tiny", "one")
+    # As it stood when the first part was gone and the second was not.
+    folder.write_maps("tiny", "one", 1, maps("bb"))
+    folder.join_maps("tiny", "one")
+    assert list(joined(folder)) == ["a", "bb"]
+    folder.join_maps("tiny", "one")
+    assert list(joined(folder)) == ["a", "bb"]

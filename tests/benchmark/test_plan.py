@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from explanans.benchmark.plan import make_plan, record_of
+from explanans.benchmark.runner import run_benchmark
+from explanans.data import LabelledImages
+from explanans.errors import InputError
+from explanans.explanandum import Explanandum
+
+
+@pytest.fixture
+def photos(tmp_path: Path, explanandum: Explanandum) -> Path:
+    """A folder without segmentations: two pictures of each class."""
+    for n, name in enumerate(explanandum.classes):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for k in range(2):
+            Image.new("RGB", (40, 40), (40 * n, 100 * k, 90)).save(tmp_path / "photos" / name / f"{n}{k}.png")
+    return tmp_path / "photos"
+
+
+def test_the_subset_is_seeded_and_the_same_for_all(make_settings, saved: Path, val: LabelledImages) -> None:
+    methods = {"evidence": {"subset": "shared"}, "noise": {"subset": "shared"}, "cheap": {"method": "evidence"}}
+    plan = make_plan(make_settings(methods))
+    assert plan.images("evidence") == plan.images("noise") == plan.subset
+    assert list(plan.images("cheap")) == list(range(len(val)))
+    assert len(plan.subset) == 4
+    assert list(plan.subset) == sorted(plan.subset)
+    assert set(plan.sample) < set(plan.subset)
+    assert plan.kept == plan.subset[:3]
+    assert make_plan(make_settings({"noise": {}}, classifiers={"other": str(saved)})).subset == plan.subset
+    seeds = {make_plan(make_settings({"noise": {}}, seed=seed)).subset for seed in range(4)}
+    assert len(seeds) > 1
+    record = json.loads(json.dumps(record_of(plan)))
+    assert record["subset"]["images"] == [val.names[index] for index in plan.subset]
+    assert record["data"]["images"] == list(val.names)
+    # Pictures show the same images of a slow method that is added later.
+    assert make_plan(make_settings({"cheap": {"method": "evidence"}})).kept == plan.kept
+
+
+def test_limit_takes_the_first_that_have_a_label(make_settings, val: LabelledImages) -> None:
+    plan = make_plan(make_settings({"evidence": {}}, limit=3, threshold_split="train"))
+    assert plan.stations[0].dataset.names == val.names[:3]
+    assert plan.held_out_images("evidence") == range(3)
+    assert len(plan.subset) == 3
+
+
+def test_overlapping_splits_are_refused(make_settings) -> None:
+    for split, other in (("val", "val[5:]"), ("train[:6]", "train[3:]")):
+        with pytest.raises(InputError, match=r"threshold_split=.* shares \d images with split=.*other images"):
+            make_plan(make_settings({"evidence": {}}, split=split, threshold_split=other))
+    make_plan(make_settings({"evidence": {}}, split="train[:5]", threshold_split="train[5:]"))
+
+
+def test_data_without_segmentations(make_settings, photos: Path, explanandum: Explanandum) -> None:
+    with pytest.raises(InputError, match="not every image has a segmentation"):
+        make_plan(make_settings({"evidence": {}}, data=f"folder:{photos}", split="all"))
+    with pytest.raises(InputError, match="threshold_split compare"):
+        make_plan(
+            make_settings(
+                {"evidence": {}}, data=f"folder:{photos}", split="all[:6]", threshold_split="all[6:]", metrics=["kept"]
+            )
+        )
+    plan = make_plan(make_settings({"evidence": {}}, data=f"folder:{photos}", split="all", metrics=["kept"]))
+    assert len(plan.stations[0].dataset) == 12
+
+
+def test_measured_without_segmentations(make_settings, photos: Path, tmp_path: Path) -> None:
+    asked = ["saliency", "kept", "specificity"]
+    settings = make_settings({"evidence": {}}, data=f"folder:{photos}", split="all[:4]", metrics=asked)
+    results = run_benchmark(settings, tmp_path / "out")
+    rows = results.rows("tiny", "evidence")
+    assert rows["iou_soft"].null_count == 4
+    assert rows["status"].to_pylist() == ["ok"] * 4
+    assert rows["saliency"].null_count == rows["specificity"].null_count == 0
+
+
+def test_classifiers_of_different_classes(make_settings, saved: Path, make_classifier, tmp_path: Path) -> None:
+    make_classifier(("cat", "dog")).save(tmp_path / "pets")
+    with pytest.raises(InputError, match=r"'tiny' has the classes .*'pets' has \['cat', 'dog'\].*same order"):
+        make_plan(make_settings({"evidence": {}}, classifiers={"tiny": str(saved), "pets": str(tmp_path / "pets")}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"fill": "beige-ish"}, "fill='beige-ish'"),
+        ({"device": "toaster"}, "device='toaster' cannot be used"),
+        ({"device": "xpu:7"}, "device='xpu:7' cannot be used"),
+        ({"data": "scenes:/no/such/folder"}, "/no/such/folder"),
+        ({"classifiers": {"x": "/no/such/classifier"}}, "/no/such/classifier"),
+        ({"split": "test"}, "test"),
+    ],
+)
+def test_nothing_is_written_for_what_cannot_be_used(make_settings, tmp_path: Path, changes, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        run_benchmark(make_settings({"evidence": {}}, **changes), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_settings_that_a_method_does_not_have(make_settings) -> None:
+    with pytest.raises(InputError, match=r"method 'evidence': .*colour"):
+        make_plan(make_settings({"evidence": {"settings": {"colour": "red"}}}))
+
+
+def test_sanity_needs_a_window(make_settings, explanandum: Explanandum, make_classifier, tmp_path: Path) -> None:
+    make_classifier(explanandum.classes, size=8).save(tmp_path / "small")
+    with pytest.raises(InputError, match=r"at least 11 pixels a side; these have \(8, 8\)"):
+        make_plan(make_settings({"evidence": {}}, classifiers={"s": str(tmp_path / "small")}, metrics=["sanity"]))

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from explanans.benchmark.settings import BenchmarkSettings, MethodSettings
+from explanans.errors import InputError
+
+GIVEN: dict[str, Any] = {"classifiers": {"mine": "folder"}, "data": "voc:x", "methods": {"grad_cam": MethodSettings()}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"data": ""}, "data is empty"),
+        ({"classifiers": {}}, "classifiers is empty"),
+        ({"methods": {}}, "methods is empty"),
+        ({"methods": {"../up": MethodSettings("grad_cam")}}, "will name files"),
+        ({"methods": {"gard_cam": MethodSettings()}}, "methods: 'gard_cam' is not known; take one of .*grad_cam"),
+        ({"metrics": ["iou"]}, r"metrics: \['iou'\] are not known; take of segmentation"),
+        ({"subset_metrics": ["iou"]}, "subset_metrics"),
+        ({"metrics": ["road"], "subset_metrics": ["road"]}, r"name \['road'\] both"),
+        ({"metrics": []}, "are both empty"),
+        ({"also_normalise": ["rank"]}, "also_normalise"),
+        ({"methods": {"grad_cam": MethodSettings(normalisations=["rank"])}}, r"methods\.grad_cam\.normalisations"),
+        ({"methods": {"grad_cam": MethodSettings(without=["iou"])}}, r"methods\.grad_cam\.without"),
+        ({"methods": {"grad_cam": MethodSettings(batch_size=0)}}, r"methods\.grad_cam\.batch_size=0"),
+        ({"reference": "rise"}, "reference='rise' is none of the methods"),
+        ({"threshold_split": "val"}, "another one"),
+        ({"limit": 0}, "limit=0 must be at least 1"),
+        ({"subset_size": 0}, "subset_size=0"),
+        ({"keep_maps": -1}, "keep_maps=-1 must be at least 0"),
+        ({"seed": -1}, "seed=-1"),
+    ],
+)
+def test_wrong_settings_say_what_is_wrong(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        BenchmarkSettings(**{**GIVEN, **changes})
+
+
+def test_what_follows_from_them() -> None:
+    methods = {
+        "grad_cam": MethodSettings(),
+        "mine": MethodSettings("explainer", settings={"explainer": "runs/{classifier}/e", "n": 2}, subset="shared"),
+        "both": MethodSettings("grad_cam", title="CAM", normalisations=["raw", "minmax"], batch_size=9),
+    }
+    settings = BenchmarkSettings(**{**GIVEN, "methods": methods, "also_normalise": ["minmax", "raw"]})
+    assert settings.normalisations("grad_cam") == ["minmax", "raw"]
+    assert settings.normalisations("mine") == settings.normalisations("both") == ["raw", "minmax"]
+    assert [settings.title(name) for name in methods] == ["Grad-CAM", "Explainer", "CAM"]
+    assert [settings.batch(name) for name in methods] == [16, 4, 9]
+    assert methods["mine"].arguments("vgg") == {"explainer": "runs/vgg/e", "n": 2}
+    assert settings.shares
+    assert not BenchmarkSettings(**GIVEN).shares
+    assert BenchmarkSettings(**GIVEN, subset_metrics=["road"]).shares
