@@ -127,7 +127,7 @@ def test_best_threshold_is_that_of_the_mean_not_of_each_image() -> None:
 
 
 @pytest.mark.parametrize(
-    "thresholds", [(), (0.5, 0.4), (0.5, 0.5), (-0.1, 0.5), (0.5, 1.1), (0.5, float("nan")), (0.5, 0.5 + 1e-6)]
+    "thresholds", [(), (0.5, 0.4), (0.5, 0.5), (-0.1, 0.5), (0.5, 1.1), (0.5, float("nan")), (0.5, 0.5 + 1e-9)]
 )
 def test_unusable_thresholds(thresholds: tuple[float, ...]) -> None:
     with pytest.raises(InputError, match="ascending"):

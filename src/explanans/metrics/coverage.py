@@ -25,7 +25,7 @@ def object_coverage(mask: Tensor, target: Tensor, valid: Tensor | None = None) -
     >>> object_coverage(torch.tensor([[[1.0, 0.5, 0.2]]]), torch.tensor([[[True, True, False]]]))
     tensor([0.7500])
     """
-    return _object(soft_overlap(mask, target, valid))
+    return soft_overlap(mask, target, valid).object_coverage()
 
 
 def background_coverage(mask: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:
@@ -41,7 +41,7 @@ def background_coverage(mask: Tensor, target: Tensor, valid: Tensor | None = Non
     >>> background_coverage(torch.tensor([[[1.0, 0.5, 0.2]]]), torch.tensor([[[True, True, False]]]))
     tensor([0.2000])
     """
-    return _background(soft_overlap(mask, target, valid))
+    return soft_overlap(mask, target, valid).background_coverage()
 
 
 def mask_area(mask: Tensor, valid: Tensor | None = None) -> Tensor:
@@ -67,30 +67,12 @@ def mask_area(mask: Tensor, valid: Tensor | None = None) -> Tensor:
     return _area(mask, valid)[0]
 
 
-def _object(overlap: Overlap) -> Tensor:
-    nothing = overlap.target_area == 0
-    share = overlap.intersection / overlap.target_area.masked_fill(nothing, 1)
-    return share.masked_fill(nothing, 1).masked_fill(overlap.broken, 0)
-
-
-def _background(overlap: Overlap) -> Tensor:
-    size = overlap.pixels - overlap.target_area
-    nothing = size == 0
-    # A difference of two sums that are equal but for rounding must not come out below 0.
-    covered = (overlap.mask_area - overlap.intersection).clamp(min=0)
-    return (covered / size.masked_fill(nothing, 1)).masked_fill(nothing, 0).masked_fill(overlap.broken, 1)
-
-
 def _area(mask: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
     everything = mask.isfinite() if valid is None else valid
     mask, _, valid, broken = flatten(mask, everything, valid)
     pixels = count_pixels(mask, valid)
     mask = mask if valid is None else mask.masked_fill(~valid, 0)
     return (mask.sum(1) / pixels.clamp(min=1)).masked_fill(broken, 1), broken, pixels == 0
-
-
-def _no_background(overlap: Overlap) -> Tensor:
-    return overlap.pixels == overlap.target_area
 
 
 class _CoverageMetric(ImageMean):
@@ -108,16 +90,16 @@ class ObjectCoverage(_CoverageMetric):
     """Mean over images of :func:`object_coverage`; higher is better."""
 
     higher_is_better = True
-    score = _object
-    nothing = Overlap.empty
+    score = Overlap.object_coverage
+    nothing = Overlap.no_object
 
 
 class BackgroundCoverage(_CoverageMetric):
     """Mean over images of :func:`background_coverage`; lower is better."""
 
     higher_is_better = False
-    score = _background
-    nothing = _no_background
+    score = Overlap.background_coverage
+    nothing = Overlap.no_background
 
 
 class MaskArea(ImageMean):

@@ -22,7 +22,7 @@ class Overlap:
         mask_area: Σ m, same shape.
         target_area: Σ g, of shape (N,) or (N, 1).
         pixels: how many pixels count, of shape (N,) or (N, 1).
-        broken: (N,), true where the mask holds a NaN anywhere; these images score 0, the worst value.
+        broken: (N,), true where the mask holds a NaN anywhere; these images get the worst value.
     """
 
     intersection: Tensor
@@ -45,18 +45,35 @@ class Overlap:
         union = self.mask_area + self.target_area - self.intersection
         return self._score(self._ratio(self.intersection, union))
 
-    def empty(self) -> Tensor:
+    def object_coverage(self) -> Tensor:
+        """Σ m·g / Σ g, the share of the object that the mask covers; 1 where there is no object."""
+        return self._score(self._ratio(self.intersection, self.target_area))
+
+    def background_coverage(self) -> Tensor:
+        """Σ m·(1 − g) / Σ (1 − g), the share of the background that it covers; 0 where there is no background.
+
+        Here lower is better, so a mask with a NaN has 1.
+        """
+        # Two sums that are equal but for rounding must not differ by less than nothing.
+        covered = (self.mask_area - self.intersection).clamp(min=0)
+        return self._score(covered / (self.pixels - self.target_area).clamp(min=1), worst=1)
+
+    def no_object(self) -> Tensor:
         """(N,), true where no pixel of the object counts, so that only an empty mask is right."""
         return self.target_area.flatten() == 0
+
+    def no_background(self) -> Tensor:
+        """(N,), true where every pixel that counts belongs to the object."""
+        return (self.pixels == self.target_area).flatten()
 
     @staticmethod
     def _ratio(part: Tensor, whole: Tensor) -> Tensor:
         empty = whole == 0
         return torch.where(empty, 1.0, part / whole.masked_fill(empty, 1))
 
-    def _score(self, values: Tensor) -> Tensor:
+    def _score(self, values: Tensor, worst: float = 0) -> Tensor:
         broken = self.broken if values.ndim == 1 else self.broken[:, None]
-        return values.masked_fill(broken, 0)
+        return values.masked_fill(broken, worst)
 
 
 def soft_overlap(mask: Tensor, target: Tensor, valid: Tensor | None = None) -> Overlap:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
@@ -11,7 +10,8 @@ from torch import Tensor
 
 from explanans.errors import InputError
 from explanans.metrics.base import ImageMean
-from explanans.metrics.overlap import Overlap, count_pixels, flatten
+from explanans.metrics.overlap import Overlap
+from explanans.metrics.ranking import ranking
 
 PAPER_THRESHOLDS = tuple(k / 10 for k in range(1, 10))
 """0.1 … 0.9: the thresholds over which the paper averages."""
@@ -19,18 +19,14 @@ PAPER_THRESHOLDS = tuple(k / 10 for k in range(1, 10))
 FINE_THRESHOLDS = tuple(k / 100 for k in range(1, 100))
 """0.01 … 0.99: the grid on which the best threshold is looked for."""
 
-MAX_BINS = 1 << 16
-
 
 def binarised_overlap(
     mask: Tensor, target: Tensor, thresholds: Sequence[float] = PAPER_THRESHOLDS, valid: Tensor | None = None
 ) -> Overlap:
     """Overlap of the binary masks m ≥ t with the object, for every threshold t at once.
 
-    Each image gets one histogram of its mask inside and one outside the object; the areas above all thresholds are
-    sums over the tail of a histogram. This costs O(N·H·W + N·K) time whatever the number of thresholds, K being the
-    number of bins (at least 256, enough that no two thresholds share a bin), and counts exactly what ``mask >= t``
-    counts in the mask's dtype.
+    Each image's pixels are sorted once, after which the areas above a threshold are two look-ups: the time hardly
+    depends on the number of thresholds, and what is counted is exactly what ``mask >= t`` counts in the mask's dtype.
 
     Args:
         mask: (N, H, W) or (N, 1, H, W), floating point in [0, 1].
@@ -44,46 +40,10 @@ def binarised_overlap(
     Raises:
         InputError: as :func:`explanans.metrics.soft_accuracy`, or unusable thresholds.
     """
-    mask, target, valid, broken = flatten(mask.detach(), target, valid)
-    edges, positions = _bins(thresholds, mask)
-    # Void pixels are counted in a region of their own, which is cheaper than taking them out.
-    regions, region = (2, target) if valid is None else (3, target.to(torch.uint8).masked_fill_(~valid, 2))
-    width = 2 * len(edges)
-    # The number of bins is a power of two, so the product is exact and a bin holds exactly [k / bins, (k + 1) / bins).
-    # Fresh memory costs more than arithmetic here, hence one buffer of floats and one of integers.
-    buffer = mask * (len(edges) - 1)
-    key = buffer.to(torch.int32)
-    torch.index_select(edges, 0, key.flatten(), out=buffer.view(-1))
-    key.mul_(2).add_(mask >= buffer).add_(region, alpha=width)
-    key += torch.arange(len(mask), dtype=torch.int32, device=mask.device)[:, None] * (regions * width)
-    counts = torch.bincount(key.flatten(), minlength=len(mask) * regions * width).view(len(mask), regions, width)
-    reached = counts[:, :2].flip(2).cumsum(2).flip(2)[:, :, positions].to(mask.dtype)
-    return Overlap(
-        intersection=reached[:, 1],
-        mask_area=reached.sum(1),
-        target_area=counts[:, 1].sum(1, keepdim=True).to(mask.dtype),
-        pixels=count_pixels(mask, valid)[:, None],
-        broken=broken,
-    )
-
-
-def _bins(thresholds: Sequence[float], like: Tensor) -> tuple[Tensor, Tensor]:
-    """The threshold inside each bin (infinity where there is none), and where in a histogram each threshold starts."""
-    values = torch.tensor([float(t) for t in thresholds], dtype=like.dtype)
-    gaps = values.diff()
-    usable = len(values) > 0 and bool((gaps > 0).all()) and bool(((values >= 0) & (values <= 1)).all())
-    bins = 256
-    if usable and len(gaps):
-        bins = max(bins, 1 << math.ceil(math.log2(1 / gaps.min().item())))
-    if not usable or bins > MAX_BINS:
-        raise InputError(
-            f"thresholds={list(thresholds)[:10]!r}; give strictly ascending numbers in [0, 1] that are at least "
-            f"1/{MAX_BINS} apart."
-        )
-    bucket = (values * bins).long()
-    edges = torch.full((bins + 1,), math.inf, dtype=like.dtype)
-    edges[bucket] = values
-    return edges.to(like.device), (2 * bucket + 1).to(like.device)
+    values = torch.tensor([float(t) for t in thresholds], dtype=torch.promote_types(mask.dtype, torch.float32))
+    if not len(values) or not (values.diff() > 0).all() or not ((values >= 0) & (values <= 1)).all():
+        raise InputError(f"thresholds={list(thresholds)[:10]!r}; give strictly ascending numbers in [0, 1].")
+    return ranking(mask, target, valid).overlap(values)
 
 
 def binarised_f1(
@@ -143,7 +103,7 @@ class _BinarisedMetric(ImageMean):
 
     def update(self, mask: Tensor, target: Tensor, valid: Tensor | None = None) -> None:
         overlap = binarised_overlap(mask, target, self.thresholds, valid)
-        self.accumulate(type(self).score(overlap), overlap.broken, overlap.empty())
+        self.accumulate(type(self).score(overlap), overlap.broken, overlap.no_object())
 
 
 class BinarisedF1(_BinarisedMetric):
