@@ -128,23 +128,27 @@ def _classifier(
     parts = [html.heading(f"{prefix}Photos"), *photo_section(results, widest.classifier, rivals, data, budget)]
     for comparison in comparisons:
         parts += _scores(results, comparison, prefix, LEGEND if comparison is comparisons[0] else "Marks as above.")
-    on = f"On {widest.images:,} images that all these methods saw, each method with its own normalisation."
-    if figures := sections.cost_figures(results, widest, bright):
+    costs = [(each, sections.cost_figures(results, each, bright)) for each in comparisons]
+    if any(figures for _, figures in costs):
         text = "Time is that of the maps for the labels of one image, without loading and scoring."
-        parts += [html.heading(f"{prefix}Quality against cost"), html.paragraph(f"{on} {text}")]
-        parts.append(html.group("charts", figures))
+        parts += [html.heading(f"{prefix}Quality against cost"), html.paragraph(text)]
+        parts += _charts(costs)
     header, lines = tables.cost_rows(results, widest.classifier)
     if lines:
-        parts.append(
-            html.details("Cost: time, memory, passes through the classifier", html.table(header, lines), not figures)
-        )
-    for title, drawn in (
-        ("F1 and IoU over thresholds", sections.threshold_figures(results, widest, bright)),
-        ("Insertion and deletion", sections.insertion_figures(results, widest, bright)),
-    ):
-        if drawn:
-            parts += [html.heading(prefix + title), html.paragraph(on), html.group("charts", drawn)]
-    if heats := sections.specificity_figures(results, widest):
+        parts.append(html.details("Cost: time, memory, passes through the classifier", html.table(header, lines)))
+    curves = [(each, sections.threshold_figures(results, each, bright)) for each in comparisons]
+    shown = [(widest, sections.insertion_figures(results, widest, bright))]
+    for title, drawn in (("F1 and IoU over thresholds", curves), ("Insertion and deletion", shown)):
+        if any(figures for _, figures in drawn):
+            parts += [html.heading(prefix + title), *_charts(drawn)]
+    seen: set[str] = set()
+    heats: list[str] = []
+    for each in comparisons:
+        # A method that saw every image is not shown again on a part of them.
+        drawn_heats = sections.specificity_figures(results, each, leave_out=seen)
+        heats += [html.paragraph(_on(each)), *drawn_heats] if drawn_heats else []
+        seen |= {row.method for row in each.rows}
+    if heats:
         text = (
             "Row: the class of the images. Column: the class whose mask is put on them. Number: the classifier's mean "
             "softmax probability of the row's class, in percent. A method that tells classes apart is bright on the "
@@ -161,6 +165,20 @@ def _classifier(
         text = "Each counts with the worst value of every score."
         parts += [html.heading(f"{prefix}Failed and NaN"), html.paragraph(text), *failed]
     return parts
+
+
+def _on(comparison: Comparison) -> str:
+    return f"On {comparison.images:,} images that all these methods saw, each method with its own normalisation."
+
+
+def _charts(drawn: Sequence[tuple[Comparison, Sequence[str]]]) -> list[str]:
+    """Figures below the number of images that they are of."""
+    return [
+        part
+        for comparison, figures in drawn
+        if figures
+        for part in (html.paragraph(_on(comparison)), html.group("charts", figures))
+    ]
 
 
 def _scores(results: Results, comparison: Comparison, prefix: str, legend: str) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from explanans.report.labels import place_labels
 from explanans.report.lines import COLOURED, GREY
@@ -46,6 +46,9 @@ def scatter(
         if costs:
             # Room for the names.
             axes.set_xlim(min(costs) / 2.5, max(costs) * 2.5)
+        # Three ticks to a decade: over a short range the minor ones would write over each other.
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
         axes.grid(color=GREY, alpha=0.25, lw=0.6)
         axes.set_axisbelow(True)

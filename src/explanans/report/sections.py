@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import pyarrow.compute as pc
@@ -105,15 +105,15 @@ def mean_curves(
     return {method: values for method, values in found.items() if sizes[method] == most}
 
 
-def specificity_figures(results: Results, comparison: Comparison) -> list[str]:
-    """A heat map for each method, the most specific first, all on one scale."""
+def specificity_figures(results: Results, comparison: Comparison, leave_out: Collection[str] = ()) -> list[str]:
+    """A heat map for each method that is not left out, the most specific first, all on one scale."""
     if "specificity_gap" not in comparison.columns:
         return []
     classes = results.classes(comparison.classifier)
     matrices = {}
     for row in comparison.own:
         found, cell = comparison.rows[row], comparison.cells[row, "specificity_gap"]
-        if not cell.missing and not cell.short:
+        if found.method not in leave_out and not cell.missing and not cell.short:
             matrices[row] = results.specificity(
                 comparison.classifier, found.method, found.normalisation, comparison.subset
             )
