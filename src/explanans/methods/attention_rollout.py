@@ -11,6 +11,7 @@ from torch.nn import functional
 from explanans.errors import InputError
 from explanans.explanandum import Explanandum
 from explanans.methods.attention import AttentionWeights
+from explanans.methods.perturbing import check_gradients_possible
 from explanans.methods.spatial import token_grid
 from explanans.targets import Target, multi_hot
 
@@ -74,8 +75,8 @@ class AttentionRollout:
 
     def __call__(self, images: Tensor, targets: Target, generator: torch.Generator | None = None) -> Tensor:
         graded = self.weighting == "gradient"
-        if graded and torch.is_inference_mode_enabled():
-            raise InputError("attention weighted by gradients: call it outside torch.inference_mode().")
+        if graded:
+            check_gradients_possible("attention weighted by gradients")
         asked = multi_hot(targets, self.explanandum.classes, len(images), images.device)
         maps = images.new_zeros(*asked.shape, *images.shape[-2:])
         rows = asked.any(1).nonzero().flatten()

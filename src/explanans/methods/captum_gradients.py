@@ -13,6 +13,7 @@ from torch import Tensor
 
 from explanans.errors import InputError
 from explanans.explanandum import Explanandum
+from explanans.methods.perturbing import check_gradients_possible
 from explanans.methods.randomness import draw_seed, seeded
 from explanans.methods.reduction import check_reduction, reduce_channels
 from explanans.targets import Target, multi_hot
@@ -53,8 +54,7 @@ class CaptumGradients:
         return max(1, min(self.steps, self.batch_size // len(images)))
 
     def __call__(self, images: Tensor, targets: Target, generator: torch.Generator | None = None) -> Tensor:
-        if torch.is_inference_mode_enabled():
-            raise InputError(f"{type(self).__name__} needs gradients; call it outside torch.inference_mode().")
+        check_gradients_possible(type(self).__name__)
         asked = multi_hot(targets, self.explanandum.classes, len(images), images.device)
         maps = images.new_zeros(*asked.shape, *images.shape[-2:])
         rows, classes = asked.nonzero(as_tuple=True)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from explanans.errors import InputError
 from explanans.explanandum import Explanandum
 from explanans.methods.layers import find_layer, last_spatial_layer
+from explanans.methods.perturbing import check_gradients_possible
 from explanans.methods.spatial import spatial_view
 from explanans.targets import Target, multi_hot
 
@@ -48,11 +49,7 @@ class GradCAM:
         self.layer = find_layer(explanandum, self.layer_name)
 
     def __call__(self, images: Tensor, targets: Target, generator: torch.Generator | None = None) -> Tensor:
-        if torch.is_inference_mode_enabled():
-            raise InputError(
-                f"{type(self).__name__} needs gradients, which torch.inference_mode() forbids; call it outside, or use "
-                "torch.no_grad() there."
-            )
+        check_gradients_possible(type(self).__name__)
         asked = multi_hot(targets, self.explanandum.classes, len(images), images.device)
         maps = images.new_zeros(*asked.shape, *images.shape[-2:])
         if asked.any():

@@ -10,6 +10,7 @@ from torch import Tensor
 from explanans.errors import InputError
 from explanans.explanandum import Explanandum
 from explanans.methods.activations import RELUS, SMOOTH, Activations
+from explanans.methods.perturbing import check_gradients_possible
 from explanans.methods.reduction import check_reduction, reduce_channels
 from explanans.targets import Target, multi_hot
 
@@ -68,8 +69,7 @@ class GuidedBackprop:
             )
 
     def __call__(self, images: Tensor, targets: Target, generator: torch.Generator | None = None) -> Tensor:
-        if torch.is_inference_mode_enabled():
-            raise InputError("guided backpropagation needs gradients; call it outside torch.inference_mode().")
+        check_gradients_possible("GuidedBackprop")
         asked = multi_hot(targets, self.explanandum.classes, len(images), images.device)
         maps = images.new_zeros(*asked.shape, *images.shape[-2:])
         if not asked.any():
