@@ -39,6 +39,17 @@ def test_from_options_to_table_files_and_page(words: list[str], capsys: Captured
     assert found >= expected
 
 
+def test_a_score_of_the_shared_images_stands_in_their_table_alone(words: list[str], capsys: Captured) -> None:
+    asked = ["--methods.evidence={}", "--subset_size=2", "--subset_metrics=[insertion]", "--no_report"]
+    assert main([*words, *asked]) == 0
+    every, shared = capsys.readouterr().out.split("\n\n")
+    assert every.startswith("tiny, 4 images (all)")
+    assert shared.startswith("tiny, 2 images (shared)")
+    assert "insertion AUC" not in every
+    assert "insertion AUC" in shared
+    assert "–" not in every + shared
+
+
 def test_without_a_report_and_without_a_word(words: list[str], capsys: Captured, tmp_path: Path) -> None:
     assert main([*words, "--methods.evidence={}", "--no_report", "--quiet"]) == 0
     assert capsys.readouterr() == ("", "")

@@ -8,7 +8,6 @@ on any image; such images count with the worst value and are listed.
 
 from __future__ import annotations
 
-import math
 import sys
 from dataclasses import fields
 from pathlib import Path
@@ -60,7 +59,8 @@ def _table(results: Results) -> str:
             rows = results.summary(*SHOWN, subset=subset, classifier=classifier)
             if not rows:
                 continue
-            shown = [name for name in SHOWN if any(not math.isnan(row.mean[name]) for row in rows)]
+            # A score that was asked for on the shared images alone stands in their table, not beside means over all.
+            shown = [name for name in SHOWN if any(row.scored[name] == row.images for row in rows)]
             lines = [[row.title, *(_cell(row, name) for name in shown), _milliseconds(results, row)] for row in rows]
             header = ["method", *(COLUMNS[name].heading for name in shown), "ms per image"]
             images = max(row.images for row in rows)
@@ -69,7 +69,7 @@ def _table(results: Results) -> str:
 
 
 def _cell(row: Row, name: str) -> str:
-    if math.isnan(row.mean[name]):
+    if row.scored[name] < row.images:
         return "–"
     return f"{COLUMNS[name].format.format(row.mean[name])} ±{(row.high[name] - row.low[name]) / 2:.3f}"
 
