@@ -217,3 +217,11 @@ def test_the_network_can_start_from_the_classifiers_trunk(tmp_path: Path, as_fil
     assert mine.data_ptr() != theirs.data_ptr()
     assert mine.requires_grad
     assert not theirs.requires_grad
+
+
+def test_folded_has_the_same_masks_and_its_own_network(explainer: Explainer) -> None:
+    folded = explainer.folded()
+    torch.testing.assert_close(folded(images()), explainer(images()), rtol=1e-4, atol=1e-5)
+    assert folded.explanandum is explainer.explanandum
+    assert folded.network is not explainer.network
+    assert not any(part.training for part in folded.modules())

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from explanans.commands import COMMANDS
 from explanans.errors import InputError
+from explanans.memory import keep_freed_memory
 from explanans.version import __version__
 
 GOOD, FAILED, WRONG_INPUT, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
@@ -21,6 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0: done. 1: it failed, or failed for some images. 2: wrong input. 130: interrupted by Ctrl-C.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    keep_freed_memory()
     try:
         status = _dispatch(words)
         sys.stdout.flush()

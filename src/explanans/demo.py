@@ -99,7 +99,7 @@ def run_demo(
         seconds[name] = time.perf_counter() - start
 
     data = f"scenes:{out / 'scenes'}"
-    settings = Run(batch_size=16, patience=0, seed=seed, precision="bf16-mixed", channels_last=True, progress=progress)
+    settings = Run(batch_size=16, patience=0, seed=seed, precision="auto", channels_last=True, progress=progress)
     with part("pictures", f"1/5  drawing {recipe.train + recipe.val + recipe.test:,} pictures"):
         write_scenes(
             out / "scenes",

@@ -17,6 +17,7 @@ from explanans.errors import InputError
 from explanans.explanandum import Explanandum
 from explanans.modes import evaluating
 from explanans.networks import build_network
+from explanans.networks.folding import fold_batch_norms
 from explanans.refinement import enlarge
 from explanans.targets import Target, multi_hot
 
@@ -85,6 +86,21 @@ class Explainer(nn.Module, ModelHubMixin, library_name="explanans", tags=["expla
         logits = enlarge(head, images.shape[-2:])
         # The large tensor is this call's own, and without a gradient nobody needs the logits.
         return logits.sigmoid_() if logits is not head and not logits.requires_grad else logits.sigmoid()
+
+    def folded(self) -> Explainer:
+        """The same Explainer for use, not for training: batch norms folded into convolutions, a fifth less time.
+
+        See :func:`explanans.networks.folding.fold_batch_norms`. It has its own network and shares the classifier; its
+        masks differ by rounding. Save the one that it was made from.
+        """
+        preprocessing = self.explanandum.preprocessing
+        place = next(self.network.parameters(), torch.zeros(()))
+        images = torch.rand(
+            1, 3, preprocessing.height, preprocessing.width, generator=torch.Generator().manual_seed(0)
+        ).to(place)
+        quick = Explainer(self.explanandum, fold_batch_norms(self.network, images))
+        quick.facts = dict(self.facts)
+        return quick.eval()
 
     def attribute(self, inputs: Tensor, target: Target | None = None) -> Tensor:
         """Masks in captum's convention: a tensor of the inputs' shape, equal in every colour channel, in [0, 1].

@@ -12,6 +12,13 @@ from pathlib import Path
 from explanans.errors import InputError
 
 
+def cache_folder() -> Path:
+    """Where to keep what can be made anew: $EXPLANANS_CACHE, else explanans in $XDG_CACHE_HOME or in ~/.cache."""
+    if own := os.environ.get("EXPLANANS_CACHE"):
+        return Path(own).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "explanans"
+
+
 @contextmanager
 def atomic_file(path: str | Path) -> Iterator[Path]:
     """A temporary path beside ``path`` that replaces it when the block ends well, and vanishes when it does not."""

@@ -67,8 +67,10 @@ def test_without_segmentation(tmp_path: Path, preprocessing: Preprocessing) -> N
     data = make(tmp_path, preprocessing, segmented=False)
     assert not data.has_segmentation
     assert "segmentation" not in data[0]
-    with pytest.raises(InputError, match="has no segmentations"):
+    with pytest.raises(InputError, match="has no segmentation for"):
         data.segmentation_map(0)
+    with pytest.raises(InputError, match="would hold none"):
+        data.with_segmentation()
 
 
 def test_a_map_of_another_size_names_both_files(tmp_path: Path, preprocessing: Preprocessing) -> None:
@@ -76,6 +78,22 @@ def test_a_map_of_another_size_names_both_files(tmp_path: Path, preprocessing: P
     Image.new("L", (16, 11)).save(tmp_path / "2-map.png")
     with pytest.raises(ImageError, match=r"2-map\.png: .*11 x 16 .*2\.png has 12 x 16"):
         data[2]
+
+
+def test_the_same_images_without_their_segmentations(tmp_path: Path, preprocessing: Preprocessing) -> None:
+    data = make(tmp_path, preprocessing, cache=True)
+    bare = data.without_segmentation(cache=True)
+    assert not bare.has_segmentation
+    assert "segmentation" not in bare[1]
+    assert "segmentation" not in bare.subset([1])[0]
+    assert torch.equal(bare[1]["image"], data[1]["image"])
+    # What the one caches without a mask is not handed out by the other.
+    bare[2]
+    assert data[2]["segmentation"][0].tolist() == [1, 1, 1, 1, 0, 0, 0, 255]
+    assert bare.fingerprint() == data.fingerprint()
+    assert bare.without_segmentation() is not data
+    with pytest.raises(InputError, match="open it with them"):
+        bare.with_segmentation()
 
 
 def test_labels_need_no_pictures(tmp_path: Path, preprocessing: Preprocessing) -> None:

@@ -36,10 +36,22 @@ def test_schemes_and_bare_paths(tmp_path: Path, make_voc: MakeVoc, preprocessing
         assert data.classes == ("cat",)
 
 
+def test_opened_without_segmentation(make_voc: MakeVoc, preprocessing: Preprocessing) -> None:
+    devkit = make_voc(a=(0, 8, 0))
+    assert "segmentation" in open_dataset(devkit, "train", preprocessing=preprocessing, cache=True)[0]
+    for cache in (False, True):
+        data = open_dataset(devkit, "train", preprocessing=preprocessing, cache=cache, segmentation=False)
+        assert "segmentation" not in data[0]
+        assert (data._cache is not None) == cache
+
+
 @pytest.mark.parametrize(
     ("spec", "reason"),
     [
-        ("imagenet:/data", "unknown scheme 'imagenet'; write voc:PATH, scenes:PATH, folder:PATH, table:PATH"),
+        (
+            "imagenet:/data",
+            "unknown scheme 'imagenet'; write voc:PATH, scenes:PATH, coco:PATH, cub:PATH, folder:PATH, table:PATH",
+        ),
         ("nowhere", "no such folder; write voc:PATH"),
         ("nowhere.csv", "does not exist"),
         ("voc:nowhere", "nowhere does not exist"),

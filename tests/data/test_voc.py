@@ -69,15 +69,15 @@ def test_tasks(make_voc: MakeVoc, preprocessing: Preprocessing) -> None:
     annotate(root, "boxes", ("dog", 0))
     for name in ("train", "trainval", "cat_train"):
         (root / f"ImageSets/Main/{name}.txt").write_text("a 1\nboxes -1\n")
-    assert VOC(root, "train", preprocessing=preprocessing).has_segmentation
-    for split, task in (("train", "main"), ("trainval", None)):
+    assert VOC(root, "train", task="segmentation", preprocessing=preprocessing).has_segmentation
+    for split, task in (("train", "main"), ("train", None), ("trainval", None)):
         data = VOC(root, split, task=task, preprocessing=preprocessing)
         assert data.names == ("a", "boxes")
         assert not data.has_segmentation
         assert data.labels.sum(0)[[CAT - 1, DOG - 1]].tolist() == [1, 1]
-    with pytest.raises(InputError, match=r"it has Segmentation/train, Main/train, Main/trainval\."):
+    with pytest.raises(InputError, match=r"it has Main/train, Main/trainval, Segmentation/train\."):
         VOC(root, "test", preprocessing=preprocessing)
-    with pytest.raises(InputError, match="segmentation, main"):
+    with pytest.raises(InputError, match="main, segmentation"):
         VOC(root, "train", task="Main", preprocessing=preprocessing)
 
 

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from explanans.errors import InputError
 from explanans.explanandum import Explanandum
-from explanans.methods.layers import find_layer, last_spatial_layer
+from explanans.methods.grad_cam import GradCAM
+from explanans.methods.layers import find_layer, last_spatial_layer, layer_of_stride
 from explanans.preprocessing import Preprocessing
 
 
@@ -53,12 +54,103 @@ def test_not_square() -> None:
     assert last_spatial_layer(explanandum(module, (90, 65))) == "layer4"
 
 
-@pytest.mark.parametrize("name", ["vit_tiny_patch16_224", "swin_tiny_patch4_window7_224"])
-def test_transformers_ask_for_a_layer(name: str) -> None:
-    module = timm.create_model(name, pretrained=False, num_classes=3, depth=1) if name.startswith("vit") else None
-    module = module or timm.create_model(name, pretrained=False, num_classes=3, depths=(1, 1, 1, 1), embed_dim=24)
-    with pytest.raises(InputError, match=r"layer='…'"):
-        last_spatial_layer(explanandum(module, 224))
+TRANSFORMERS = {
+    "vit": ("vit_tiny_patch16_224", 64, {"depth": 2, "embed_dim": 24, "img_size": 64}, "blocks.1.norm1"),
+    "vit, patches averaged, not square": (
+        "vit_tiny_patch16_224",
+        (64, 96),
+        {"depth": 2, "embed_dim": 24, "img_size": (64, 96), "class_token": False, "global_pool": "avg"},
+        "norm",
+    ),
+    "deit, distilled": (
+        "deit_tiny_distilled_patch16_224",
+        64,
+        {"depth": 2, "embed_dim": 24, "img_size": 64},
+        "blocks.1.norm1",
+    ),
+    "registers": (
+        "vit_base_patch14_reg4_dinov2",
+        56,
+        {"depth": 2, "embed_dim": 24, "num_heads": 2, "img_size": 56},
+        "blocks.1.norm1",
+    ),
+    "swin": (
+        "swin_tiny_patch4_window7_224",
+        56,
+        {"depths": (1, 1), "embed_dim": 12, "num_heads": (1, 2), "img_size": 56},
+        "norm",
+    ),
+    "pyramid": ("pvt_v2_b0", 64, {}, "stages"),
+}
+
+
+def transformer(kind: str) -> Explanandum:
+    torch.manual_seed(0)
+    if kind == "torchvision vit":
+        module = torchvision.models.VisionTransformer(64, 16, 2, 2, 32, 64, num_classes=3)
+        return explanandum(_with_a_head(module), 64)
+    if kind == "torchvision swin":
+        return explanandum(torchvision.models.SwinTransformer([4, 4], 24, [1, 1], [1, 2], [7, 7], num_classes=3), 64)
+    name, size, settings, _ = TRANSFORMERS[kind]
+    module = timm.create_model(name, pretrained=False, num_classes=3, **settings)
+    return explanandum(_with_a_head(module), size)
+
+
+def _with_a_head(module: nn.Module) -> nn.Module:
+    # Some transformers start with heads and position embeddings of zeros.
+    for parameter in module.parameters():
+        if not parameter.any():
+            nn.init.normal_(parameter, std=0.1)
+    return module
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [(kind, entry[3]) for kind, entry in TRANSFORMERS.items()]
+    + [("torchvision vit", "encoder.layers.encoder_layer_1.ln_1"), ("torchvision swin", "permute")],
+)
+def test_transformers(kind: str, expected: str) -> None:
+    classifier = transformer(kind)
+    method = GradCAM(classifier)
+    assert method.layer_name == last_spatial_layer(classifier) == expected
+    height, width = classifier.preprocessing.height, classifier.preprocessing.width
+    images = torch.randn(2, 3, height, width, generator=torch.Generator().manual_seed(0))
+    maps = method(images, torch.ones(2, 3, dtype=torch.bool))
+    # Every image has a map, and no two are the same.
+    assert maps.amax((2, 3)).gt(0).any(1).all()
+    assert not torch.allclose(maps[0], maps[1])
+    assert not any(part._forward_hooks for part in classifier.modules())
+
+
+def test_a_head_of_zeros_still_names_a_layer_of_tokens() -> None:
+    module = timm.create_model(
+        "vit_tiny_patch16_224", pretrained=False, num_classes=3, depth=1, embed_dim=12, img_size=32
+    )
+    nn.init.zeros_(module.head.weight)
+    assert last_spatial_layer(explanandum(module, 32)) == "norm"
+
+
+def test_features_of_stride_16_for_a_transformer() -> None:
+    assert layer_of_stride(transformer("vit")) == "norm"
+    assert layer_of_stride(transformer("swin")) == "norm"
+
+
+class Sequence(nn.Module):
+    """Attention over channels: what follows the convolution is no grid of patches."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(3, 20, 9, stride=9)
+        self.flatten = nn.Flatten(2)
+        self.head = nn.Linear(49, 3)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(self.flatten(self.convolution(images))).mean(1)
+
+
+def test_sequences_that_are_no_patches_ask_for_a_layer() -> None:
+    with pytest.raises(InputError, match=r"'convolution'.*no grid of patches.*layer='…'"):
+        last_spatial_layer(explanandum(Sequence()))
 
 
 class Flat(nn.Module):

@@ -2,39 +2,69 @@
 
 from __future__ import annotations
 
+import gc
+import warnings
+
+import numpy
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional
 
 from explanans import Explainer, Explanandum, InputError, Preprocessing
-from explanans.methods import METHODS, Entry, make_method
+from explanans.methods import METHODS, Entry, Method, make_method
 
 SIZE = 16
+
+
+class Tiny(nn.Module):
+    """Something for every method: a convolution, a ReLU, attention over patches, a linear head."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU())
+        self.head = nn.Linear(4, 2)
+
+    def forward(self, images: Tensor) -> Tensor:
+        tokens = functional.avg_pool2d(self.features(images), 4).flatten(2).mT[:, None]
+        return self.head(functional.scaled_dot_product_attention(tokens, tokens, tokens).mean((1, 2)))
 
 
 @pytest.fixture(scope="module")
 def classifier() -> Explanandum:
     torch.manual_seed(0)
-    module = nn.Sequential(
-        nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)
-    )
     return Explanandum(
-        module, classes=["a", "b"], activation="sigmoid", preprocessing=Preprocessing(SIZE, (0.5,) * 3, (0.5,) * 3)
+        Tiny(), classes=["a", "b"], activation="sigmoid", preprocessing=Preprocessing(SIZE, (0.5,) * 3, (0.5,) * 3)
     )
 
 
 # What a method needs besides a classifier, and settings that make it quick.
-SETTINGS = {"explainer": lambda classifier: {"explainer": Explainer(classifier, nn.Conv2d(3, 2, 1))}}
+SETTINGS = {
+    "explainer": lambda classifier: {"explainer": Explainer(classifier, nn.Conv2d(3, 2, 1))},
+    "rtis": lambda classifier: {"explainer": Explainer(classifier, nn.Conv2d(3, 2, 1))},
+    "integrated_gradients": lambda classifier: {"steps": 4},
+    "smoothgrad": lambda classifier: {"steps": 4},
+    "gradient_shap": lambda classifier: {"steps": 4},
+    "occlusion": lambda classifier: {"window": 0.5, "stride": 0.25},
+    "lime": lambda classifier: {"samples": 20, "segments": 9},
+    "kernel_shap": lambda classifier: {"samples": 20, "segments": 9},
+    "rise": lambda classifier: {"masks": 50, "batch_size": 16},
+    "extremal_perturbation": lambda classifier: {"iterations": 5, "step": 4, "sigma": 4.0, "batch_size": 8},
+    "igos_pp": lambda classifier: {"size": 4, "iterations": 2, "steps": 3},
+}
+
+
+def made(name: str, classifier: Explanandum) -> Method:
+    if METHODS[name].extra:
+        pytest.importorskip(METHODS[name].extra)
+    return make_method(name, classifier, **SETTINGS.get(name, lambda classifier: {})(classifier))
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_has_one_signature(classifier: Explanandum, name: str) -> None:
-    if METHODS[name].extra:
-        pytest.importorskip({"captum": "captum", "gradcam": "pytorch_grad_cam"}[METHODS[name].extra])
-    settings = SETTINGS.get(name, lambda classifier: {})(classifier)
+    method = made(name, classifier)
     images = torch.rand(3, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
     targets = torch.tensor([[True, False], [False, True], [False, False]])
-    method = make_method(name, classifier, **settings)
     maps = method(images, targets, torch.Generator().manual_seed(1))
     assert maps.shape == (3, 2, SIZE, SIZE)
     assert maps.dtype == images.dtype
@@ -47,6 +77,42 @@ def test_every_method_has_one_signature(classifier: Explanandum, name: str) -> N
     if METHODS[name].normalisation == "raw":
         assert maps.min() >= 0
         assert maps.max() <= 1
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_nothing_is_left_after_many_calls(classifier: Explanandum, name: str) -> None:
+    method, images = made(name, classifier), torch.rand(1, 3, SIZE, SIZE)
+
+    def tensors() -> int:
+        gc.collect()
+        return sum(isinstance(each, Tensor) for each in gc.get_objects())
+
+    with warnings.catch_warnings():
+        # Some objects warn when they are looked at.
+        warnings.simplefilter("ignore")
+        method(images, "a")
+        before = tensors()
+        for _ in range(50 if name not in SETTINGS else 5):
+            method(images, "a")
+        assert tensors() <= before
+    assert not any(part._forward_hooks or part._forward_pre_hooks or part._backward_hooks for part in parts(classifier))
+
+
+def parts(classifier: Explanandum) -> list[nn.Module]:
+    return list(classifier.modules())
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_global_generators_are_left_alone(classifier: Explanandum, name: str) -> None:
+    method, images = made(name, classifier), torch.rand(1, 3, SIZE, SIZE)
+    torch.manual_seed(3)
+    numpy.random.seed(3)
+    expected = torch.rand(2), numpy.random.rand(2)
+    torch.manual_seed(3)
+    numpy.random.seed(3)
+    method(images, "a", torch.Generator().manual_seed(0))
+    assert torch.equal(torch.rand(2), expected[0])
+    assert (numpy.random.rand(2) == expected[1]).all()
 
 
 def test_an_unknown_method_lists_the_known(classifier: Explanandum) -> None:

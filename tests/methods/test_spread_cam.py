@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import timm
 import torch
 from torch import Tensor, nn
 
 from explanans.explanandum import Explanandum
 from explanans.methods.grad_cam import GradCAM
 from explanans.methods.spread_cam import SpreadCAM
+from explanans.objectives.guided import Guided
 from explanans.preprocessing import Preprocessing
 
 
@@ -80,3 +82,20 @@ def test_no_hook_outlives_the_call() -> None:
     method(picture(), "red")
     assert not any(module._forward_hooks for module in classifier.modules())
     assert GradCAM(classifier).layer_name == method.cam.layer_name
+
+
+def test_a_vision_transformer_at_its_own_size() -> None:
+    torch.manual_seed(0)
+    module = timm.create_model(
+        "vit_tiny_patch16_224", pretrained=False, num_classes=2, depth=2, embed_dim=24, img_size=64
+    )
+    preprocessing = Preprocessing(64, (0, 0, 0), (1, 1, 1))
+    classifier = Explanandum(module, classes=["red", "blue"], activation="sigmoid", preprocessing=preprocessing)
+    method = SpreadCAM(classifier, scale=1)
+    assert (method.cam.layer_name, method.feature_layer_name) == ("blocks.1.norm1", "norm")
+    assert method(picture(), ["red", "blue"]).amax() > 0.5
+    logits = torch.zeros(1, 2, 16, 16, requires_grad=True)
+    generator = torch.Generator().manual_seed(0)
+    terms = Guided(scales=(1.0,))(logits, picture(), torch.tensor([[1, 0]]), classifier, 1.0, generator)
+    (gradient,) = torch.autograd.grad(terms["guide"], logits)
+    assert gradient.abs().sum() > 0

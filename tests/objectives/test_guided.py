@@ -69,11 +69,27 @@ def test_images_without_a_label_count_for_nothing_but_their_absent_classes(class
     made = terms(classifier, labels=torch.zeros(2, 3))
     for name in ("guide", "removed", "area", "edges"):
         assert made[name].item() == 0, name
+    assert terms(classifier, labels=torch.zeros(2, 3), decision_weight=1.0)["decided"].item() == 0
     assert made["absent"].item() > 0
 
 
 def test_with_every_label_no_class_is_absent(classifier: Explanandum) -> None:
     assert terms(classifier, labels=torch.ones(2, 3))["absent"].item() == 0
+
+
+def test_decided_masks_cost_nothing_and_grey_ones_everything(classifier: Explanandum) -> None:
+    _, images = inputs()
+    settings = Guided(guide_weight=0.0, decision_weight=0.5)
+
+    def decided(value: float) -> float:
+        logits = torch.full((2, 3, 16, 16), value)
+        made = settings(logits, images, LABELS, classifier, 1.0, torch.Generator().manual_seed(0))
+        return made["decided"].item()
+
+    assert decided(0.0) == pytest.approx(0.5)
+    # 4 · 0.9 · 0.1 at a logit of log 9.
+    assert decided(2.1972246) == pytest.approx(0.5 * 0.36, abs=1e-6)
+    assert decided(-40.0) == decided(40.0) == pytest.approx(0, abs=1e-6)
 
 
 def test_masks_are_tried_only_after_the_start(classifier: Explanandum) -> None:

@@ -17,6 +17,9 @@ class Command(NamedTuple):
 COMMANDS = {
     "demo": Command("explanans.commands.demo", "see it work: generated pictures, both networks trained, a report"),
     "data scenes": Command("explanans.commands.scenes", "generate pictures with exact masks, to try things on"),
+    "data voc": Command("explanans.commands.voc", "fetch PASCAL VOC 2007 or 2012, checked and unpacked"),
+    "data cub": Command("explanans.commands.cub", "fetch CUB-200-2011: birds, one class per picture"),
+    "data coco": Command("explanans.commands.coco", "fetch COCO-2014, write the lists of its splits"),
     "classifier fit": Command("explanans.commands.classifier_fit", "train a classifier, or fine-tune one"),
     "fit": Command("explanans.commands.fit", "train an Explainer for a classifier"),
     "explain": Command("explanans.commands.explain", "explain pictures with a trained Explainer"),

@@ -70,7 +70,7 @@ def explain(
         raise InputError(f"explainer: {explainer} is no folder; give one that 'explanans fit' saved, or OWNER/NAME.")
     pictures = find_pictures(images)
     wanted = class_list(classes)
-    loaded = Explainer.from_pretrained(explainer, trust_factory=trust_factory)
+    loaded = Explainer.from_pretrained(explainer, trust_factory=trust_factory).folded()
     accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
     loaded.to(torch.device(device) if device != "auto" else accelerator or torch.device("cpu"))
     with _followed(len(pictures), quiet) as progress:

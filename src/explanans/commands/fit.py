@@ -58,7 +58,7 @@ def fit(
         validation: Data set for validation, if it is another one.
         validation_split: Split to validate on.
         augment: Random changes of the training pictures.
-        objective: What the masks are trained to do: guided or stalder2022 (the paper).
+        objective: What the masks are trained to do: guided, stalder2022 (the paper) or dabkowski2017 (RTIS).
         objective_options: Settings of the objective, such as --objective_options.area_weight 0.1.
         out: Run folder; the Explainer is saved in its sub-folder explainer.
         quiet: Print nothing.

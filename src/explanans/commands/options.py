@@ -16,23 +16,28 @@ import docstring_parser
 from jsonargparse import ActionYesNo, ArgumentParser
 
 
-def add_function(parser: ArgumentParser, function: Callable[..., Any]) -> None:
+def add_function(parser: ArgumentParser, function: Callable[..., Any], optional: str | None = None) -> None:
     """The parameters of ``function`` as options.
 
     Those without a default are given by position, a last one of type ``list[str]`` as often as wanted; switches take no
-    value.
+    value. ``optional`` names one that is given by position or left out.
     """
     parameters = inspect.signature(function).parameters.values()
     switches = {each.name: each.default for each in parameters if each.annotation in (bool, "bool")}
     several = [each.name for each in parameters if each.annotation == "list[str]"]
     described = {each.arg_name: each.description for each in docstring_parser.parse(function.__doc__ or "").params}
-    parser.add_function_arguments(function, as_group=False, as_positional=True, skip={*switches, *several})
+    parser.add_function_arguments(
+        function, as_group=False, as_positional=True, skip={*switches, *several, optional or ""}
+    )
     for name in several:
         parser.add_argument(name, nargs="+", type=str, help=described[name])
     for name, default in switches.items():
         parser.add_argument(f"--{name}", action=ActionYesNo, default=default, help=described[name])
+    if optional:
+        parser.add_argument(optional, nargs="?", type=str, help=described[optional])
     required = [each.name for each in parameters if each.default is inspect.Parameter.empty]
     words = [f"{name.upper()}..." if name in several else name.upper() for name in required]
+    words += [f"[{optional.upper()}]"] if optional else []
     parser.usage = " ".join([parser.prog, *words, "[options]"])
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from explanans.data.coco import COCO
+from explanans.data.cub import CUB
 from explanans.data.dataset import Augment, LabelledImages, Sample
 from explanans.data.folder import ImageFolder
 from explanans.data.images import ImageError, list_images, read_image
 from explanans.data.loading import Batch, collate, loader
+from explanans.data.spec import locate, parse_options, split_spec
 from explanans.data.table import SUFFIXES as TABLE_SUFFIXES
 from explanans.data.table import ImageTable
 from explanans.data.voc import VOC, find_devkits
@@ -19,11 +23,15 @@ from explanans.preprocessing import Preprocessing
 DATASETS: dict[str, Callable[..., LabelledImages]] = {
     "voc": VOC,
     "scenes": VOC,
+    "coco": COCO,
+    "cub": CUB,
     "folder": ImageFolder,
     "table": ImageTable,
 }
 
 __all__ = [
+    "COCO",
+    "CUB",
     "DATASETS",
     "VOC",
     "Batch",
@@ -48,33 +56,49 @@ def open_dataset(
     preprocessing: Preprocessing,
     augment: Augment | None = None,
     cache: bool = False,
+    segmentation: bool = True,
 ) -> LabelledImages:
     """The data set that ``spec`` names.
 
     Args:
-        spec: ``scheme:path`` with a scheme of ``DATASETS``, or a path alone: a folder in VOC's layout, a .csv or
-            .parquet table, or else a folder with one sub-folder per class.
+        spec: ``scheme:path`` with a scheme of ``DATASETS``, and options of the data set after a question mark:
+            ``voc:PATH?task=segmentation``; the year of a published data set in place of its path: ``voc:2007``; or a
+            path alone: a folder in VOC's or COCO's layout, a .csv or .parquet table, or else a folder with one
+            sub-folder per class.
         split: a split, with or without a part of its list: "train", "train[:90%]"; "all" where folder or table has no
             splits.
         classes: the classes wanted, in this order; None for all.
         preprocessing, augment, cache: see :class:`~explanans.data.dataset.LabelledImages`.
+        segmentation: whether samples have it where the data does; a training that needs none is fed faster without.
 
     Raises:
         InputError: unknown scheme, or whatever the data set finds wrong.
     """
-    scheme, path = _resolve(str(spec))
-    return DATASETS[scheme](path, split, classes=classes, preprocessing=preprocessing, augment=augment, cache=cache)
+    scheme, path, options = _resolve(str(spec))
+    data = DATASETS[scheme](
+        path,
+        split,
+        classes=classes,
+        preprocessing=preprocessing,
+        augment=augment,
+        cache=cache and segmentation,
+        **options,
+    )
+    return data if segmentation else data.without_segmentation(cache=cache)
 
 
-def _resolve(spec: str) -> tuple[str, Path]:
+def _resolve(spec: str) -> tuple[str, Path, Mapping[str, Any]]:
     scheme, colon, rest = spec.partition(":")
     if colon and scheme in DATASETS:
-        return scheme, Path(rest).expanduser()
+        place, options = split_spec(rest)
+        return scheme, locate(scheme, place), parse_options(options, DATASETS[scheme], spec)
     path = Path(spec).expanduser()
     if path.suffix.lower() in TABLE_SUFFIXES:
-        return "table", path
+        return "table", path, {}
     if path.is_dir():
-        return ("voc" if find_devkits(path) else "folder"), path
+        if any((path / "annotations").glob("instances_*.json")):
+            return "coco", path, {}
+        return ("voc" if find_devkits(path) else "folder"), path, {}
     # Two letters at least: one is a Windows drive.
     fault = f"unknown scheme {scheme!r}" if re.match(r"\w\w+:", spec) else "no such folder"
     forms = ", ".join(f"{name}:PATH" for name in DATASETS)

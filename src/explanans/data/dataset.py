@@ -46,13 +46,17 @@ class LabelledImages(Dataset[Sample]):
     ``labels`` and ``names`` are known without decoding a picture. A segmentation is only ever resized with nearest
     neighbour. Augmentation changes pixels, never labels: a crop may lose an object that ``labels`` still has.
 
+    Some images of a list may have a segmentation and others not. Such a data set is one for training: its samples have
+    none, so that all are alike. :meth:`with_segmentation` is the data set of those that have one, for measuring.
+
     Args:
         name: what the data is called in results.
         classes: the C class names.
         paths: a picture file for each image.
         names: an identifier for each image.
         labels: (N, C) float32, multi-hot.
-        segmentations: an index map file for each image, of the picture's own size.
+        segmentations: an index map file of the picture's own size for each image, None where it has none; None where
+            none has.
         lookup: from a map's values to classes, see :func:`~explanans.data.segmentation.index_lookup`; needed where
             there are segmentations.
         preprocessing: size and normalisation of ``image``.
@@ -71,7 +75,7 @@ class LabelledImages(Dataset[Sample]):
         paths: Sequence[Path],
         names: Sequence[str],
         labels: Tensor,
-        segmentations: Sequence[Path] | None = None,
+        segmentations: Sequence[Path | None] | None = None,
         lookup: np.ndarray | None = None,
         preprocessing: Preprocessing,
         augment: Augment | None = None,
@@ -85,16 +89,17 @@ class LabelledImages(Dataset[Sample]):
         self.names = tuple(names)
         self.labels = labels
         self.segmentations = None if segmentations is None else tuple(segmentations)
+        self._wanted, self._segmented = True, self._all_segmented()
         self.preprocessing = preprocessing
         self.augment = augment
         self._lookup = lookup
-        size = (preprocessing.height, preprocessing.width)
-        self._cache = PixelCache(len(self.paths), size, self.has_segmentation) if cache else None
+        self._cache = self._new_cache() if cache else None
         self._slots: Sequence[int] = range(len(self.paths))
 
     @property
     def has_segmentation(self) -> bool:
-        return self.segmentations is not None
+        """Whether every image, and so every sample, has a segmentation."""
+        return self._segmented
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -123,13 +128,16 @@ class LabelledImages(Dataset[Sample]):
         """(H, W) uint8 at the picture's own resolution: 0 background, c + 1 = class c, 255 void.
 
         Raises:
-            InputError: the data set has no segmentations.
+            InputError: the image has no segmentation.
             ImageError: an unknown value, or another size than the picture's.
         """
-        if self.segmentations is None or self._lookup is None:
-            raise InputError(f"{self.name} has no segmentations; ask has_segmentation first.")
-        path = self.segmentations[index]
-        values = read_index_map(path, self._lookup)
+        path = None if self.segmentations is None else self.segmentations[index]
+        if path is None:
+            raise InputError(
+                f"{self.name} has no segmentation for {self.names[index]}; ask has_segmentation first, or take "
+                "with_segmentation()."
+            )
+        values = self._read_segmentation(index, path)
         expected = image_size(self.paths[index])
         if values.shape != expected:
             raise ImageError(
@@ -151,6 +159,30 @@ class LabelledImages(Dataset[Sample]):
         """The part of the list that ``"[:90%]"`` or ``"[200:]"`` names, see :func:`~explanans.data.splits.part_of`."""
         return self._chosen(part_of(part, len(self)), self.name + part)
 
+    def with_segmentation(self) -> Self:
+        """The images that have a segmentation; this data set itself where all have.
+
+        Raises:
+            InputError: none has, or this is a data set :meth:`without_segmentation`.
+        """
+        if self.has_segmentation:
+            return self
+        if not self._wanted:
+            raise InputError(f"{self.name} was opened without its segmentations; open it with them.")
+        chosen = [i for i, path in enumerate(self.segmentations or ()) if path is not None]
+        return self._chosen(chosen, f"{self.name} ({len(chosen)} of {len(self)} with segmentation)")
+
+    def without_segmentation(self, *, cache: bool = False) -> Self:
+        """The same images, whose samples have no segmentation: a training that needs none is then fed faster.
+
+        Args:
+            cache: as for the data set itself, because what this one has cached is not shared.
+        """
+        bare = copy.copy(self)
+        bare._wanted = bare._segmented = False
+        bare._cache, bare._slots = bare._new_cache() if cache else None, range(len(bare))
+        return bare
+
     def fingerprint(self) -> str:
         """SHA-256 over the classes and, image by image, name, file sizes and labels; equal where the data is equal."""
         digest = hashlib.sha256(repr(self.classes).encode())
@@ -169,8 +201,26 @@ class LabelledImages(Dataset[Sample]):
         chosen.names = tuple(self.names[i] for i in indices)
         chosen.labels = self.labels[list(indices)]
         chosen.segmentations = self.segmentations and tuple(self.segmentations[i] for i in indices)
-        chosen._slots = [self._slots[i] for i in indices]
+        chosen._segmented = chosen._wanted and chosen._all_segmented()
+        if self._cache is not None and chosen.has_segmentation != self.has_segmentation:
+            # This one's cache has no room for segmentations.
+            chosen._cache, chosen._slots = chosen._new_cache(), range(len(chosen))
+        else:
+            chosen._slots = [self._slots[i] for i in indices]
         return chosen
+
+    def _all_segmented(self) -> bool:
+        """Whether every image has a segmentation; a data set that has them in no files of their own says so itself."""
+        return self.segmentations is not None and None not in self.segmentations
+
+    def _new_cache(self) -> PixelCache:
+        size = (self.preprocessing.height, self.preprocessing.width)
+        return PixelCache(len(self.paths), size, self.has_segmentation)
+
+    def _read_segmentation(self, index: int, path: Path) -> np.ndarray:
+        """What a segmentation file says: (H, W) uint8, 0 background, c + 1 = class c, 255 void."""
+        assert self._lookup is not None
+        return read_index_map(path, self._lookup)
 
     def _pixels(self, index: int) -> tuple[Tensor, Tensor | None]:
         """Resized uint8 picture and segmentation, from the cache or from their files."""

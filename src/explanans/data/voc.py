@@ -39,7 +39,7 @@ VOC_CLASSES = (
     "train",
     "tvmonitor",
 )
-TASKS = {"segmentation": "Segmentation", "main": "Main"}
+TASKS = {"main": "Main", "segmentation": "Segmentation"}
 _PICTURES = (".jpg", ".png")
 
 
@@ -48,16 +48,19 @@ class VOC(LabelledImages):
 
     The labels of an image are the objects of its Annotations file; where it has none, the classes of its mask at full
     resolution. Void (255) is never an object. Images without any of ``classes`` stay in the list, with no label.
-    There are segmentations if every listed image has a mask.
+    Those that have a mask have a segmentation. In the lists of task "segmentation" all have; in those of "main" some,
+    so their samples have none, and ``with_segmentation()`` is the rest.
 
     Args:
         root: the folder that holds JPEGImages, or one above it that holds a single such folder.
         split: name of a list in ImageSets, with or without a part: "train", "train[:90%]".
         classes: the classes wanted, in this order; others become background. None: all that the devkit has, which are
             the 20 of VOC or, where root has a classes.txt, its lines (line number = value in the masks).
-        task: "segmentation" or "main", the folder of ImageSets to read the list from; None takes Segmentation if it
-            has the list and Main otherwise.
-        difficult: whether objects that Annotations marks as difficult count as labels.
+        task: "main" (classification, every image) or "segmentation" (those with a mask): the folder of ImageSets to
+            read the list from. None takes Main if it has the list and Segmentation otherwise.
+        difficult: whether objects that Annotations marks as difficult count as labels. They do by default, because
+            they did in the code of Stalder et al. (2022), which made a label of every object in the file; VOC's own
+            evaluation leaves them out.
 
     Raises:
         InputError: folder, list or class that is not there.
@@ -98,15 +101,14 @@ class VOC(LabelledImages):
                 root / "Annotations" / f"{name}.xml",
             )
 
-        segmented = all(name in masks for name in names)
         super().__init__(
             name=f"{root.name}/{split}",
             classes=chosen,
             paths=paths,
             names=names,
             labels=torch.from_numpy(np.stack([labels_of(name) for name in names])),
-            segmentations=[masks[name] for name in names] if segmented else None,
-            lookup=lookup if segmented else None,
+            segmentations=[masks.get(name) for name in names] if masks else None,
+            lookup=lookup if masks else None,
             preprocessing=preprocessing,
             augment=augment,
             cache=cache,

@@ -38,7 +38,32 @@ class Entry:
 METHODS: dict[str, Entry] = {
     "explainer": Entry("Explainer", "explanans.methods.explainer:ExplainerMethod", "raw"),
     "grad_cam": Entry("Grad-CAM", "explanans.methods.grad_cam:GradCAM"),
+    "grad_cam_pp": Entry("Grad-CAM++", "explanans.methods.cam_variants:GradCAMPlusPlus"),
+    "layer_cam": Entry("LayerCAM", "explanans.methods.cam_variants:LayerCAM"),
+    "score_cam": Entry("Score-CAM", "explanans.methods.score_cam:ScoreCAM"),
+    "guided_backprop": Entry("Guided Backpropagation", "explanans.methods.guided_backprop:GuidedBackprop"),
+    "attention_rollout": Entry("attention rollout", "explanans.methods.attention_rollout:AttentionRollout"),
+    "attention_relevance": Entry(
+        "attention relevance",
+        "explanans.methods.attention_rollout:AttentionRollout",
+        settings={"weighting": "gradient"},
+    ),
+    "integrated_gradients": Entry(
+        "Integrated Gradients", "explanans.methods.captum_gradients:IntegratedGradientsMethod", extra="captum"
+    ),
+    "smoothgrad": Entry("SmoothGrad", "explanans.methods.captum_gradients:SmoothGrad", extra="captum"),
+    "gradient_shap": Entry("GradientSHAP", "explanans.methods.captum_gradients:GradientSHAP", extra="captum"),
+    "deeplift": Entry("DeepLIFT", "explanans.methods.deeplift:DeepLIFT", extra="captum"),
+    "occlusion": Entry("Occlusion", "explanans.methods.captum_perturbations:OcclusionMethod", extra="captum"),
+    "lime": Entry("LIME", "explanans.methods.surrogates:LIME", extra="captum"),
+    "kernel_shap": Entry("KernelSHAP", "explanans.methods.surrogates:KernelSHAP", extra="captum"),
+    "rtis": Entry("RTIS", "explanans.methods.explainer:ExplainerMethod", "raw"),
     "spread_cam": Entry("Spread-CAM", "explanans.methods.spread_cam:SpreadCAM", "raw"),
+    "rise": Entry("RISE", "explanans.methods.rise:RISE"),
+    "extremal_perturbation": Entry(
+        "Extremal Perturbations", "explanans.methods.extremal_perturbation:ExtremalPerturbation", "raw"
+    ),
+    "igos_pp": Entry("iGOS++", "explanans.methods.igos_pp:IGOSpp", "raw"),
     "constant_0": Entry("constant 0", "explanans.methods.constant:Constant", "raw", {"value": 0.0}),
     "constant_0.5": Entry("constant 0.5", "explanans.methods.constant:Constant", "raw", {"value": 0.5}),
     "constant_1": Entry("constant 1", "explanans.methods.constant:Constant", "raw", {"value": 1.0}),

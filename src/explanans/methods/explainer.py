@@ -17,7 +17,8 @@ from explanans.targets import Target, multi_hot
 class ExplainerMethod(nn.Module):
     """The masks of a trained Explainer, in [0, 1]; those of classes that were not asked for are zero.
 
-    One forward pass per batch, whatever the number of classes; not recorded by autograd.
+    One forward pass per batch, whatever the number of classes; not recorded by autograd. The Explainer is taken as it
+    is now, with its batch norms folded (:meth:`explanans.Explainer.folded`).
 
     Args:
         explanandum: the classifier that is to be explained.
@@ -37,7 +38,7 @@ class ExplainerMethod(nn.Module):
                 f"explainer: was trained for another classifier (weights' hash {got[:12]}…) than the one to be "
                 f"explained ({expected[:12]}…); its masks would explain something else."
             )
-        self.explainer = explainer
+        self.explainer = explainer.folded()
 
     def forward(self, images: Tensor, targets: Target, generator: torch.Generator | None = None) -> Tensor:
         """Normalised images (N, 3, H, W) and targets → masks (N, C, H, W)."""

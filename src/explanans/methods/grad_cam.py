@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from explanans.errors import InputError
 from explanans.explanandum import Explanandum
 from explanans.methods.layers import find_layer, last_spatial_layer
+from explanans.methods.spatial import spatial_view
 from explanans.targets import Target, multi_hot
 
 
@@ -29,13 +30,17 @@ class GradCAM:
 
     Args:
         explanandum: the classifier.
-        layer: name of a module with an output (N, K, h, w), as in ``explanandum.module.named_modules()``; None takes
+        layer: name of a module whose output is (N, K, h, w), (N, h, w, K) or (N, tokens, K), see
+            :func:`~explanans.methods.spatial.spatial_view`, as in ``explanandum.module.named_modules()``; None takes
             :func:`~explanans.methods.layers.last_spatial_layer`. ``layer_name`` says which it is.
 
     Raises:
-        InputError: no layer fits, the layer is unknown, its output is not 4-D or the logits do not depend on it; or
-            the call happens under ``torch.inference_mode``.
+        InputError: no layer fits, the layer is unknown, its output has no spatial view or the logits do not depend on
+            it; or the call happens under ``torch.inference_mode``.
     """
+
+    # activations and gradients (N, K, h, w) → maps (N, h, w); what tells the methods of this family apart.
+    combine = staticmethod(grad_cam)
 
     def __init__(self, explanandum: Explanandum, layer: str | None = None) -> None:
         self.explanandum = explanandum
@@ -45,7 +50,7 @@ class GradCAM:
     def __call__(self, images: Tensor, targets: Target, generator: torch.Generator | None = None) -> Tensor:
         if torch.is_inference_mode_enabled():
             raise InputError(
-                "GradCAM needs gradients, which torch.inference_mode() forbids; call it outside, or use "
+                f"{type(self).__name__} needs gradients, which torch.inference_mode() forbids; call it outside, or use "
                 "torch.no_grad() there."
             )
         asked = multi_hot(targets, self.explanandum.classes, len(images), images.device)
@@ -57,25 +62,41 @@ class GradCAM:
     def coarse(self, images: Tensor, asked: Tensor) -> Tensor:
         """The maps at the layer's own resolution, (P, h, w): one for each true entry of ``asked`` (N, C), in order."""
         with torch.enable_grad():
-            activations, logits = self._forward(images.detach())
+            output, logits = self._forward(images.detach())
+            activations = self._view(output.detach(), images)
             cams = images.new_zeros(*asked.shape, *activations.shape[-2:])
             for index in asked.any(0).nonzero().flatten().tolist():
                 rows = asked[:, index]
                 # Images do not influence each other in evaluation mode, so one gradient of the sum serves them all.
                 (gradients,) = torch.autograd.grad(
-                    logits[rows, index].sum(), activations, retain_graph=True, materialize_grads=True
+                    logits[rows, index].sum(), output, retain_graph=True, materialize_grads=True
                 )
-                cams[rows, index] = grad_cam(activations.detach()[rows], gradients[rows]).to(cams.dtype)
+                cam = self.combine(activations[rows], self._view(gradients, images)[rows])
+                cams[rows, index] = cam.to(cams.dtype)
         return cams[asked]
+
+    def _view(self, output: Tensor, images: Tensor) -> Tensor:
+        view = spatial_view(output, (images.shape[-2], images.shape[-1]))
+        if view is None and output.ndim == 4:
+            # Whatever its aspect ratio: somebody named the layer.
+            view = output
+        if view is None:
+            raise InputError(
+                f"layer={self.layer_name!r} returns {tuple(output.shape)} for images of {tuple(images.shape[-2:])}; "
+                "name one with an output (N, K, h, w), (N, h, w, K) or (N, tokens, K)."
+            )
+        return view
 
     def _forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """The layer's output, as the leaf at which the graph begins, and the logits."""
         captured: list[Tensor] = []
 
         def begin_graph(module: nn.Module, inputs: Any, output: Any) -> Tensor:
-            if not isinstance(output, Tensor) or output.ndim != 4:
-                got = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
-                raise InputError(f"layer={self.layer_name!r} returns {got}; name one with an output (N, K, h, w).")
+            if not isinstance(output, Tensor):
+                raise InputError(
+                    f"layer={self.layer_name!r} returns a {type(output).__name__}; name one that returns a tensor "
+                    "(N, K, h, w), (N, h, w, K) or (N, tokens, K)."
+                )
             # The classifier is frozen, so nothing else would ask for gradients. The rest of the network gets a copy:
             # a ReLU that works in place may neither write to a leaf nor into the activations that are kept.
             captured.append(output.detach().requires_grad_())

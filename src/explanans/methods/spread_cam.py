@@ -11,6 +11,7 @@ from torch.nn import functional
 from explanans.explanandum import Explanandum
 from explanans.methods.grad_cam import GradCAM
 from explanans.methods.layers import find_layer, layer_of_stride
+from explanans.methods.spatial import spatial_view
 from explanans.refinement import adapt_to_pixels, spread, stretch
 from explanans.targets import Target, multi_hot
 
@@ -25,7 +26,8 @@ class SpreadCAM:
 
     Args:
         explanandum: a classifier with spatial layers that takes larger images than it was trained for.
-        scale: side of the enlarged image over the side of the image.
+        scale: side of the enlarged image over the side of the image; 1 for vision transformers, most of which take
+            one size only.
         power, steps: of the walk.
         layer, feature_layer: names of the layers for Grad-CAM and for the features; None finds them.
 
@@ -82,7 +84,7 @@ class SpreadCAM:
         finally:
             handle.remove()
         image = asked.nonzero()[:, 0]
-        features = captured[0].to(cams.dtype)
+        features = _features(captured[0], enlarged).to(cams.dtype)
         with torch.no_grad():
             grid = functional.interpolate(stretch(cams)[:, None], features.shape[-2:], mode="bilinear")[:, 0]
             if seeds is not None and share:
@@ -91,6 +93,12 @@ class SpreadCAM:
             walked = stretch(spread(grid, features[image], self.power, self.steps))
             fine = functional.interpolate(walked[:, None], size, mode="bilinear")[:, 0]
             return stretch(adapt_to_pixels(fine, functional.interpolate(images, size, mode="area")[image]))
+
+
+def _features(output: Tensor, images: Tensor) -> Tensor:
+    """(N, K, h, w) of a layer that was named or found."""
+    view = spatial_view(output, (images.shape[-2], images.shape[-1]))
+    return output if view is None else view
 
 
 def _keep(captured: list[Tensor]) -> Any:

@@ -7,15 +7,17 @@ from typing import Any
 
 from explanans.errors import InputError
 from explanans.objectives.base import Objective
+from explanans.objectives.dabkowski2017 import Dabkowski2017
 from explanans.objectives.guided import Guided
 from explanans.objectives.stalder2022 import Stalder2022
 
 OBJECTIVES: dict[str, type[Any]] = {
     "stalder2022": Stalder2022,
+    "dabkowski2017": Dabkowski2017,
     "guided": Guided,
 }
 
-__all__ = ["OBJECTIVES", "Guided", "Objective", "Stalder2022", "make_objective"]
+__all__ = ["OBJECTIVES", "Dabkowski2017", "Guided", "Objective", "Stalder2022", "make_objective"]
 
 
 def make_objective(name: str, **settings: Any) -> Objective:

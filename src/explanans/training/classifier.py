@@ -21,6 +21,7 @@ from explanans.training.backbone import HALF, Colour, find_head, freeze_before, 
 from explanans.training.classification import ClassifierTraining, validate
 from explanans.training.linear_head import fit_head, head_features
 from explanans.training.optimisation import Optimisation
+from explanans.training.precision import choose_precision
 from explanans.training.runs import LAST, Run, train
 
 SAVED = "classifier"
@@ -104,7 +105,9 @@ def fit_classifier(
     def opened(given: str | Path | LabelledImages, split: str) -> LabelledImages:
         if isinstance(given, LabelledImages):
             return given
-        return open_dataset(given, split, classes=names, preprocessing=preprocessing, cache=run.cache)
+        return open_dataset(
+            given, split, classes=names, preprocessing=preprocessing, cache=run.cache, segmentation=False
+        )
 
     plain, held_out = opened(data, train_split), opened(data if validation is None else validation, validation_split)
     for argument, dataset in (("data", plain), ("validation", held_out)):
@@ -167,8 +170,12 @@ def _probe(module: nn.Module, dataset: LabelledImages, activation: Activation, e
     accelerated = run.accelerator != "cpu" and torch.accelerator.is_available()
     device = (torch.accelerator.current_accelerator() if accelerated else None) or torch.device("cpu")
     module.to(device)
+    if run.channels_last:
+        module.to(memory_format=torch.channels_last)
     _, head = find_head(module, len(dataset.classes))
-    precision = torch.autocast(device.type, torch.bfloat16, enabled="bf16" in run.precision)
+    precision = torch.autocast(
+        device.type, torch.bfloat16, enabled="bf16" in choose_precision(run.precision, run.accelerator)
+    )
     pictures = loader(dataset, max(32, run.batch_size), workers=run.workers)
     features, labels = head_features(module, head, pictures, precision)
     fit_head(head, features, labels, activation, epochs=epochs, seed=run.seed)

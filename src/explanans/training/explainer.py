@@ -175,6 +175,7 @@ def fit(
             classes=explanandum.classes,
             preprocessing=explanandum.preprocessing,
             cache=run.cache,
+            segmentation=False,
             **options,
         )
 

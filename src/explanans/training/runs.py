@@ -26,6 +26,7 @@ from torch.utils.data import DataLoader
 from explanans.errors import InputError
 from explanans.files import atomic_file
 from explanans.training.curves import Curves
+from explanans.training.precision import choose_precision
 from explanans.version import __version__
 
 LAST = "last.ckpt"
@@ -47,7 +48,8 @@ class Run:
         keep: "best": the epoch with the best validation figure; "last": the last one, for a schedule that ends low.
         min_delta: by how much the validation loss must fall to count as better.
         seed: decides initial weights, order, augmentation and every draw of the objective.
-        precision: Lightning's: "32-true", "bf16-mixed" (twice as fast where the processor has bfloat16), "16-mixed".
+        precision: Lightning's: "32-true", "bf16-mixed", "16-mixed"; or "auto": bf16-mixed where the hardware computes
+            in bfloat16 (twice as fast), else 32-true.
         accumulate: batches per optimiser step.
         clip: largest norm of the gradient; 0 for no clipping.
         channels_last: memory layout of the images; faster for convolutions on most hardware.
@@ -153,7 +155,7 @@ def train(
         "devices": run.devices,
         "num_nodes": run.nodes,
         "strategy": run.strategy,
-        "precision": run.precision,
+        "precision": choose_precision(run.precision, run.accelerator),
         "accumulate_grad_batches": run.accumulate,
         "gradient_clip_val": run.clip or None,
         "logger": [TensorBoardLogger(folder, name=None, version="")],

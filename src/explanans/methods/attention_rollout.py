@@ -1,0 +1,123 @@
+"""What a vision transformer's attention, over all its blocks, carries to the token that is classified."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from explanans.errors import InputError
+from explanans.explanandum import Explanandum
+from explanans.methods.attention import AttentionWeights
+from explanans.methods.spatial import token_grid
+from explanans.targets import Target, multi_hot
+
+Weighting = Literal["gradient", "none"]
+
+
+def rollout(weights: list[Tensor]) -> Tensor:
+    """Attention rollout (Abnar & Zuidema, ACL 2020): Π over blocks of (mean over heads of A + I) / 2, (N, L, L)."""
+    eye = torch.eye(weights[0].shape[-1], dtype=weights[0].dtype, device=weights[0].device)
+    total = eye.expand(len(weights[0]), -1, -1)
+    for block in weights:
+        total = (block.mean(1) + eye) / 2 @ total
+    return total
+
+
+def relevance(weights: list[Tensor], gradients: list[Tensor]) -> Tensor:
+    """Chefer et al. (ICCV 2021): R ← R + Ā R with Ā the mean over heads of relu(∇A ⊙ A), from R = I; (N, L, L).
+
+    Returned without that I, which says of every token that it is itself.
+    """
+    eye = torch.eye(weights[0].shape[-1], dtype=weights[0].dtype, device=weights[0].device)
+    total = eye.expand(len(weights[0]), -1, -1)
+    for block, gradient in zip(weights, gradients, strict=True):
+        total = total + (gradient * block).relu().mean(1) @ total
+    return total - eye
+
+
+class AttentionRollout:
+    """Attention from the image's patches to what the head reads, bilinearly upsampled.
+
+    ``attention_rollout(images, targets)`` → raw maps (N, C, H, W), at least 0. Works for transformers whose blocks
+    attend over all tokens of the image (ViT, DeiT, BEiT, DINO, ...; timm, torchvision). What the head reads: the class
+    token, class and distillation token where there are two, the mean over all patches where there is none.
+    ``blocks`` says how many attention layers were found, ``grid`` how the patches lie.
+
+    Args:
+        explanandum: the classifier.
+        weighting: "none" is attention rollout (:func:`rollout`), *the same map for every class*; one forward pass.
+            "gradient" asks each head how much the class gained from it (:func:`relevance`); one forward pass, and one
+            backward pass per class.
+        batch_size: images at once; all attention weights of a batch are kept.
+
+    Raises:
+        InputError: the classifier has no attention over all tokens (a CNN, Swin); or "gradient" under
+            ``torch.inference_mode``.
+    """
+
+    def __init__(self, explanandum: Explanandum, *, weighting: str = "none", batch_size: int = 16) -> None:
+        if weighting not in get_args(Weighting):
+            raise InputError(f"weighting={weighting!r}; take one of {get_args(Weighting)}.")
+        if batch_size < 1:
+            raise InputError(f"batch_size={batch_size}; give a number of at least 1.")
+        self.explanandum, self.weighting, self.batch_size = explanandum, weighting, batch_size
+        height, width = explanandum.preprocessing.height, explanandum.preprocessing.width
+        like = next((value for value in explanandum.module.state_dict().values() if value.is_floating_point()), None)
+        like = torch.zeros(()) if like is None else like
+        with torch.no_grad():
+            weights, _ = self._watch(like.new_zeros(1, 3, height, width))
+        self.blocks = len(weights)
+        self.grid = token_grid(weights[0].shape[-1], (height, width))[:2]  # type: ignore[index]
+
+    def __call__(self, images: Tensor, targets: Target, generator: torch.Generator | None = None) -> Tensor:
+        graded = self.weighting == "gradient"
+        if graded and torch.is_inference_mode_enabled():
+            raise InputError("attention weighted by gradients: call it outside torch.inference_mode().")
+        asked = multi_hot(targets, self.explanandum.classes, len(images), images.device)
+        maps = images.new_zeros(*asked.shape, *images.shape[-2:])
+        rows = asked.any(1).nonzero().flatten()
+        for chosen in rows.split(self.batch_size):
+            if not len(chosen):
+                continue
+            part = images[chosen].detach()
+            with torch.set_grad_enabled(graded):
+                weights, logits = self._watch(part.clone().requires_grad_(graded))
+            if not graded:
+                shared = self._upsampled(rollout(weights), part)
+                maps[chosen] = shared[:, None] * asked[chosen][:, :, None, None]
+                continue
+            for index in asked[chosen].any(0).nonzero().flatten().tolist():
+                gradients = torch.autograd.grad(
+                    logits[:, index].sum(), weights, retain_graph=True, materialize_grads=True
+                )
+                with torch.no_grad():
+                    upsampled = self._upsampled(relevance(weights, list(gradients)), part)
+                    maps[chosen, index] = upsampled * asked[chosen, index][:, None, None]
+        return maps
+
+    def _watch(self, images: Tensor) -> tuple[list[Tensor], Tensor]:
+        """The weights of every attention over all tokens, and the logits."""
+        with AttentionWeights(len(images)) as attention:
+            logits = self.explanandum(images)
+        size = (images.shape[-2], images.shape[-1])
+        lengths = [weights.shape[-1] for weights in attention.weights if token_grid(weights.shape[-1], size)]
+        # Most blocks of a transformer see the same tokens; a few layers of a mixed network may not.
+        length = max(set(lengths), key=lengths.count) if lengths else None
+        found = [weights for weights in attention.weights if weights.shape[-1] == length]
+        if not found or attention.windowed:
+            what = "attends within windows" if attention.windowed else "has no self-attention over an image's tokens"
+            raise InputError(
+                f"attention rollout: the classifier ({type(self.explanandum.module).__name__}) {what}; take grad_cam, "
+                "which finds a layer in every network."
+            )
+        return found, logits
+
+    def _upsampled(self, carried: Tensor, images: Tensor) -> Tensor:
+        """(N, L, L), row i: what token i gets from each → (N, H, W) of what the head reads."""
+        rows, columns, prefix = token_grid(carried.shape[-1], (images.shape[-2], images.shape[-1]))  # type: ignore[misc]
+        read = carried[:, : min(prefix, 2) if prefix <= 2 else 1] if prefix else carried
+        patches = read.mean(1)[:, prefix:].unflatten(1, (rows, columns)).to(images.dtype)
+        return functional.interpolate(patches[:, None], images.shape[-2:], mode="bilinear")[:, 0]

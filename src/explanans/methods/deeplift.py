@@ -1,0 +1,56 @@
+"""DeepLIFT's rescale rule (Shrikumar et al., ICML 2017), by captum (extra ``captum``)."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import torch
+from captum.attr import DeepLift
+from torch import Tensor
+
+from explanans.errors import InputError
+from explanans.explanandum import Explanandum
+from explanans.methods.captum_gradients import CaptumGradients
+
+# What captum hangs on modules while it works.
+_LEFT_BEHIND = ("input", "output", "input_ref", "output_ref")
+
+
+class DeepLIFT(CaptumGradients):
+    """(x − mean colour) · multipliers, where every activation passes Δoutput / Δinput backwards instead of its slope.
+
+    One forward and one backward pass for each pair of image and class, on the image and the mean colour together.
+
+    captum knows activations that are *modules* (ReLU, ELU, LeakyReLU, Sigmoid, Tanh, Softplus, Softmax) and max
+    pooling; functional ones, ReLU6, GELU and SiLU pass their ordinary gradient. A module that is used twice, as the
+    ReLU of torchvision's residual blocks, it refuses; timm's networks have one for each use.
+
+    Raises:
+        InputError: besides the usual, a classifier that uses an activation module twice.
+    """
+
+    random = False
+
+    def __init__(self, explanandum: Explanandum, **settings: Any) -> None:
+        super().__init__(explanandum, **{"steps": 1, **settings})
+
+    def attribute(self, images: Tensor, classes: Tensor) -> Tensor:
+        before = {part: set(vars(part)) for part in self.explanandum.modules()}
+        try:
+            with warnings.catch_warnings():
+                # It says that it sets hooks and removes them.
+                warnings.simplefilter("ignore", UserWarning)
+                return DeepLift(self.explanandum).attribute(images, baselines=torch.zeros_like(images), target=classes)
+        except RuntimeError as error:
+            if "used more than once" not in str(error):
+                raise
+            raise InputError(
+                "DeepLIFT: the classifier uses one activation module more than once, which captum cannot take apart; "
+                "use integrated_gradients, or a network with a module for each use, such as timm's."
+            ) from error
+        finally:
+            for part, names in before.items():
+                for name in _LEFT_BEHIND:
+                    if name not in names:
+                        vars(part).pop(name, None)

@@ -1,0 +1,87 @@
+"""Guided Backpropagation (Springenberg et al., ICLR Workshop 2015)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from explanans.errors import InputError
+from explanans.explanandum import Explanandum
+from explanans.methods.activations import RELUS, SMOOTH, Activations
+from explanans.methods.reduction import check_reduction, reduce_channels
+from explanans.targets import Target, multi_hot
+
+
+class _PositiveGradient(torch.autograd.Function):
+    """The value that it is given; backwards only what is positive passes."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor) -> Tensor:
+        # A copy: what comes next may work in place, which a view out of here would forbid.
+        return value.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        return gradients[0].relu()
+
+
+def _guided(given: Tensor, answer: Tensor) -> Tensor:
+    return _PositiveGradient.apply(answer)
+
+
+class GuidedBackprop:
+    """The gradient of each logit with respect to the image; only its positive part passes a ReLU backwards.
+
+    ``guided_backprop(images, targets)`` → raw maps (N, C, H, W), at least 0 unless ``reduction="signed"``, in logits
+    per unit of the normalised image. One forward pass per batch, one backward pass per class that is asked for. No
+    module is changed and no hook set, see :mod:`explanans.methods.activations`: ReLUs that are modules, functions, in
+    place or used twice all count. ``activations`` says which were guided, and how many.
+
+    Args:
+        explanandum: the classifier.
+        reduction: how three colour channels become one map, see
+            :func:`~explanans.methods.reduction.reduce_channels`.
+        smooth: guide GELU, SiLU, Hardswish, Mish, ELU and their like too, by the same rule relu(gradient) · f'(x). The
+            method was made for ReLU (and ReLU6), which is all that is guided by default.
+
+    Raises:
+        InputError: the classifier has no activation to guide; or the call happens under ``torch.inference_mode``.
+    """
+
+    def __init__(self, explanandum: Explanandum, *, reduction: str = "absolute", smooth: bool = False) -> None:
+        self.explanandum = explanandum
+        self.reduction = check_reduction(reduction)
+        self.names = RELUS + SMOOTH if smooth else RELUS
+        height, width = explanandum.preprocessing.height, explanandum.preprocessing.width
+        like = next((value for value in explanandum.module.state_dict().values() if value.is_floating_point()), None)
+        like = torch.zeros(()) if like is None else like
+        with torch.inference_mode(False), torch.enable_grad(), Activations(RELUS + SMOOTH, _guided) as found:
+            explanandum(like.new_zeros(1, 3, height, width))
+        self.activations = {name: count for name, count in found.counts.items() if name in self.names}
+        if not self.activations:
+            others = ", ".join(found.counts)
+            raise InputError(
+                "guided backpropagation: the classifier has no ReLU to guide"
+                + (f", only {others}; smooth=True guides those." if others else " and no other known activation.")
+            )
+
+    def __call__(self, images: Tensor, targets: Target, generator: torch.Generator | None = None) -> Tensor:
+        if torch.is_inference_mode_enabled():
+            raise InputError("guided backpropagation needs gradients; call it outside torch.inference_mode().")
+        asked = multi_hot(targets, self.explanandum.classes, len(images), images.device)
+        maps = images.new_zeros(*asked.shape, *images.shape[-2:])
+        if not asked.any():
+            return maps
+        with torch.enable_grad():
+            seen = images.detach().clone().requires_grad_()
+            with Activations(self.names, _guided):
+                logits = self.explanandum(seen)
+            for index in asked.any(0).nonzero().flatten().tolist():
+                rows = asked[:, index]
+                (gradients,) = torch.autograd.grad(
+                    logits[rows, index].sum(), seen, retain_graph=True, materialize_grads=True
+                )
+                maps[rows, index] = reduce_channels(gradients[rows], self.reduction)
+        return maps
