@@ -9,6 +9,9 @@ from torch import Tensor
 
 from explanans.errors import InputError
 
+CACHED = 1 << 18
+"""Pixels of which the few tensors that a score needs fit into a processor's cache."""
+
 
 @dataclass(frozen=True)
 class Overlap:
@@ -73,15 +76,25 @@ def soft_overlap(mask: Tensor, target: Tensor, valid: Tensor | None = None) -> O
     mask, target, valid, broken = flatten(mask, target, valid)
     if valid is not None:
         mask, target = mask.masked_fill(~valid, 0), target & valid
-    # Converted once: arithmetic that mixes bool and float converts again at every step.
-    inside = target.to(mask.dtype)
-    return Overlap(
-        intersection=(mask * inside).sum(1),
-        mask_area=mask.sum(1),
-        target_area=inside.sum(1),
-        pixels=count_pixels(mask, valid),
-        broken=broken,
-    )
+    sums = [_sums(mask[rows], target[rows]) for rows in blocks(mask)]
+    intersection, mask_area, target_area = (torch.cat(parts) for parts in zip(*sums, strict=True))
+    return Overlap(intersection, mask_area, target_area, count_pixels(mask, valid), broken)
+
+
+def _sums(mask: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Σ m·g, Σ m, Σ g."""
+    # Converted once, since arithmetic that mixes bool and float converts again at every step; bytes convert faster.
+    inside = target.view(torch.uint8).to(mask.dtype)
+    return (mask * inside).sum(1), mask.sum(1), inside.sum(1)
+
+
+def blocks(mask: Tensor) -> list[slice]:
+    """Rows of (N, P) that are worth computing at once: on a processor what stays in its cache, else all; at least one.
+
+    A step over values in the cache takes a third of the time of one over fresh memory.
+    """
+    rows = max(1, CACHED // mask.shape[1]) if mask.device.type == "cpu" else max(1, len(mask))
+    return [slice(start, start + rows) for start in range(0, max(1, len(mask)), rows)]
 
 
 def count_pixels(mask: Tensor, valid: Tensor | None) -> Tensor:

@@ -55,21 +55,24 @@ def _pointing(maps: Tensor, target: Tensor, valid: Tensor | None, tolerance: int
     peaks = (flat == flat.amax(1, keepdim=True)).view_as(maps)
     if valid is not None:
         peaks &= valid
-    image, row, column = peaks.nonzero(as_tuple=True)
-    hits = torch.zeros_like(image, dtype=torch.bool)
-    height, width = maps.shape[1:]
-    # With running sums along the rows, whether a stretch of a row meets the object is one difference.
-    sums = functional.pad(target.cumsum(2, dtype=torch.int32), (1, 0))
-    reach = min(tolerance, height - 1)
-    for offset in range(-reach, reach + 1):
-        half = math.isqrt(tolerance**2 - offset**2)
-        inside = (row + offset >= 0) & (row + offset < height)
-        line = (row + offset).clamp(0, height - 1)
-        right, left = (column + half + 1).clamp(max=width), (column - half).clamp(min=0)
-        hits |= inside & (sums[image, line, right] > sums[image, line, left])
     count = peaks.sum((1, 2)).clamp(min=1)
-    hit = torch.zeros_like(count).index_add_(0, image, hits.to(count.dtype))
+    hit = (peaks & _near(target, tolerance)).sum((1, 2))
     return (hit.to(maps.dtype) / count).masked_fill(broken, 0), broken, ~target.any(2).any(1)
+
+
+def _near(target: Tensor, tolerance: int) -> Tensor:
+    """Where (N, H, W) the object or a pixel of it within a disc of that radius lies."""
+    height, width = target.shape[1:]
+    # With running sums along the rows, whether a stretch of a row meets the object is one difference.
+    sums = functional.pad(target, (tolerance + 1, tolerance)).cumsum(2, dtype=torch.int32)
+    near = torch.zeros_like(target)
+    for offset in range(min(tolerance, height - 1) + 1):
+        half = math.isqrt(tolerance**2 - offset**2)
+        right, left = tolerance + 1 + half, tolerance - half
+        meets = sums[:, :, right : right + width] > sums[:, :, left : left + width]
+        near[:, offset:] |= meets[:, : height - offset]
+        near[:, : height - offset] |= meets[:, offset:]
+    return near
 
 
 def energy_pointing_game(maps: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:

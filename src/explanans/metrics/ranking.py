@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -17,102 +18,121 @@ CHANCE = 0.5
 
 @dataclass(frozen=True)
 class Ranking:
-    """For every distinct value of every mask, in descending order, what lies at or above it.
+    """The pixels of each mask in descending order of their values; pixels of one value form a group.
 
     Attributes:
-        image: (K,) which image the value belongs to; K values over all images.
-        gained: (K,) object pixels that have exactly this value.
-        positives: (K,) object pixels at or above it.
-        negatives: (K,) background pixels at or above it.
-        negatives_above: (K,) background pixels strictly above it.
+        keys: (N, P) ascending integers, 2 · (how far the value lies below 1, counted in floats) + target. So within a
+            group the background comes first. Void pixels stand behind all others, with even keys.
+        positives: (N, P) object pixels up to and including each place.
         target_area: (N,) object pixels.
-        background_area: (N,) background pixels.
+        pixels: (N,) pixels that count.
         broken: (N,) true where the mask holds a NaN.
-        dtype: of the scores.
+        dtype: of the masks and the scores.
     """
 
-    image: Tensor
-    gained: Tensor
+    keys: Tensor
     positives: Tensor
-    negatives: Tensor
-    negatives_above: Tensor
     target_area: Tensor
-    background_area: Tensor
+    pixels: Tensor
     broken: Tensor
     dtype: torch.dtype
 
     def roc_auc(self) -> Tensor:
         """As :func:`roc_auc`."""
-        # Twice the number of pairs in the right order, a tied pair counting half: whole numbers, so nothing is rounded.
-        twice = self.gained * (2 * self.background_area[self.image] - self.negatives - self.negatives_above)
-        twice = torch.zeros_like(self.target_area).index_add_(0, self.image, twice)
-        pairs = self.target_area * self.background_area
+        objects, background = self.target_area, self.pixels - self.target_area
+        # Whole numbers, so nothing is rounded. An object pixel at place p, the t-th of its kind, has p − t background
+        # pixels before it. The sum of all t is known, and the sum of all p follows from that of the running counts.
+        places = (self.keys.shape[1] + 1) * objects - self.positives.sum(1, dtype=torch.long)
+        disordered = places - objects * (objects + 1) // 2
+        pairs = objects * background
+        twice = 2 * (pairs - disordered) + self._tied_pairs()
         values = twice.to(self.dtype) / (2 * pairs.clamp(min=1)).to(self.dtype)
         return values.masked_fill(pairs == 0, CHANCE).masked_fill(self.broken, 0)
 
     def average_precision(self) -> Tensor:
         """As :func:`average_precision`."""
-        precision = self.positives.to(self.dtype) / (self.positives + self.negatives).to(self.dtype)
-        parts = precision * self.gained.to(self.dtype) / self.target_area[self.image].clamp(min=1).to(self.dtype)
+        counts, places, positives = self._object_groups()
+        before = positives.roll(1)
+        before[(counts.cumsum(0) - counts)[counts > 0]] = 0
+        parts = (positives - before).to(self.dtype) * positives.to(self.dtype) / places.to(self.dtype)
         # A running sum of fifty thousand small numbers loses four digits; adding by segments does not.
-        counts = torch.bincount(self.image, minlength=len(self.target_area))
         values = torch.segment_reduce(parts, "sum", lengths=counts, unsafe=True)
-        return values.masked_fill(self.broken, 0)
+        return (values / self.target_area.clamp(min=1).to(self.dtype)).masked_fill(self.broken, 0)
 
     def empty(self) -> Tensor:
         """(N,), true where there is no object or no background, so that there is nothing to rank."""
-        return (self.target_area == 0) | (self.background_area == 0)
+        return (self.target_area == 0) | (self.target_area == self.pixels)
+
+    def _tied_pairs(self) -> Tensor:
+        """(N,) pairs of a background and an object pixel of one value; the order above took them for disordered."""
+        # Keys of such a group differ in the lowest bit alone, and stand next to each other where background ends.
+        mixed = torch.zeros_like(self.keys, dtype=torch.bool)
+        torch.eq(self.keys[:, 1:] ^ self.keys[:, :-1], 1, out=mixed[:, :-1])
+        index = _true_positions(mixed)
+        image = index // mixed.shape[1]
+        counts = torch.bincount(image, minlength=len(mixed))
+        column = torch.arange(len(index), device=index.device) - (counts.cumsum(0) - counts)[image]
+        groups = self.keys.new_full((len(mixed), int(counts.max()) if len(counts) else 0), -1)
+        groups[image, column] = self.keys.flatten()[index]
+        start = torch.searchsorted(self.keys, groups)
+        middle = torch.searchsorted(self.keys, groups, right=True)
+        end = torch.searchsorted(self.keys, groups | 1, right=True)
+        return ((middle - start) * (end - middle)).sum(1)
+
+    def _object_groups(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Groups with object pixels in them: how many a mask has (N,); their last places, object pixels up to there."""
+        # The object pixels of a group are its last, so it ends where one of them is followed by another key.
+        last = (self.keys & 1).bool()
+        last[:, :-1] &= self.keys[:, 1:] != self.keys[:, :-1]
+        index = _true_positions(last)
+        counts = torch.bincount(index // last.shape[1], minlength=len(last))
+        return counts, index % last.shape[1] + 1, self.positives.flatten()[index]
 
 
 def ranking(mask: Tensor, target: Tensor, valid: Tensor | None = None) -> Ranking:
-    """Sort each mask's pixels once; :func:`roc_auc` and :func:`average_precision` follow from the result.
+    """Sort each mask's pixels once; ROC-AUC and average precision follow from it.
 
     A float in [0, 1], read as an integer, keeps its order and leaves two bits free. The lowest holds the target, so
-    that sorting plain integers sorts the pixels and carries what they are along; no index is needed.
+    that sorting plain integers sorts the pixels and carries along what they are; no index is needed. Arguments and
+    errors as in :func:`roc_auc`.
     """
     mask, target, valid, broken = flatten(mask.detach(), target, valid)
-    counted = target if valid is None else target & valid
-    pixels = torch.full_like(broken, mask.shape[1], dtype=torch.long) if valid is None else valid.sum(1)
-    target_area = counted.sum(1)
-    keys = _sort(_keys(mask, target, valid))
+    keys = _below_one(mask).mul_(2).add_(target)
+    pixels = torch.full_like(broken, mask.shape[1], dtype=torch.long)
+    if valid is not None:
+        keys.masked_fill_(~valid, 2 * (_one(mask.dtype) + 1))
+        pixels = valid.sum(1)
+    keys = _sort_rows(keys)
     positives = (keys & 1).cumsum(1, dtype=torch.int32)
-    # Where the last pixel of each value stands. Void pixels sort behind all others, with a value of their own.
-    last = torch.ones_like(keys, dtype=torch.bool)
-    torch.ne(keys[:, 1:] >> 1, keys[:, :-1] >> 1, out=last[:, :-1])
-    image, position = last.nonzero(as_tuple=True)
-    reached = positives[image, position].long()
-    negatives = position + 1 - reached
-    first = torch.ones_like(image, dtype=torch.bool)
-    torch.ne(image[1:], image[:-1], out=first[1:])
-    return Ranking(
-        image=image,
-        gained=reached - reached.roll(1).masked_fill(first, 0),
-        positives=reached,
-        negatives=negatives,
-        negatives_above=negatives.roll(1).masked_fill(first, 0),
-        target_area=target_area,
-        background_area=pixels - target_area,
-        broken=broken,
-        dtype=mask.dtype,
-    )
+    return Ranking(keys, positives, positives[:, -1].long(), pixels, broken, mask.dtype)
 
 
-def _keys(mask: Tensor, target: Tensor, valid: Tensor | None) -> Tensor:
-    """2 · (rank from the top) + target, as integers as wide as the mask's numbers."""
-    integer = torch.int32 if mask.dtype == torch.float32 else torch.int64
-    one = int(torch.ones((), dtype=mask.dtype).view(integer))
-    # Adding 0 turns −0 into 0.
-    keys = (mask + 0).view(integer).neg_().add_(one).mul_(2).add_(target)
-    return keys if valid is None else keys.masked_fill_(~valid, 2 * (one + 1))
-
-
-def _sort(keys: Tensor) -> Tensor:
-    """Each row in ascending order; ``keys`` may be overwritten."""
+def _sort_rows(keys: Tensor) -> Tensor:
+    """Each row of integers (N, P) in ascending order; ``keys`` may be overwritten."""
     if keys.device.type == "cpu":
-        # numpy has a vectorised sort of plain integers, ten times as fast as a sort that also returns indices.
+        # A vectorised sort of plain integers; torch also makes the indices, which takes ten times as long.
         keys.numpy().sort(axis=1)
         return keys
     return keys.sort(dim=1).values
+
+
+def _true_positions(marked: Tensor) -> Tensor:
+    """Where a bool tensor, flattened, is true: ascending indices."""
+    if marked.device.type == "cpu":
+        return torch.from_numpy(np.flatnonzero(marked.numpy()))
+    return marked.flatten().nonzero()[:, 0]
+
+
+def _below_one(values: Tensor) -> Tensor:
+    """How many floats lie between a value in [0, 1] and 1, as integers as wide as the values."""
+    # Adding 0 turns −0, which is another pattern of bits, into 0.
+    bits = (values + 0).view(torch.int32 if values.dtype == torch.float32 else torch.int64)
+    return bits.neg_().add_(_one(values.dtype))
+
+
+def _one(dtype: torch.dtype) -> int:
+    """The bits of 1."""
+    return int(torch.ones((), dtype=dtype).view(torch.int32 if dtype == torch.float32 else torch.int64))
 
 
 def roc_auc(mask: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:

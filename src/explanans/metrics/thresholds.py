@@ -11,7 +11,7 @@ from torch import Tensor
 
 from explanans.errors import InputError
 from explanans.metrics.base import ImageMean
-from explanans.metrics.overlap import Overlap, count_pixels, flatten
+from explanans.metrics.overlap import Overlap, blocks, count_pixels, flatten
 
 PAPER_THRESHOLDS = tuple(k / 10 for k in range(1, 10))
 """0.1 … 0.9: the thresholds over which the paper averages."""
@@ -46,29 +46,58 @@ def binarised_overlap(
     """
     mask, target, valid, broken = flatten(mask.detach(), target, valid)
     edges, positions = _bins(thresholds, mask)
-    # Void pixels are counted in a region of their own, which is cheaper than taking them out.
-    regions, region = (2, target) if valid is None else (3, target.to(torch.uint8).masked_fill_(~valid, 2))
-    width = 2 * len(edges)
-    # The number of bins is a power of two, so the product is exact and a bin holds exactly [k / bins, (k + 1) / bins).
-    # Fresh memory costs more than arithmetic here, hence one buffer of floats and one of integers.
-    buffer = mask * (len(edges) - 1)
-    key = buffer.to(torch.int32)
-    torch.index_select(edges, 0, key.flatten(), out=buffer.view(-1))
-    key.mul_(2).add_(mask >= buffer).add_(region, alpha=width)
-    key += torch.arange(len(mask), dtype=torch.int32, device=mask.device)[:, None] * (regions * width)
-    counts = torch.bincount(key.flatten(), minlength=len(mask) * regions * width).view(len(mask), regions, width)
-    reached = counts[:, :2].flip(2).cumsum(2).flip(2)[:, :, positions].to(mask.dtype)
+    if valid is not None:
+        target = target & valid
+    # Counted from the top: pixels at or above the threshold of a bin are those of that bin and of all behind it.
+    parts = [
+        _histograms(mask[rows], target[rows], None if valid is None else ~valid[rows], edges).flip(2).cumsum(2)
+        for rows in blocks(mask)
+    ]
+    counts = torch.cat(parts).to(mask.dtype)
+    reached = counts[:, :, len(edges) - positions]
     return Overlap(
         intersection=reached[:, 1],
         mask_area=reached.sum(1),
-        target_area=counts[:, 1].sum(1, keepdim=True).to(mask.dtype),
+        target_area=counts[:, 1, -1:],
         pixels=count_pixels(mask, valid)[:, None],
         broken=broken,
     )
 
 
+def _histograms(mask: Tensor, target: Tensor, void: Tensor | None, edges: Tensor) -> Tensor:
+    """How many background and object pixels (N, 2, K + 1) have each code.
+
+    The code of a pixel in bin k is k + 1 where it reaches the threshold of that bin or there is none, and k where it
+    does not. The bins of two thresholds differ, so the pixels that reach one are those of its code and all above.
+
+    Args:
+        mask: (N, P) in [0, 1].
+        target: (N, P) bool, false on void pixels.
+        void: (N, P) bool, pixels that do not count, or None.
+        edges: (K,) of :func:`_bins`.
+    """
+    regions, width = 2 if void is None else 3, len(edges) + 1
+    integer = torch.int32 if mask.dtype == torch.float32 else torch.int64
+    # The number of bins is a power of two, so the product is exact and a bin holds exactly [k / bins, (k + 1) / bins).
+    code = (mask * (len(edges) - 1)).to(integer)
+    # The sign bit of a difference, as 0 or −1, takes a third of the time of a comparison that makes a bool tensor.
+    reached = edges.index_select(0, code.flatten()).view_as(mask).sub_(mask).view(integer)
+    code.sub_(reached.bitwise_right_shift_(8 * mask.element_size() - 1))
+    code.add_(target.view(torch.uint8), alpha=width)
+    if void is not None:
+        # A region of their own for void pixels is cheaper than taking them out.
+        code.add_(void.view(torch.uint8), alpha=2 * width)
+    if len(mask) > 1:
+        code.add_(torch.arange(len(mask), dtype=integer, device=mask.device)[:, None] * (regions * width))
+    counts = torch.bincount(code.flatten(), minlength=len(mask) * regions * width)
+    return counts.view(len(mask), regions, width)[:, :2]
+
+
 def _bins(thresholds: Sequence[float], like: Tensor) -> tuple[Tensor, Tensor]:
-    """The threshold inside each bin (infinity where there is none), and where in a histogram each threshold starts."""
+    """Float before the threshold in each bin (K,), −infinity where there is none; and the code of each threshold (T,).
+
+    A value reaches its threshold where it lies above the float before it.
+    """
     values = torch.tensor([float(t) for t in thresholds], dtype=like.dtype)
     gaps = values.diff()
     usable = len(values) > 0 and bool((gaps > 0).all()) and bool(((values >= 0) & (values <= 1)).all())
@@ -81,9 +110,9 @@ def _bins(thresholds: Sequence[float], like: Tensor) -> tuple[Tensor, Tensor]:
             f"1/{MAX_BINS} apart."
         )
     bucket = (values * bins).long()
-    edges = torch.full((bins + 1,), math.inf, dtype=like.dtype)
-    edges[bucket] = values
-    return edges.to(like.device), (2 * bucket + 1).to(like.device)
+    edges = torch.full((bins + 1,), -math.inf, dtype=like.dtype)
+    edges[bucket] = values.nextafter(edges[:1])
+    return edges.to(like.device), (bucket + 1).to(like.device)
 
 
 def binarised_f1(
