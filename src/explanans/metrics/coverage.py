@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 from explanans.metrics.base import ImageMean
@@ -82,8 +83,7 @@ def _background(overlap: Overlap) -> Tensor:
 
 
 def _area(mask: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-    everything = mask.isfinite() if valid is None else valid
-    mask, _, valid, broken = flatten(mask, everything, valid)
+    mask, _, valid, broken = flatten(mask, torch.ones_like(mask, dtype=torch.bool), valid)
     pixels = count_pixels(mask, valid)
     mask = mask if valid is None else mask.masked_fill(~valid, 0)
     return (mask.sum(1) / pixels.clamp(min=1)).masked_fill(broken, 1), broken, pixels == 0
