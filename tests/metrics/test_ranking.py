@@ -143,6 +143,14 @@ def test_a_large_picture_is_counted_exactly(function) -> None:
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
+def test_float32_loses_no_digits_over_many_pixels(function) -> None:
+    generator = torch.Generator().manual_seed(0)
+    mask = torch.rand(3, 224, 224, generator=generator)
+    target = torch.rand(3, 224, 224, generator=generator) < 0.3
+    torch.testing.assert_close(function(mask, target), function(mask.double(), target).float(), atol=5e-7, rtol=0)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
 def test_bad_input(function) -> None:
     target = torch.ones(1, 2, 2, dtype=torch.bool)
     with pytest.raises(InputError, match="normalise"):

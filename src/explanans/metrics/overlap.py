@@ -85,7 +85,8 @@ def _sums(mask: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Σ m·g, Σ m, Σ g."""
     # Converted once, since arithmetic that mixes bool and float converts again at every step; bytes convert faster.
     inside = target.view(torch.uint8).to(mask.dtype)
-    return (mask * inside).sum(1), mask.sum(1), inside.sum(1)
+    target_area = inside.sum(1)
+    return inside.mul_(mask).sum(1), mask.sum(1), target_area
 
 
 def blocks(mask: Tensor) -> list[slice]:

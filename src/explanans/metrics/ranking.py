@@ -51,13 +51,19 @@ class Ranking:
 
     def average_precision(self) -> Tensor:
         """As :func:`average_precision`."""
-        counts, places, positives = self._object_groups()
-        before = positives.roll(1)
-        before[(counts.cumsum(0) - counts)[counts > 0]] = 0
-        parts = (positives - before).to(self.dtype) * positives.to(self.dtype) / places.to(self.dtype)
-        # A running sum of fifty thousand small numbers loses four digits; adding by segments does not.
-        values = torch.segment_reduce(parts, "sum", lengths=counts, unsafe=True)
-        return (values / self.target_area.clamp(min=1).to(self.dtype)).masked_fill(self.broken, 0)
+        # The object pixels of a group are its last, so it ends where one of them is followed by another key.
+        last = (self.keys & 1).bool()
+        last[:, :-1] &= self.keys[:, 1:] != self.keys[:, :-1]
+        index = _true_positions(last)
+        image, place = index // last.shape[1], index % last.shape[1] + 1
+        positives = self.positives.flatten()[index]
+        gained = positives.diff(prepend=positives.new_zeros(1))
+        # An image's first group has nothing before it; its object pixels are all gained.
+        gained = torch.where(image.diff(prepend=image.new_full((1,), -1)) != 0, positives, gained)
+        parts = gained.to(self.dtype) * positives.to(self.dtype) / place.to(self.dtype)
+        # In rows of their own: a sum over a row is exact to the last digits, a running one over as many numbers is not.
+        rows = parts.new_zeros(last.numel()).index_copy_(0, index, parts).view_as(last)
+        return (rows.sum(1) / self.target_area.clamp(min=1).to(self.dtype)).masked_fill(self.broken, 0)
 
     def empty(self) -> Tensor:
         """(N,), true where there is no object or no background, so that there is nothing to rank."""
@@ -78,15 +84,6 @@ class Ranking:
         middle = torch.searchsorted(self.keys, groups, right=True)
         end = torch.searchsorted(self.keys, groups | 1, right=True)
         return ((middle - start) * (end - middle)).sum(1)
-
-    def _object_groups(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Groups with object pixels in them: how many a mask has (N,); their last places, object pixels up to there."""
-        # The object pixels of a group are its last, so it ends where one of them is followed by another key.
-        last = (self.keys & 1).bool()
-        last[:, :-1] &= self.keys[:, 1:] != self.keys[:, :-1]
-        index = _true_positions(last)
-        counts = torch.bincount(index // last.shape[1], minlength=len(last))
-        return counts, index % last.shape[1] + 1, self.positives.flatten()[index]
 
 
 def ranking(mask: Tensor, target: Tensor, valid: Tensor | None = None) -> Ranking:

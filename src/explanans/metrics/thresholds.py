@@ -83,7 +83,7 @@ def _histograms(mask: Tensor, target: Tensor, void: Tensor | None, edges: Tensor
     # The sign bit of a difference, as 0 or −1, takes a third of the time of a comparison that makes a bool tensor.
     reached = edges.index_select(0, code.flatten()).view_as(mask).sub_(mask).view(integer)
     code.sub_(reached.bitwise_right_shift_(8 * mask.element_size() - 1))
-    code.add_(target.view(torch.uint8), alpha=width)
+    code.add_(target.view(torch.uint8).to(integer), alpha=width)
     if void is not None:
         # A region of their own for void pixels is cheaper than taking them out.
         code.add_(void.view(torch.uint8), alpha=2 * width)
