@@ -5,98 +5,133 @@ import torch
 from torch import Tensor
 
 from explanans.errors import InputError
-from explanans.metrics import ClassSpecificity, class_specificity, specificity_gap, specificity_matrix
+from explanans.metrics import (
+    PAPER_THRESHOLDS,
+    ClassSpecificity,
+    class_specificity,
+    specificity_gap,
+    specificity_matrix,
+)
 
-THRESHOLDS = tuple(k / 10 for k in range(1, 10))
+
+def planted() -> tuple[Tensor, Tensor, Tensor]:
+    """White images, masks of two classes that are each its own half, and a black background."""
+    images, masks = torch.ones(2, 3, 4, 4), torch.zeros(2, 2, 4, 4)
+    masks[:, 0, :, :2], masks[:, 1, :, 2:] = 1, 1
+    return images, masks, torch.zeros_like(images)
 
 
-def halves(images: Tensor) -> Tensor:
-    """Softmax of ten times the means of the left third, the middle and the right third."""
-    return torch.stack([part.mean((1, 2, 3)) * 10 for part in images.split(2, dim=3)], 1).softmax(1)
+def naive(classify, images: Tensor, masks: Tensor, background: Tensor, thresholds: tuple[float, ...]) -> Tensor:
+    count, classes = masks.shape[:2]
+    values = torch.zeros(count, classes, classes)
+    for n in range(count):
+        for c in range(classes):
+            for t in thresholds:
+                kept = torch.where(masks[n, c] >= t, images[n], background[n])
+                values[n, c] += classify(kept[None])[0] / len(thresholds)
+    return values
 
 
-def test_equals_the_definition_in_a_naive_loop() -> None:
+def test_hand_worked_values(halves) -> None:
+    images, masks, background = planted()
+    values = class_specificity(halves, images, masks, background)
+    assert torch.equal(values, torch.eye(2).expand(2, 2, 2))
+    masks[1, 0] = 0.5  # everything up to 0.5, nothing above: five of nine thresholds
+    values = class_specificity(halves, images, masks, background)
+    torch.testing.assert_close(values[1], torch.tensor([[5 / 9, 5 / 9], [0, 1]]))
+    # Image 0 has class 0, image 1 has both: rows are image classes, columns mask classes.
+    matrix = specificity_matrix(values, torch.tensor([[1, 0], [1, 1]]))
+    torch.testing.assert_close(matrix, torch.tensor([[(1 + 5 / 9) / 2, 0], [5 / 9, 1]]))
+    assert specificity_gap(matrix).item() == pytest.approx(((1 + 5 / 9) / 2 + 1) / 2 - (5 / 9) / 2)
+
+
+@pytest.mark.parametrize("thresholds", [PAPER_THRESHOLDS, (0.5,), (0.0, 1.0)])
+def test_agrees_with_a_loop(halves, thresholds: tuple[float, ...]) -> None:
     generator = torch.Generator().manual_seed(0)
-    images = torch.rand(2, 3, 4, 6, generator=generator)
-    masks = torch.rand(2, 3, 4, 6, generator=generator)
-    background = torch.zeros_like(images)
-    got = class_specificity(halves, images, masks, background, batch_size=7)
-    for n in range(2):
-        for c in range(3):
-            seen = [halves(images[n : n + 1] * (masks[n, c] >= torch.tensor(t)))[0] for t in THRESHOLDS]
-            torch.testing.assert_close(got[n, c], torch.stack(seen).mean(0))
+    images, background = torch.rand(2, 3, 3, 5, 6, generator=generator)
+    masks = torch.rand(3, 2, 5, 6, generator=generator)
+    masks[0, 0] = torch.tensor(PAPER_THRESHOLDS)[torch.randint(9, (5, 6), generator=generator)]
+    for batch_size in (1, 4, 64):
+        values = class_specificity(halves, images, masks, background, thresholds, batch_size)
+        torch.testing.assert_close(values, naive(halves, images, masks, background, thresholds))
 
 
-def test_perfect_masks_have_the_diagonal() -> None:
-    images = torch.ones(1, 3, 4, 6)
-    masks = torch.zeros(1, 3, 4, 6)
-    for c in range(3):
-        masks[0, c, :, 2 * c : 2 * c + 2] = 1
-    values = class_specificity(halves, images, masks, torch.zeros_like(images))
-    matrix = specificity_matrix(values, torch.ones(1, 3))
-    assert matrix.diagonal().min() > 0.99
-    assert specificity_gap(matrix).item() > 0.98
+@pytest.mark.parametrize("batch_size", [1, 3, 64])
+def test_equal_masks_of_an_image_are_classified_once(halves, batch_size: int) -> None:
+    images, masks, background = planted()
+    class_specificity(halves, images, masks, background, batch_size=batch_size)
+    assert sum(halves.batches) == 4  # of 2 · 2 · 9: one for each image and class
+    assert max(halves.batches) <= batch_size
+    halves.batches.clear()
+    masks[:, :, 1:] = 0
+    masks[1] = 0.35
+    class_specificity(halves, images, masks, background, batch_size=batch_size)
+    # Image 0: two masks. Image 1: both classes share the full one (three thresholds) and the empty one.
+    assert sum(halves.batches) == 2 + 2
+    halves.batches.clear()
+    class_specificity(halves, images, torch.zeros(2, 2, 4, 4), background, batch_size=batch_size)
+    assert sum(halves.batches) == 2  # an image's empty masks are one, those of two images are not
 
 
-def test_rows_are_classes_of_images_and_columns_those_of_masks() -> None:
-    # One image of class 0; through the mask of class 1 the classifier sees class 0 at 0.7.
-    values = torch.tensor([[[0.9, 0.1], [0.7, 0.3]], [[0.2, 0.8], [0.4, 0.6]]])
-    labels = torch.tensor([[1, 0], [0, 1]])
-    matrix = specificity_matrix(values, labels)
-    torch.testing.assert_close(matrix, torch.tensor([[0.9, 0.7], [0.8, 0.6]]))
-    torch.testing.assert_close(specificity_gap(matrix), torch.tensor(0.0))
+def test_constant_masks_do_not_separate(halves) -> None:
+    images, masks, background = planted()
+    for value in (0.0, 0.5, 1.0):
+        values = class_specificity(halves, images, torch.full_like(masks, value), background)
+        assert specificity_gap(specificity_matrix(values, torch.ones(2, 2))).item() == 0
 
 
-def test_an_image_with_several_labels_counts_for_each_and_a_class_without_images_is_nan() -> None:
-    values = torch.tensor([[[0.6, 0.3, 0.1], [0.2, 0.7, 0.1], [0.3, 0.3, 0.4]]])
-    matrix = specificity_matrix(values, torch.tensor([[1, 1, 0]]))
-    torch.testing.assert_close(matrix[:2], torch.tensor([[0.6, 0.2, 0.3], [0.3, 0.7, 0.3]]))
-    assert matrix[2].isnan().all()
-    torch.testing.assert_close(specificity_gap(matrix), torch.tensor(0.65 - 0.275))
-
-
-def test_equal_masks_of_an_image_are_classified_once_and_no_call_is_too_large() -> None:
-    seen: list[int] = []
-
-    def classify(images: Tensor) -> Tensor:
-        seen.append(len(images))
-        return halves(images)
-
-    images = torch.rand(2, 3, 4, 6, generator=torch.Generator().manual_seed(0))
-    masks = torch.zeros(2, 3, 4, 6)
-    masks[0, 0, :, :3] = 0.55
-    class_specificity(classify, images, masks, torch.zeros_like(images), batch_size=2)
-    # Empty for each image, and one more that is the same at five thresholds.
-    assert sum(seen) == 3
-    assert max(seen) <= 2
-
-
-def test_nan_is_the_worst_for_its_class_alone() -> None:
-    images, masks = torch.ones(1, 3, 4, 6), torch.ones(1, 3, 4, 6)
+def test_nan_is_the_worst_score_and_is_counted(halves) -> None:
+    images, masks, background = planted()
     masks[0, 1, 0, 0] = torch.nan
-    values = class_specificity(halves, images, masks, torch.zeros_like(images))
-    assert values[0, 1].tolist() == [1, 0, 1]
-    torch.testing.assert_close(values[0, 0], torch.full((3,), 1 / 3))
+    values = class_specificity(halves, images, masks, background)
+    assert values[0].tolist() == [[1, 0], [1, 0]]
+    assert torch.equal(values[1], torch.eye(2))
+    state = ClassSpecificity(2)
+    state.update(halves, images, masks, background, torch.ones(2, 2))
+    assert state.nan_count == 1
+    assert state.higher_is_better is True
+    assert state.matrix().tolist() == [[1, 0.5], [0, 0.5]]
+    images[1, 0, 0, 0] = torch.nan  # the classifier then answers NaN to what class 0's mask keeps
+    values = class_specificity(halves, images, masks, background)
+    assert values[1].tolist() == [[0, 1], [0, 1]]
 
 
-def test_parts_that_are_merged_equal_the_whole() -> None:
-    generator = torch.Generator().manual_seed(1)
-    images, masks = torch.rand(4, 3, 4, 6, generator=generator), torch.rand(4, 3, 4, 6, generator=generator)
-    labels = torch.tensor([[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0]])
-    background = torch.zeros_like(images)
-    whole, first, second = (ClassSpecificity(3) for _ in range(3))
+def test_classes_without_images_are_left_out() -> None:
+    values = torch.tensor([[[0.75, 0.25], [0.25, 0.5]]])
+    matrix = specificity_matrix(values, torch.tensor([[1, 0]]))
+    assert matrix[0].tolist() == [0.75, 0.25]
+    assert matrix[1].isnan().all()
+    assert specificity_gap(matrix).item() == 0.5
+
+
+def test_states_of_two_processes_sum_to_one(halves) -> None:
+    images, masks, background = planted()
+    masks[0] *= 0.4
+    labels = torch.tensor([[1, 0], [1, 1]])
+    whole, first, second = (ClassSpecificity(2, batch_size=3) for _ in range(3))
     whole.update(halves, images, masks, background, labels)
-    first.update(halves, images[:1], masks[:1], background[:1], labels[:1])
-    second.update(halves, images[1:], masks[1:], background[1:], labels[1:])
+    for state, rows in ((first, slice(0, 1)), (second, slice(1, 2))):
+        state.update(halves, images[rows], masks[rows], background[rows], labels[rows])
     first.merge_state(second)
+    torch.testing.assert_close(first.matrix(), whole.matrix())
     torch.testing.assert_close(first.compute(), whole.compute())
     values = class_specificity(halves, images, masks, background)
     torch.testing.assert_close(whole.matrix(), specificity_matrix(values, labels))
 
 
-def test_bad_input_is_named() -> None:
-    images = torch.ones(1, 3, 4, 6)
-    with pytest.raises(InputError, match=r"masks have values outside \[0, 1\]"):
-        class_specificity(halves, images, torch.full((1, 3, 4, 6), 2.0), images)
-    with pytest.raises(InputError, match="classify knows 3 classes, masks have 2"):
-        class_specificity(halves, images, torch.ones(1, 2, 4, 6), images)
+def test_bad_input(halves) -> None:
+    images, masks, background = planted()
+    with pytest.raises(InputError, match="masks have values"):
+        class_specificity(halves, images, masks * 2, background)
+    with pytest.raises(InputError, match="ascending"):
+        class_specificity(halves, images, masks, background, (0.5, 0.5))
+    with pytest.raises(InputError, match="knows 2 classes, masks have 3"):
+        class_specificity(halves, images, torch.rand(2, 3, 4, 4), background)
+    with pytest.raises(InputError, match="masks has shape"):
+        class_specificity(halves, images, masks[:, :, :2], background)
+    with pytest.raises(InputError, match="masks are"):
+        class_specificity(halves, images, masks[:, 0], background)
+    with pytest.raises(InputError, match="at least two classes"):
+        specificity_gap(torch.ones(1, 1))
+    with pytest.raises(InputError, match="give"):
+        specificity_matrix(torch.rand(2, 3, 3), torch.ones(2, 2))

@@ -61,6 +61,42 @@ def test_agrees_with_a_loop_over_images_and_thresholds(thresholds: tuple[float, 
     np.testing.assert_allclose(binarised_iou(mask, target, thresholds).numpy(), iou, rtol=1e-6)
 
 
+@pytest.mark.parametrize("threshold", [0.0, 0.25, 0.5, 1.0])
+def test_agrees_with_torchmetrics(threshold: float) -> None:
+    functional = pytest.importorskip("torchmetrics.functional.classification")
+    mask, target, valid = example()
+    f1, iou = (function(mask, target, [threshold], valid) for function in (binarised_f1, binarised_iou))
+    for i in range(len(mask)):
+        m, g = (mask[i][valid[i]] >= threshold).int(), target[i][valid[i]].int()
+        torch.testing.assert_close(f1[i, 0], functional.binary_f1_score(m, g))
+        torch.testing.assert_close(iou[i, 0], functional.binary_jaccard_index(m, g))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_floats_around_a_threshold_fall_on_their_sides(dtype: torch.dtype) -> None:
+    thresholds = torch.tensor((0.0, *FINE_THRESHOLDS, 1.0), dtype=dtype)
+    above = thresholds.nextafter(torch.full_like(thresholds, 2)).clamp(max=1)
+    below = thresholds.nextafter(torch.full_like(thresholds, -2)).clamp(min=0)
+    for values in (thresholds, above, below):
+        reached = binarised_overlap(values.view(1, 1, -1), torch.ones(1, 1, 101).bool(), thresholds.tolist())
+        expected = (values[:, None] >= thresholds).sum(0).to(dtype)
+        torch.testing.assert_close(reached.mask_area[0], expected, rtol=0, atol=0)
+
+
+def test_more_pixels_than_are_counted_at_once() -> None:
+    generator = torch.Generator().manual_seed(0)
+    mask = torch.rand(7, 300, 301, generator=generator)
+    target, valid = mask > 0.4 + 0.3 * torch.rand(7, 300, 301, generator=generator), mask < 0.9
+    mask = mask.roll(1, 2)
+    for keep in (None, valid):
+        whole = binarised_iou(mask, target, FINE_THRESHOLDS, keep), soft_iou(mask, target, keep)
+        for i in range(7):
+            rows = slice(i, i + 1)
+            one = None if keep is None else keep[rows]
+            torch.testing.assert_close(binarised_iou(mask[rows], target[rows], FINE_THRESHOLDS, one), whole[0][rows])
+            torch.testing.assert_close(soft_iou(mask[rows], target[rows], one), whole[1][rows])
+
+
 def test_hand_worked_values() -> None:
     mask = torch.tensor([[[0.9, 0.6], [0.6, 0.1]]])
     target = torch.tensor([[[1, 1], [0, 0]]], dtype=torch.uint8)
@@ -127,7 +163,7 @@ def test_best_threshold_is_that_of_the_mean_not_of_each_image() -> None:
 
 
 @pytest.mark.parametrize(
-    "thresholds", [(), (0.5, 0.4), (0.5, 0.5), (-0.1, 0.5), (0.5, 1.1), (0.5, float("nan")), (0.5, 0.5 + 1e-9)]
+    "thresholds", [(), (0.5, 0.4), (0.5, 0.5), (-0.1, 0.5), (0.5, 1.1), (0.5, float("nan")), (0.5, 0.5 + 1e-6)]
 )
 def test_unusable_thresholds(thresholds: tuple[float, ...]) -> None:
     with pytest.raises(InputError, match="ascending"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 from explanans.metrics.base import ImageMean
@@ -25,7 +26,7 @@ def object_coverage(mask: Tensor, target: Tensor, valid: Tensor | None = None) -
     >>> object_coverage(torch.tensor([[[1.0, 0.5, 0.2]]]), torch.tensor([[[True, True, False]]]))
     tensor([0.7500])
     """
-    return soft_overlap(mask, target, valid).object_coverage()
+    return _object(soft_overlap(mask, target, valid))
 
 
 def background_coverage(mask: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:
@@ -41,7 +42,7 @@ def background_coverage(mask: Tensor, target: Tensor, valid: Tensor | None = Non
     >>> background_coverage(torch.tensor([[[1.0, 0.5, 0.2]]]), torch.tensor([[[True, True, False]]]))
     tensor([0.2000])
     """
-    return soft_overlap(mask, target, valid).background_coverage()
+    return _background(soft_overlap(mask, target, valid))
 
 
 def mask_area(mask: Tensor, valid: Tensor | None = None) -> Tensor:
@@ -67,12 +68,29 @@ def mask_area(mask: Tensor, valid: Tensor | None = None) -> Tensor:
     return _area(mask, valid)[0]
 
 
+def _object(overlap: Overlap) -> Tensor:
+    nothing = overlap.target_area == 0
+    share = overlap.intersection / overlap.target_area.masked_fill(nothing, 1)
+    return share.masked_fill(nothing, 1).masked_fill(overlap.broken, 0)
+
+
+def _background(overlap: Overlap) -> Tensor:
+    size = overlap.pixels - overlap.target_area
+    nothing = size == 0
+    # A difference of two sums that are equal but for rounding must not come out below 0.
+    covered = (overlap.mask_area - overlap.intersection).clamp(min=0)
+    return (covered / size.masked_fill(nothing, 1)).masked_fill(nothing, 0).masked_fill(overlap.broken, 1)
+
+
 def _area(mask: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-    everything = mask.isfinite() if valid is None else valid
-    mask, _, valid, broken = flatten(mask, everything, valid)
+    mask, _, valid, broken = flatten(mask, torch.ones_like(mask, dtype=torch.bool), valid)
     pixels = count_pixels(mask, valid)
     mask = mask if valid is None else mask.masked_fill(~valid, 0)
     return (mask.sum(1) / pixels.clamp(min=1)).masked_fill(broken, 1), broken, pixels == 0
+
+
+def _no_background(overlap: Overlap) -> Tensor:
+    return overlap.pixels == overlap.target_area
 
 
 class _CoverageMetric(ImageMean):
@@ -90,16 +108,16 @@ class ObjectCoverage(_CoverageMetric):
     """Mean over images of :func:`object_coverage`; higher is better."""
 
     higher_is_better = True
-    score = Overlap.object_coverage
-    nothing = Overlap.no_object
+    score = _object
+    nothing = Overlap.empty
 
 
 class BackgroundCoverage(_CoverageMetric):
     """Mean over images of :func:`background_coverage`; lower is better."""
 
     higher_is_better = False
-    score = Overlap.background_coverage
-    nothing = Overlap.no_background
+    score = _background
+    nothing = _no_background
 
 
 class MaskArea(ImageMean):

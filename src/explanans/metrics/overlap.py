@@ -9,6 +9,9 @@ from torch import Tensor
 
 from explanans.errors import InputError
 
+CACHED = 1 << 18
+"""Pixels of which the few tensors that a score needs fit into a processor's cache."""
+
 
 @dataclass(frozen=True)
 class Overlap:
@@ -22,7 +25,7 @@ class Overlap:
         mask_area: Σ m, same shape.
         target_area: Σ g, of shape (N,) or (N, 1).
         pixels: how many pixels count, of shape (N,) or (N, 1).
-        broken: (N,), true where the mask holds a NaN anywhere; these images get the worst value.
+        broken: (N,), true where the mask holds a NaN anywhere; these images score 0, the worst value.
     """
 
     intersection: Tensor
@@ -45,35 +48,18 @@ class Overlap:
         union = self.mask_area + self.target_area - self.intersection
         return self._score(self._ratio(self.intersection, union))
 
-    def object_coverage(self) -> Tensor:
-        """Σ m·g / Σ g, the share of the object that the mask covers; 1 where there is no object."""
-        return self._score(self._ratio(self.intersection, self.target_area))
-
-    def background_coverage(self) -> Tensor:
-        """Σ m·(1 − g) / Σ (1 − g), the share of the background that it covers; 0 where there is no background.
-
-        Here lower is better, so a mask with a NaN has 1.
-        """
-        # Two sums that are equal but for rounding must not differ by less than nothing.
-        covered = (self.mask_area - self.intersection).clamp(min=0)
-        return self._score(covered / (self.pixels - self.target_area).clamp(min=1), worst=1)
-
-    def no_object(self) -> Tensor:
+    def empty(self) -> Tensor:
         """(N,), true where no pixel of the object counts, so that only an empty mask is right."""
         return self.target_area.flatten() == 0
-
-    def no_background(self) -> Tensor:
-        """(N,), true where every pixel that counts belongs to the object."""
-        return (self.pixels == self.target_area).flatten()
 
     @staticmethod
     def _ratio(part: Tensor, whole: Tensor) -> Tensor:
         empty = whole == 0
         return torch.where(empty, 1.0, part / whole.masked_fill(empty, 1))
 
-    def _score(self, values: Tensor, worst: float = 0) -> Tensor:
+    def _score(self, values: Tensor) -> Tensor:
         broken = self.broken if values.ndim == 1 else self.broken[:, None]
-        return values.masked_fill(broken, worst)
+        return values.masked_fill(broken, 0)
 
 
 def soft_overlap(mask: Tensor, target: Tensor, valid: Tensor | None = None) -> Overlap:
@@ -90,15 +76,26 @@ def soft_overlap(mask: Tensor, target: Tensor, valid: Tensor | None = None) -> O
     mask, target, valid, broken = flatten(mask, target, valid)
     if valid is not None:
         mask, target = mask.masked_fill(~valid, 0), target & valid
-    # Converted once: arithmetic that mixes bool and float converts again at every step.
-    inside = target.to(mask.dtype)
-    return Overlap(
-        intersection=(mask * inside).sum(1),
-        mask_area=mask.sum(1),
-        target_area=inside.sum(1),
-        pixels=count_pixels(mask, valid),
-        broken=broken,
-    )
+    sums = [_sums(mask[rows], target[rows]) for rows in blocks(mask)]
+    intersection, mask_area, target_area = (torch.cat(parts) for parts in zip(*sums, strict=True))
+    return Overlap(intersection, mask_area, target_area, count_pixels(mask, valid), broken)
+
+
+def _sums(mask: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Σ m·g, Σ m, Σ g."""
+    # Converted once, since arithmetic that mixes bool and float converts again at every step; bytes convert faster.
+    inside = target.view(torch.uint8).to(mask.dtype)
+    target_area = inside.sum(1)
+    return inside.mul_(mask).sum(1), mask.sum(1), target_area
+
+
+def blocks(mask: Tensor) -> list[slice]:
+    """Rows of (N, P) that are worth computing at once: on a processor what stays in its cache, else all; at least one.
+
+    A step over values in the cache takes a third of the time of one over fresh memory.
+    """
+    rows = max(1, CACHED // mask.shape[1]) if mask.device.type == "cpu" else max(1, len(mask))
+    return [slice(start, start + rows) for start in range(0, max(1, len(mask)), rows)]
 
 
 def count_pixels(mask: Tensor, valid: Tensor | None) -> Tensor:

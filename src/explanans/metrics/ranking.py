@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from explanans.metrics.base import ImageMean
-from explanans.metrics.overlap import Overlap, flatten
-from explanans.metrics.sorting import sort_rows, true_positions
+from explanans.metrics.overlap import flatten
 
 CHANCE = 0.5
 
@@ -37,20 +37,6 @@ class Ranking:
     broken: Tensor
     dtype: torch.dtype
 
-    def overlap(self, thresholds: Tensor) -> Overlap:
-        """Overlap of the binary masks m ≥ t with the object for thresholds (T,) in [0, 1]: sums of shape (N, T)."""
-        limits = (_below_one(thresholds.to(self.keys.device, self.dtype)) * 2 + 1).expand(len(self.keys), -1)
-        # A mask of no pixel is a column of its own, at the front.
-        reached = torch.searchsorted(self.keys, limits.contiguous(), right=True)
-        inside = self.positives.gather(1, (reached - 1).clamp(min=0)).masked_fill(reached == 0, 0)
-        return Overlap(
-            intersection=inside.to(self.dtype),
-            mask_area=reached.to(self.dtype),
-            target_area=self.target_area[:, None].to(self.dtype),
-            pixels=self.pixels[:, None].to(self.dtype),
-            broken=self.broken,
-        )
-
     def roc_auc(self) -> Tensor:
         """As :func:`roc_auc`."""
         objects, background = self.target_area, self.pixels - self.target_area
@@ -68,16 +54,16 @@ class Ranking:
         # The object pixels of a group are its last, so it ends where one of them is followed by another key.
         last = (self.keys & 1).bool()
         last[:, :-1] &= self.keys[:, 1:] != self.keys[:, :-1]
-        index = true_positions(last)
+        index = _true_positions(last)
         image, place = index // last.shape[1], index % last.shape[1] + 1
-        reached = self.positives.flatten()[index]
-        before = reached.roll(1)
-        before[1:].masked_fill_(image[1:] != image[:-1], 0)
-        before[:1] = 0
-        parts = (reached - before).to(self.dtype) * reached.to(self.dtype) / place.to(self.dtype)
-        # Summed where they lie: a sum along a row loses no digits, a running sum of fifty thousand numbers does.
-        values = parts.new_zeros(last.numel()).index_copy_(0, index, parts).view_as(last).sum(1)
-        return (values / self.target_area.clamp(min=1).to(self.dtype)).masked_fill(self.broken, 0)
+        positives = self.positives.flatten()[index]
+        gained = positives.diff(prepend=positives.new_zeros(1))
+        # An image's first group has nothing before it; its object pixels are all gained.
+        gained = torch.where(image.diff(prepend=image.new_full((1,), -1)) != 0, positives, gained)
+        parts = gained.to(self.dtype) * positives.to(self.dtype) / place.to(self.dtype)
+        # In rows of their own: a sum over a row is exact to the last digits, a running one over as many numbers is not.
+        rows = parts.new_zeros(last.numel()).index_copy_(0, index, parts).view_as(last)
+        return (rows.sum(1) / self.target_area.clamp(min=1).to(self.dtype)).masked_fill(self.broken, 0)
 
     def empty(self) -> Tensor:
         """(N,), true where there is no object or no background, so that there is nothing to rank."""
@@ -88,7 +74,7 @@ class Ranking:
         # Keys of such a group differ in the lowest bit alone, and stand next to each other where background ends.
         mixed = torch.zeros_like(self.keys, dtype=torch.bool)
         torch.eq(self.keys[:, 1:] ^ self.keys[:, :-1], 1, out=mixed[:, :-1])
-        index = true_positions(mixed)
+        index = _true_positions(mixed)
         image = index // mixed.shape[1]
         counts = torch.bincount(image, minlength=len(mixed))
         column = torch.arange(len(index), device=index.device) - (counts.cumsum(0) - counts)[image]
@@ -101,7 +87,7 @@ class Ranking:
 
 
 def ranking(mask: Tensor, target: Tensor, valid: Tensor | None = None) -> Ranking:
-    """Sort each mask's pixels once; ROC-AUC, average precision and the overlap at any threshold follow from it.
+    """Sort each mask's pixels once; ROC-AUC and average precision follow from it.
 
     A float in [0, 1], read as an integer, keeps its order and leaves two bits free. The lowest holds the target, so
     that sorting plain integers sorts the pixels and carries along what they are; no index is needed. Arguments and
@@ -113,9 +99,25 @@ def ranking(mask: Tensor, target: Tensor, valid: Tensor | None = None) -> Rankin
     if valid is not None:
         keys.masked_fill_(~valid, 2 * (_one(mask.dtype) + 1))
         pixels = valid.sum(1)
-    keys = sort_rows(keys)
+    keys = _sort_rows(keys)
     positives = (keys & 1).cumsum(1, dtype=torch.int32)
     return Ranking(keys, positives, positives[:, -1].long(), pixels, broken, mask.dtype)
+
+
+def _sort_rows(keys: Tensor) -> Tensor:
+    """Each row of integers (N, P) in ascending order; ``keys`` may be overwritten."""
+    if keys.device.type == "cpu":
+        # A vectorised sort of plain integers; torch also makes the indices, which takes ten times as long.
+        keys.numpy().sort(axis=1)
+        return keys
+    return keys.sort(dim=1).values
+
+
+def _true_positions(marked: Tensor) -> Tensor:
+    """Where a bool tensor, flattened, is true: ascending indices."""
+    if marked.device.type == "cpu":
+        return torch.from_numpy(np.flatnonzero(marked.numpy()))
+    return marked.flatten().nonzero()[:, 0]
 
 
 def _below_one(values: Tensor) -> Tensor:

@@ -68,7 +68,7 @@ class _SoftMetric(ImageMean):
 
     def update(self, mask: Tensor, target: Tensor, valid: Tensor | None = None) -> None:
         overlap = soft_overlap(mask, target, valid)
-        self.accumulate(type(self).score(overlap), overlap.broken, overlap.no_object())
+        self.accumulate(type(self).score(overlap), overlap.broken, overlap.empty())
 
 
 class SoftAccuracy(_SoftMetric):

@@ -22,9 +22,10 @@ def map_similarity(first: Tensor, second: Tensor) -> dict[str, Tensor]:
 
     Adebayo et al., "Sanity Checks for Saliency Maps" (NeurIPS 2018): a map that stays as it is when the classifier's
     weights are randomised does not explain the classifier, so here lower is better. Spearman's is Pearson's correlation
-    of the pixels' ranks, tied pixels sharing the mean of theirs; SSIM (Wang et al. 2004, Gaussian window, sigma 1.5)
-    compares the maps after min–max normalisation of each. A constant map has no ranks: it correlates 1 with a constant
-    map and 0 with any other. Where either map holds a NaN or infinity both values are 1, the worst.
+    of the pixels' ranks, tied pixels sharing the mean of theirs; SSIM (Wang et al. 2004, Gaussian window, sigma 1.5,
+    over the mirrored border) compares the maps after min–max normalisation of each. A constant map has no ranks: it
+    correlates 1 with a constant map and 0 with any other. Where either map holds a NaN or infinity both values are 1,
+    the worst.
 
     Args:
         first, second: (N, H, W) or (N, 1, H, W), floating point of any range, H and W at least 11.

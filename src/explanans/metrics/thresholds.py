@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
@@ -10,8 +11,7 @@ from torch import Tensor
 
 from explanans.errors import InputError
 from explanans.metrics.base import ImageMean
-from explanans.metrics.overlap import Overlap
-from explanans.metrics.ranking import ranking
+from explanans.metrics.overlap import Overlap, blocks, count_pixels, flatten
 
 PAPER_THRESHOLDS = tuple(k / 10 for k in range(1, 10))
 """0.1 … 0.9: the thresholds over which the paper averages."""
@@ -19,14 +19,18 @@ PAPER_THRESHOLDS = tuple(k / 10 for k in range(1, 10))
 FINE_THRESHOLDS = tuple(k / 100 for k in range(1, 100))
 """0.01 … 0.99: the grid on which the best threshold is looked for."""
 
+MAX_BINS = 1 << 16
+
 
 def binarised_overlap(
     mask: Tensor, target: Tensor, thresholds: Sequence[float] = PAPER_THRESHOLDS, valid: Tensor | None = None
 ) -> Overlap:
     """Overlap of the binary masks m ≥ t with the object, for every threshold t at once.
 
-    Each image's pixels are sorted once, after which the areas above a threshold are two look-ups: the time hardly
-    depends on the number of thresholds, and what is counted is exactly what ``mask >= t`` counts in the mask's dtype.
+    Each image gets one histogram of its mask inside and one outside the object; the areas above all thresholds are
+    sums over the tail of a histogram. This costs O(N·H·W + N·K) time whatever the number of thresholds, K being the
+    number of bins (at least 256, enough that no two thresholds share a bin), and counts exactly what ``mask >= t``
+    counts in the mask's dtype.
 
     Args:
         mask: (N, H, W) or (N, 1, H, W), floating point in [0, 1].
@@ -40,10 +44,75 @@ def binarised_overlap(
     Raises:
         InputError: as :func:`explanans.metrics.soft_accuracy`, or unusable thresholds.
     """
-    values = torch.tensor([float(t) for t in thresholds], dtype=torch.promote_types(mask.dtype, torch.float32))
-    if not len(values) or not (values.diff() > 0).all() or not ((values >= 0) & (values <= 1)).all():
-        raise InputError(f"thresholds={list(thresholds)[:10]!r}; give strictly ascending numbers in [0, 1].")
-    return ranking(mask, target, valid).overlap(values)
+    mask, target, valid, broken = flatten(mask.detach(), target, valid)
+    edges, positions = _bins(thresholds, mask)
+    if valid is not None:
+        target = target & valid
+    # Counted from the top: pixels at or above the threshold of a bin are those of that bin and of all behind it.
+    parts = [
+        _histograms(mask[rows], target[rows], None if valid is None else ~valid[rows], edges).flip(2).cumsum(2)
+        for rows in blocks(mask)
+    ]
+    counts = torch.cat(parts).to(mask.dtype)
+    reached = counts[:, :, len(edges) - positions]
+    return Overlap(
+        intersection=reached[:, 1],
+        mask_area=reached.sum(1),
+        target_area=counts[:, 1, -1:],
+        pixels=count_pixels(mask, valid)[:, None],
+        broken=broken,
+    )
+
+
+def _histograms(mask: Tensor, target: Tensor, void: Tensor | None, edges: Tensor) -> Tensor:
+    """How many background and object pixels (N, 2, K + 1) have each code.
+
+    The code of a pixel in bin k is k + 1 where it reaches the threshold of that bin or there is none, and k where it
+    does not. The bins of two thresholds differ, so the pixels that reach one are those of its code and all above.
+
+    Args:
+        mask: (N, P) in [0, 1].
+        target: (N, P) bool, false on void pixels.
+        void: (N, P) bool, pixels that do not count, or None.
+        edges: (K,) of :func:`_bins`.
+    """
+    regions, width = 2 if void is None else 3, len(edges) + 1
+    integer = torch.int32 if mask.dtype == torch.float32 else torch.int64
+    # The number of bins is a power of two, so the product is exact and a bin holds exactly [k / bins, (k + 1) / bins).
+    code = (mask * (len(edges) - 1)).to(integer)
+    # The sign bit of a difference, as 0 or −1, takes a third of the time of a comparison that makes a bool tensor.
+    reached = edges.index_select(0, code.flatten()).view_as(mask).sub_(mask).view(integer)
+    code.sub_(reached.bitwise_right_shift_(8 * mask.element_size() - 1))
+    code.add_(target.view(torch.uint8).to(integer), alpha=width)
+    if void is not None:
+        # A region of their own for void pixels is cheaper than taking them out.
+        code.add_(void.view(torch.uint8), alpha=2 * width)
+    if len(mask) > 1:
+        code.add_(torch.arange(len(mask), dtype=integer, device=mask.device)[:, None] * (regions * width))
+    counts = torch.bincount(code.flatten(), minlength=len(mask) * regions * width)
+    return counts.view(len(mask), regions, width)[:, :2]
+
+
+def _bins(thresholds: Sequence[float], like: Tensor) -> tuple[Tensor, Tensor]:
+    """Float before the threshold in each bin (K,), −infinity where there is none; and the code of each threshold (T,).
+
+    A value reaches its threshold where it lies above the float before it.
+    """
+    values = torch.tensor([float(t) for t in thresholds], dtype=like.dtype)
+    gaps = values.diff()
+    usable = len(values) > 0 and bool((gaps > 0).all()) and bool(((values >= 0) & (values <= 1)).all())
+    bins = 256
+    if usable and len(gaps):
+        bins = max(bins, 1 << math.ceil(math.log2(1 / gaps.min().item())))
+    if not usable or bins > MAX_BINS:
+        raise InputError(
+            f"thresholds={list(thresholds)[:10]!r}; give strictly ascending numbers in [0, 1] that are at least "
+            f"1/{MAX_BINS} apart."
+        )
+    bucket = (values * bins).long()
+    edges = torch.full((bins + 1,), -math.inf, dtype=like.dtype)
+    edges[bucket] = values.nextafter(edges[:1])
+    return edges.to(like.device), (bucket + 1).to(like.device)
 
 
 def binarised_f1(
@@ -103,7 +172,7 @@ class _BinarisedMetric(ImageMean):
 
     def update(self, mask: Tensor, target: Tensor, valid: Tensor | None = None) -> None:
         overlap = binarised_overlap(mask, target, self.thresholds, valid)
-        self.accumulate(type(self).score(overlap), overlap.broken, overlap.no_object())
+        self.accumulate(type(self).score(overlap), overlap.broken, overlap.empty())
 
 
 class BinarisedF1(_BinarisedMetric):
