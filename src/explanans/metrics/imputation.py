@@ -79,7 +79,8 @@ def _solve(known: Tensor, missing: Tensor, tolerance: float) -> Tensor:
     direction = scaled
     energy = (residual * scaled).flatten(2).sum(2)
     for _ in range(MAX_ITERATIONS):
-        if (residual.flatten(2).norm(dim=2) <= bound).all():
+        # Asked this way round, NaN, which no iteration can repair, holds nobody up.
+        if not (residual.flatten(2).norm(dim=2) > bound).any():
             break
         image = (diagonal * direction - neighbours(direction)) * missing
         step = (energy / (direction * image).flatten(2).sum(2).clamp(min=1e-30))[..., None, None]

@@ -66,11 +66,17 @@ def _sensitivity(
         changed, failed = flatten_maps(explain(images + noise).detach(), "the maps that explain returned")
         if changed.shape != original.shape:
             raise InputError(f"explain returned {tuple(changed.shape)} values; give maps like {tuple(maps.shape)}.")
-        largest = torch.maximum(largest, (changed - original).norm(dim=1))
+        largest = torch.maximum(largest, _norm(changed - original))
         broken = broken | failed
-    norm = original.norm(dim=1)
+    norm = _norm(original)
     relative = torch.where(largest == 0, 0, largest / norm).clamp(max=LIMIT)
     return relative.masked_fill(broken, LIMIT), broken, norm == 0
+
+
+def _norm(rows: Tensor) -> Tensor:
+    # Divided by the largest value first: gradients of a saturated classifier are so small that their squares vanish.
+    largest = rows.abs().amax(1)
+    return largest * (rows / largest.masked_fill(largest == 0, 1)[:, None]).norm(dim=1)
 
 
 class MaxSensitivity(ImageMean):
