@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -14,124 +15,177 @@ from explanans.metrics import (
 )
 
 
-def planted() -> tuple[Tensor, Tensor, Tensor]:
-    """White images, masks of two classes that are each its own half, and a black background."""
-    images, masks = torch.ones(2, 3, 4, 4), torch.zeros(2, 2, 4, 4)
-    masks[:, 0, :, :2], masks[:, 1, :, 2:] = 1, 1
-    return images, masks, torch.zeros_like(images)
+class Columns:
+    """Softmax of logits that are the sum of each third of an image's columns; remembers its batches."""
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+
+    def __call__(self, images: Tensor) -> Tensor:
+        self.batches.append(len(images))
+        return torch.stack([part.sum((1, 2, 3)) for part in images.split(2, dim=3)], 1).softmax(1)
 
 
-def naive(classify, images: Tensor, masks: Tensor, background: Tensor, thresholds: tuple[float, ...]) -> Tensor:
-    count, classes = masks.shape[:2]
-    values = torch.zeros(count, classes, classes)
-    for n in range(count):
-        for c in range(classes):
-            for t in thresholds:
-                kept = torch.where(masks[n, c] >= t, images[n], background[n])
-                values[n, c] += classify(kept[None])[0] / len(thresholds)
-    return values
+def example(count: int = 4) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Images 5 × 6, masks of three classes, a background that is not black, and one or two labels each."""
+    generator = torch.Generator().manual_seed(5)
+    images = torch.randn(count, 3, 5, 6, generator=generator) / 3
+    masks = torch.rand(count, 3, 5, 6, generator=generator)
+    background = torch.randn(count, 3, 5, 6, generator=generator) / 9
+    labels = torch.tensor([[1, 0, 0], [0, 1, 1], [1, 0, 1], [0, 1, 0]]).repeat(2, 1)[:count]
+    return images, masks, background, labels
 
 
-def test_hand_worked_values(halves) -> None:
-    images, masks, background = planted()
-    values = class_specificity(halves, images, masks, background)
-    assert torch.equal(values, torch.eye(2).expand(2, 2, 2))
-    masks[1, 0] = 0.5  # everything up to 0.5, nothing above: five of nine thresholds
-    values = class_specificity(halves, images, masks, background)
-    torch.testing.assert_close(values[1], torch.tensor([[5 / 9, 5 / 9], [0, 1]]))
-    # Image 0 has class 0, image 1 has both: rows are image classes, columns mask classes.
-    matrix = specificity_matrix(values, torch.tensor([[1, 0], [1, 1]]))
-    torch.testing.assert_close(matrix, torch.tensor([[(1 + 5 / 9) / 2, 0], [5 / 9, 1]]))
-    assert specificity_gap(matrix).item() == pytest.approx(((1 + 5 / 9) / 2 + 1) / 2 - (5 / 9) / 2)
+def test_the_definition_by_hand() -> None:
+    # Two pixels, two classes: logit r is pixel r, so what a mask keeps can be read off.
+    images = torch.tensor([2.0, 1.0]).view(1, 1, 1, 2).repeat(1, 3, 1, 1)
+    masks = torch.tensor([[[[0.55, 0.0]], [[0.2, 0.85]]]])
+
+    def classify(batch: Tensor) -> Tensor:
+        return batch[:, 0, 0].softmax(1)
+
+    values = class_specificity(classify, images, masks, torch.zeros_like(images))
+    assert values.shape == (1, 2, 2)
+    e = np.exp
+    # Mask 0 keeps pixel 0 at 0.1 … 0.5 and nothing at the four above: logits (2, 0) and (0, 0).
+    own = (5 * e(2) / (e(2) + 1) + 4 * 0.5) / 9
+    assert values[0, 0].tolist() == pytest.approx([own, 1 - own])
+    # Mask 1 keeps both at 0.1 and 0.2, pixel 1 at 0.3 … 0.8 and nothing at 0.9: (2, 1), (0, 1), (0, 0).
+    own = (2 * e(1) / (e(2) + e(1)) + 6 * e(1) / (1 + e(1)) + 0.5) / 9
+    assert values[0, 1].tolist() == pytest.approx([1 - own, own])
 
 
-@pytest.mark.parametrize("thresholds", [PAPER_THRESHOLDS, (0.5,), (0.0, 1.0)])
-def test_agrees_with_a_loop(halves, thresholds: tuple[float, ...]) -> None:
-    generator = torch.Generator().manual_seed(0)
-    images, background = torch.rand(2, 3, 3, 5, 6, generator=generator)
-    masks = torch.rand(3, 2, 5, 6, generator=generator)
-    masks[0, 0] = torch.tensor(PAPER_THRESHOLDS)[torch.randint(9, (5, 6), generator=generator)]
-    for batch_size in (1, 4, 64):
-        values = class_specificity(halves, images, masks, background, thresholds, batch_size)
-        torch.testing.assert_close(values, naive(halves, images, masks, background, thresholds))
+def test_a_value_on_the_threshold_is_kept() -> None:
+    images, masks, background, _ = example(1)
+    on = class_specificity(Columns(), images, torch.full_like(masks, 0.3), background, (0.3,))
+    torch.testing.assert_close(on[0], Columns()(images).expand(3, 3))
+    below = class_specificity(Columns(), images, torch.full_like(masks, 0.29), background, (0.3,))
+    torch.testing.assert_close(below[0], Columns()(background).expand(3, 3))
 
 
-@pytest.mark.parametrize("batch_size", [1, 3, 64])
-def test_equal_masks_of_an_image_are_classified_once(halves, batch_size: int) -> None:
-    images, masks, background = planted()
-    class_specificity(halves, images, masks, background, batch_size=batch_size)
-    assert sum(halves.batches) == 4  # of 2 · 2 · 9: one for each image and class
-    assert max(halves.batches) <= batch_size
-    halves.batches.clear()
-    masks[:, :, 1:] = 0
-    masks[1] = 0.35
-    class_specificity(halves, images, masks, background, batch_size=batch_size)
-    # Image 0: two masks. Image 1: both classes share the full one (three thresholds) and the empty one.
-    assert sum(halves.batches) == 2 + 2
-    halves.batches.clear()
-    class_specificity(halves, images, torch.zeros(2, 2, 4, 4), background, batch_size=batch_size)
-    assert sum(halves.batches) == 2  # an image's empty masks are one, those of two images are not
+def test_agrees_with_a_loop() -> None:
+    images, masks, background, _ = example()
+    # Few levels, so that masks of different thresholds and classes coincide.
+    masks = (masks * 3).round() / 3
+    expected = torch.zeros(4, 3, 3)
+    for n in range(4):
+        for c in range(3):
+            for t in PAPER_THRESHOLDS:
+                keep = (masks[n, c] >= t).float()
+                expected[n, c] += Columns()((keep * images[n] + (1 - keep) * background[n])[None])[0] / 9
+    torch.testing.assert_close(class_specificity(Columns(), images, masks, background), expected)
 
 
-def test_constant_masks_do_not_separate(halves) -> None:
-    images, masks, background = planted()
-    for value in (0.0, 0.5, 1.0):
-        values = class_specificity(halves, images, torch.full_like(masks, value), background)
-        assert specificity_gap(specificity_matrix(values, torch.ones(2, 2))).item() == 0
+def test_equal_binary_masks_are_classified_once() -> None:
+    images, masks, background, _ = example(2)
+    classify = Columns()
+    values = class_specificity(classify, images, masks.round(), background)
+    # A binary mask is the same at all thresholds: three masks in each of two images.
+    assert sum(classify.batches) == 6
+    torch.testing.assert_close(
+        values, class_specificity(Columns(), images, masks.round(), background, (0.5,)), rtol=1e-6, atol=1e-7
+    )
+    for constant, passes in ((0.0, 2), (1.0, 2), (0.55, 4)):
+        # Empty or full, or both at different thresholds, whatever the class; images never share an answer.
+        classify = Columns()
+        class_specificity(classify, images, torch.full_like(masks, constant), background)
+        assert sum(classify.batches) == passes
 
 
-def test_nan_is_the_worst_score_and_is_counted(halves) -> None:
-    images, masks, background = planted()
-    masks[0, 1, 0, 0] = torch.nan
-    values = class_specificity(halves, images, masks, background)
-    assert values[0].tolist() == [[1, 0], [1, 0]]
-    assert torch.equal(values[1], torch.eye(2))
-    state = ClassSpecificity(2)
-    state.update(halves, images, masks, background, torch.ones(2, 2))
-    assert state.nan_count == 1
-    assert state.higher_is_better is True
-    assert state.matrix().tolist() == [[1, 0.5], [0, 0.5]]
-    images[1, 0, 0, 0] = torch.nan  # the classifier then answers NaN to what class 0's mask keeps
-    values = class_specificity(halves, images, masks, background)
-    assert values[1].tolist() == [[0, 1], [0, 1]]
+@pytest.mark.parametrize("batch_size", [1, 10, 1000])
+def test_batches_are_bounded_and_change_nothing(batch_size: int) -> None:
+    images, masks, background, _ = example()
+    classify = Columns()
+    values = class_specificity(classify, images, masks, background, batch_size=batch_size)
+    distinct = sum(
+        len({(masks[n, c] >= t).numpy().tobytes() for c in range(3) for t in PAPER_THRESHOLDS}) for n in range(4)
+    )
+    assert sum(classify.batches) == distinct
+    assert max(classify.batches) == min(batch_size, distinct)
+    torch.testing.assert_close(values, class_specificity(Columns(), images, masks, background))
 
 
-def test_classes_without_images_are_left_out() -> None:
-    values = torch.tensor([[[0.75, 0.25], [0.25, 0.5]]])
-    matrix = specificity_matrix(values, torch.tensor([[1, 0]]))
-    assert matrix[0].tolist() == [0.75, 0.25]
+def test_constant_masks_tell_no_class_from_another() -> None:
+    images, masks, background, labels = example()
+    values = class_specificity(Columns(), images, torch.full_like(masks, 0.7), background)
+    torch.testing.assert_close(values, values[:, :1].expand(4, 3, 3))
+    # A row of the matrix is then constant, and the gap is the difference of equal means.
+    assert specificity_gap(specificity_matrix(values, labels)).item() == pytest.approx(0, abs=1e-6)
+
+
+def test_the_objects_themselves_have_a_large_gap() -> None:
+    images = torch.ones(1, 3, 5, 6)
+    masks = torch.stack([(torch.arange(6) // 2 == c).float().expand(5, 6) for c in range(3)])[None]
+    values = class_specificity(Columns(), images, masks, torch.zeros_like(images))
+    torch.testing.assert_close(values[0], torch.eye(3))
+    assert specificity_gap(specificity_matrix(values, torch.ones(1, 3))).item() == pytest.approx(1)
+
+
+def test_matrix_and_gap_by_hand() -> None:
+    values = torch.tensor([[[0.9, 0.1], [0.6, 0.4]], [[0.7, 0.3], [0.2, 0.8]], [[0.5, 0.5], [0.0, 1.0]]])
+    labels = torch.tensor([[1, 0], [1, 1], [0, 1]])
+    # Row: class of the image and of the probability; column: class of the mask. The second image has both labels.
+    expected = torch.tensor(
+        [[(0.9 + 0.7) / 2, (0.6 + 0.2) / 2], [(0.3 + 0.5) / 2, (0.8 + 1.0) / 2]],
+    )
+    matrix = specificity_matrix(values, labels)
+    torch.testing.assert_close(matrix, expected)
+    assert specificity_gap(matrix).item() == pytest.approx((0.8 + 0.9) / 2 - (0.4 + 0.4) / 2)
+
+
+def test_a_class_without_images_is_left_out_of_the_gap() -> None:
+    matrix = specificity_matrix(torch.tensor([[[0.9, 0.1], [0.6, 0.4]]]), torch.tensor([[1, 0]]))
+    assert matrix[0].tolist() == pytest.approx([0.9, 0.6])
     assert matrix[1].isnan().all()
-    assert specificity_gap(matrix).item() == 0.5
+    assert specificity_gap(matrix).item() == pytest.approx(0.3)
 
 
-def test_states_of_two_processes_sum_to_one(halves) -> None:
-    images, masks, background = planted()
-    masks[0] *= 0.4
-    labels = torch.tensor([[1, 0], [1, 1]])
-    whole, first, second = (ClassSpecificity(2, batch_size=3) for _ in range(3))
-    whole.update(halves, images, masks, background, labels)
-    for state, rows in ((first, slice(0, 1)), (second, slice(1, 2))):
-        state.update(halves, images[rows], masks[rows], background[rows], labels[rows])
+def test_nan_is_the_worst_answer_and_is_counted() -> None:
+    images, masks, background, labels = example()
+    good = class_specificity(Columns(), images, masks, background)
+    masks[1, 2, 0, 0] = torch.nan
+    images[3] = torch.nan
+    values = class_specificity(Columns(), images, masks, background)
+    assert values[1, 2].tolist() == [1, 1, 0]
+    torch.testing.assert_close(values[3], 1 - torch.eye(3))
+    torch.testing.assert_close(values[[0, 2]], good[[0, 2]])
+    torch.testing.assert_close(values[1, :2], good[1, :2])
+    state = ClassSpecificity(3)
+    state.update(Columns(), images, masks, background, labels)
+    # One mask of image 1, all three of image 3.
+    assert state.nan_count.item() == 4
+    torch.testing.assert_close(state.matrix(), specificity_matrix(values, labels))
+
+
+def test_the_gap_does_not_depend_on_how_images_are_spread() -> None:
+    images, masks, background, labels = example(7)
+    masks[6, 0] = torch.nan
+    whole, first, second = ClassSpecificity(3), ClassSpecificity(3, batch_size=5), ClassSpecificity(3)
+    whole.update(Columns(), images, masks, background, labels)
+    first.update(Columns(), images[:1], masks[:1], background[:1], labels[:1])
+    second.update(Columns(), images[1:], masks[1:], background[1:], labels[1:])
     first.merge_state(second)
     torch.testing.assert_close(first.matrix(), whole.matrix())
     torch.testing.assert_close(first.compute(), whole.compute())
-    values = class_specificity(halves, images, masks, background)
-    torch.testing.assert_close(whole.matrix(), specificity_matrix(values, labels))
+    matrix = specificity_matrix(class_specificity(Columns(), images, masks, background), labels)
+    torch.testing.assert_close(whole.compute(), specificity_gap(matrix))
+    assert first.nan_count == whole.nan_count == 1
 
 
-def test_bad_input(halves) -> None:
-    images, masks, background = planted()
-    with pytest.raises(InputError, match="masks have values"):
-        class_specificity(halves, images, masks * 2, background)
-    with pytest.raises(InputError, match="ascending"):
-        class_specificity(halves, images, masks, background, (0.5, 0.5))
-    with pytest.raises(InputError, match="knows 2 classes, masks have 3"):
-        class_specificity(halves, images, torch.rand(2, 3, 4, 4), background)
-    with pytest.raises(InputError, match="masks has shape"):
-        class_specificity(halves, images, masks[:, :, :2], background)
-    with pytest.raises(InputError, match="masks are"):
-        class_specificity(halves, images, masks[:, 0], background)
-    with pytest.raises(InputError, match="at least two classes"):
-        specificity_gap(torch.ones(1, 1))
-    with pytest.raises(InputError, match="give"):
-        specificity_matrix(torch.rand(2, 3, 3), torch.ones(2, 2))
+def test_bad_input() -> None:
+    images, masks, background, labels = example()
+    values = torch.zeros(4, 3, 3)
+    for message, call in {
+        "outside .0, 1.": lambda: class_specificity(Columns(), images, masks + 1, background),
+        "masks are torch.int64": lambda: class_specificity(Columns(), images, masks.long(), background),
+        "masks has shape": lambda: class_specificity(Columns(), images, masks[..., 1:], background),
+        "background has shape": lambda: class_specificity(Columns(), images, masks, background[:1]),
+        "ascending": lambda: class_specificity(Columns(), images, masks, background, (0.5, 0.1)),
+        "thresholds=": lambda: class_specificity(Columns(), images, masks, background, ()),
+        "knows 3 classes, masks have 2": lambda: class_specificity(Columns(), images, masks[:, :2], background),
+        "batch_size=0": lambda: class_specificity(Columns(), images, masks, background, batch_size=0),
+        "values .*labels": lambda: specificity_matrix(values, labels[:, :2]),
+        "at least two classes": lambda: specificity_gap(torch.ones(1, 1)),
+    }.items():
+        with pytest.raises(InputError, match=message):
+            call()
