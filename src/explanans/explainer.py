@@ -88,7 +88,8 @@ class Explainer(nn.Module, ModelHubMixin, library_name="explanans", tags=["expla
         return logits.sigmoid_() if logits is not head and not logits.requires_grad else logits.sigmoid()
 
     def folded(self) -> Explainer:
-        """The same Explainer for use, not for training: batch norms folded into convolutions, a fifth less time.
+        """The same Explainer for use, not for training: batch norms folded into convolutions, which takes
+        less time (``benchmarks/explainer_and_grad_cam.py``).
 
         See :func:`explanans.networks.folding.fold_batch_norms`. It has its own network and shares the classifier; its
         masks differ by rounding. Save the one that it was made from.

@@ -11,7 +11,8 @@ from torch.nn import functional
 from explanans.errors import InputError
 from explanans.explanandum import Explanandum
 from explanans.methods.attention import AttentionWeights
-from explanans.methods.perturbing import check_gradients_possible
+from explanans.methods.layers import grey_image
+from explanans.methods.perturbing import check_count, check_gradients_possible
 from explanans.methods.spatial import token_grid
 from explanans.targets import Target, multi_hot
 
@@ -62,16 +63,13 @@ class AttentionRollout:
     def __init__(self, explanandum: Explanandum, *, weighting: str = "none", batch_size: int = 16) -> None:
         if weighting not in get_args(Weighting):
             raise InputError(f"weighting={weighting!r}; take one of {get_args(Weighting)}.")
-        if batch_size < 1:
-            raise InputError(f"batch_size={batch_size}; give a number of at least 1.")
-        self.explanandum, self.weighting, self.batch_size = explanandum, weighting, batch_size
-        height, width = explanandum.preprocessing.height, explanandum.preprocessing.width
-        like = next((value for value in explanandum.module.state_dict().values() if value.is_floating_point()), None)
-        like = torch.zeros(()) if like is None else like
+        self.explanandum, self.weighting = explanandum, weighting
+        self.batch_size = check_count("batch_size", batch_size)
         with torch.no_grad():
-            weights, _ = self._watch(like.new_zeros(1, 3, height, width))
+            weights, _ = self._watch(grey_image(explanandum))
         self.blocks = len(weights)
-        self.grid = token_grid(weights[0].shape[-1], (height, width))[:2]  # type: ignore[index]
+        size = (explanandum.preprocessing.height, explanandum.preprocessing.width)
+        self.grid = token_grid(weights[0].shape[-1], size)[:2]  # type: ignore[index]
 
     def __call__(self, images: Tensor, targets: Target, generator: torch.Generator | None = None) -> Tensor:
         graded = self.weighting == "gradient"

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from explanans.errors import InputError
 from explanans.explanandum import Explanandum
-from explanans.methods.perturbing import check_gradients_possible
+from explanans.methods.perturbing import check_count, check_gradients_possible
 from explanans.methods.randomness import draw_seed, seeded
 from explanans.methods.reduction import check_reduction, reduce_channels
 from explanans.targets import Target, multi_hot
@@ -39,10 +39,9 @@ class CaptumGradients:
     def __init__(
         self, explanandum: Explanandum, *, steps: int, batch_size: int = 32, reduction: str = "absolute"
     ) -> None:
-        for name, value in (("steps", steps), ("batch_size", batch_size)):
-            if value < 1:
-                raise InputError(f"{name}={value}; give a number of at least 1.")
-        self.explanandum, self.steps, self.batch_size = explanandum, steps, batch_size
+        self.explanandum = explanandum
+        self.steps = check_count("steps", steps)
+        self.batch_size = check_count("batch_size", batch_size)
         self.reduction = check_reduction(reduction)
 
     def attribute(self, images: Tensor, classes: Tensor) -> Tensor:
@@ -88,6 +87,14 @@ class IntegratedGradientsMethod(CaptumGradients):
         )
 
 
+def _deviation(noise: float, explanandum: Explanandum) -> float:
+    """A share of the range from black to white as a standard deviation on the normalised scale."""
+    if not noise >= 0:
+        raise InputError(f"noise={noise}; give a share of the range from black to white, at least 0.")
+    std = explanandum.preprocessing.std
+    return noise * len(std) / sum(std)
+
+
 class SmoothGrad(CaptumGradients):
     """SmoothGrad (Smilkov et al. 2017): the mean gradient of the logit over ``steps`` noisy copies of the image.
 
@@ -97,10 +104,7 @@ class SmoothGrad(CaptumGradients):
 
     def __init__(self, explanandum: Explanandum, *, steps: int = 50, noise: float = 0.15, **settings: Any) -> None:
         super().__init__(explanandum, steps=steps, **settings)
-        if not noise >= 0:
-            raise InputError(f"noise={noise}; give a share of the range from black to white, at least 0.")
-        std = explanandum.preprocessing.std
-        self.deviation = noise * len(std) / sum(std)
+        self.deviation = _deviation(noise, explanandum)
 
     def attribute(self, images: Tensor, classes: Tensor) -> Tensor:
         return NoiseTunnel(Saliency(self.explanandum)).attribute(
@@ -126,10 +130,7 @@ class GradientSHAP(CaptumGradients):
 
     def __init__(self, explanandum: Explanandum, *, steps: int = 50, noise: float = 0.05, **settings: Any) -> None:
         super().__init__(explanandum, steps=steps, **settings)
-        if not noise >= 0:
-            raise InputError(f"noise={noise}; give a share of the range from black to white, at least 0.")
-        std = explanandum.preprocessing.std
-        self.deviation = noise * len(std) / sum(std)
+        self.deviation = _deviation(noise, explanandum)
 
     def attribute(self, images: Tensor, classes: Tensor) -> Tensor:
         total = torch.zeros_like(images)

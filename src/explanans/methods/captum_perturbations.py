@@ -14,6 +14,7 @@ from torch import Tensor
 
 from explanans.errors import InputError
 from explanans.explanandum import Explanandum
+from explanans.methods.perturbing import check_count
 from explanans.methods.randomness import draw_seed, seeded
 from explanans.methods.reduction import check_reduction, reduce_channels
 from explanans.targets import Target, multi_hot
@@ -60,9 +61,7 @@ class CaptumPerturbations:
     random = True
 
     def __init__(self, explanandum: Explanandum, *, batch_size: int = 32, reduction: str = "positive") -> None:
-        if batch_size < 1:
-            raise InputError(f"batch_size={batch_size}; give a number of at least 1.")
-        self.explanandum, self.batch_size = explanandum, batch_size
+        self.explanandum, self.batch_size = explanandum, check_count("batch_size", batch_size)
         self.reduction = check_reduction(reduction)
 
     def prepare(self, image: Tensor) -> Any:

@@ -10,6 +10,7 @@ from torch import Tensor
 from explanans.errors import InputError
 from explanans.explanandum import Explanandum
 from explanans.methods.activations import RELUS, SMOOTH, Activations
+from explanans.methods.layers import grey_image
 from explanans.methods.perturbing import check_gradients_possible
 from explanans.methods.reduction import check_reduction, reduce_channels
 from explanans.targets import Target, multi_hot
@@ -55,11 +56,8 @@ class GuidedBackprop:
         self.explanandum = explanandum
         self.reduction = check_reduction(reduction)
         self.names = RELUS + SMOOTH if smooth else RELUS
-        height, width = explanandum.preprocessing.height, explanandum.preprocessing.width
-        like = next((value for value in explanandum.module.state_dict().values() if value.is_floating_point()), None)
-        like = torch.zeros(()) if like is None else like
         with torch.inference_mode(False), torch.enable_grad(), Activations(RELUS + SMOOTH, _guided) as found:
-            explanandum(like.new_zeros(1, 3, height, width))
+            explanandum(grey_image(explanandum))
         self.activations = {name: count for name, count in found.counts.items() if name in self.names}
         if not self.activations:
             others = ", ".join(found.counts)

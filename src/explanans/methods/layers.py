@@ -104,7 +104,7 @@ def _watched(module: nn.Module, probe: _Probe | _Tokens) -> Iterator[None]:
             handle.remove()
 
 
-def _grey(explanandum: Explanandum) -> Tensor:
+def grey_image(explanandum: Explanandum) -> Tensor:
     """A grey image of the classifier's size, type and device."""
     preprocessing = explanandum.preprocessing
     like = next((value for value in explanandum.module.state_dict().values() if value.is_floating_point()), None)
@@ -115,7 +115,7 @@ def _grey(explanandum: Explanandum) -> Tensor:
 def _probed(explanandum: Explanandum) -> _Probe:
     probe = _Probe((explanandum.preprocessing.height, explanandum.preprocessing.width))
     with torch.no_grad(), _watched(explanandum.module, probe):
-        explanandum(_grey(explanandum))
+        explanandum(grey_image(explanandum))
     return probe
 
 
@@ -128,7 +128,7 @@ def _last_heard(explanandum: Explanandum, probe: _Probe) -> str | None:
     tokens = _Tokens(probe.size, probe.by_size)
     with torch.inference_mode(False), torch.enable_grad():
         with _watched(explanandum.module, tokens):
-            logits = explanandum(_grey(explanandum).clone().requires_grad_())
+            logits = explanandum(grey_image(explanandum).clone().requires_grad_())
         if not logits.requires_grad:
             return None
         # Unequal weights: a head whose outputs sum to a constant would hide what it depends on.

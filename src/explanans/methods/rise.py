@@ -48,8 +48,8 @@ class RISE:
         cells: side of the grid.
         probability: p, in (0, 1].
         batch_size: masked images per forward pass.
-        channels_last: lay masked images out as convolutions on processors like them, 1.5 to 2 × as fast; switch off for
-            a classifier that calls ``view`` on its input.
+        channels_last: lay masked images out as convolutions on processors like them; switch off for a classifier that
+            calls ``view`` on its input.
     """
 
     def __init__(

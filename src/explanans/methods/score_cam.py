@@ -11,6 +11,7 @@ from torch.nn import functional
 from explanans.errors import InputError
 from explanans.explanandum import Explanandum
 from explanans.methods.layers import find_layer, last_spatial_layer
+from explanans.methods.perturbing import check_count
 from explanans.methods.spatial import spatial_view
 from explanans.refinement import stretch
 from explanans.targets import Target, multi_hot
@@ -37,10 +38,9 @@ class ScoreCAM:
     def __init__(
         self, explanandum: Explanandum, layer: str | None = None, *, batch_size: int = 32, channels: int | None = None
     ) -> None:
-        for name, value in (("batch_size", batch_size), ("channels", channels)):
-            if value is not None and value < 1:
-                raise InputError(f"{name}={value}; give a number of at least 1.")
-        self.explanandum, self.batch_size, self.channels = explanandum, batch_size, channels
+        self.explanandum = explanandum
+        self.batch_size = check_count("batch_size", batch_size)
+        self.channels = None if channels is None else check_count("channels", channels)
         self.layer_name = last_spatial_layer(explanandum) if layer is None else layer
         self.layer = find_layer(explanandum, self.layer_name)
 

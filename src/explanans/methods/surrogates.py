@@ -13,6 +13,7 @@ from torch import Tensor
 from explanans.errors import InputError
 from explanans.explanandum import Explanandum
 from explanans.methods.captum_perturbations import CaptumPerturbations, Tape
+from explanans.methods.perturbing import check_count
 from explanans.methods.superpixels import superpixels
 
 
@@ -69,10 +70,7 @@ class _Surrogate(CaptumPerturbations):
 
     def __init__(self, explanandum: Explanandum, *, samples: int = 1000, segments: int = 50, **settings: Any) -> None:
         super().__init__(explanandum, **settings)
-        for name, value, least in (("samples", samples, 3), ("segments", segments, 2)):
-            if value < least:
-                raise InputError(f"{name}={value}; give at least {least}.")
-        self.samples, self.segments = samples, segments
+        self.samples, self.segments = check_count("samples", samples, 3), check_count("segments", segments, 2)
 
     def prepare(self, image: Tensor) -> Tensor:
         picture = self.explanandum.preprocessing.denormalise(image)
