@@ -22,7 +22,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0: done. 1: it failed, or failed for some images. 2: wrong input. 130: interrupted by Ctrl-C.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
-    keep_freed_memory()
     try:
         status = _dispatch(words)
         sys.stdout.flush()
@@ -74,6 +73,7 @@ def _run(command: object, name: str, words: list[str]) -> int:
     )
     command.add_arguments(parser)  # type: ignore[attr-defined]
     parsed = parser.parse_args(words)
+    keep_freed_memory()
     options = vars(parser.instantiate(parsed))
     options.pop("config", None)
     return command.run(**options)  # type: ignore[attr-defined]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -170,11 +169,7 @@ class Explanandum(nn.Module):
     @cached_property
     def weights_hash(self) -> str:
         """SHA-256 over the names, types, shapes and bytes of all parameters and buffers."""
-        digest = hashlib.sha256()
-        for name, tensor in sorted(self.module.state_dict().items()):
-            digest.update(f"{name}|{tensor.dtype}|{tuple(tensor.shape)}|".encode())
-            digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-        return digest.hexdigest()
+        return sources.hash_weights(self.module)
 
     def identity(self) -> dict[str, Any]:
         """What a checkpoint records to recognise this classifier again."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import json
 import pickle
@@ -98,6 +99,15 @@ def save_state(module: nn.Module, config: Mapping[str, Any], folder: Path, confi
         save_file(tensors, path)
     with atomic_file(folder / config_name) as path:
         path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+
+
+def hash_weights(module: nn.Module) -> str:
+    """SHA-256 over the names, types, shapes and bytes of all parameters and buffers."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        digest.update(f"{name}|{tensor.dtype}|{tuple(tensor.shape)}|".encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def read_config(folder: Path, name: str, kind: str, saver: str, keys: Sequence[str] = ()) -> dict[str, Any]:

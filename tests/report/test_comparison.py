@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from explanans.benchmark.results import Results
-from explanans.benchmark.statistics import sign_flip
+from explanans.benchmark.statistics import sign_flip, sign_flips
 from explanans.report.comparison import compare, compare_all
-from explanans.report.significance import holm, sign_flips
+from explanans.report.significance import holm
 
 PLAIN: dict[str, Any] = {"kind": "any", "subset": "all", "normalisations": ("raw",), "failed": (), "nan": ()}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -16,11 +15,13 @@ from explanans.benchmark.columns import CURVE_THRESHOLDS
 from explanans.benchmark.seeds import seed_of
 from explanans.benchmark.settings import THRESHOLD, BenchmarkSettings
 from explanans.data import LabelledImages, open_dataset
+from explanans.devices import choose_device
 from explanans.errors import InputError
 from explanans.explanandum import Explanandum
 from explanans.masking import make_fill
 from explanans.methods import make_method
 from explanans.metrics.similarity import MIN_SIDE
+from explanans.sources import hash_weights
 from explanans.version import __version__
 
 FREE = (
@@ -85,7 +86,7 @@ def make_plan(settings: BenchmarkSettings) -> Plan:
         InputError: whatever of it cannot be used; classifiers of different classes; images of the same name; a group of
             scores that compares with segmentations where there are none.
     """
-    device = _device(settings.device)
+    device = choose_device(settings.device)
     loaded = {
         name: Explanandum.load(spec, trust_factory=settings.trust_factory).to(device)
         for name, spec in settings.classifiers.items()
@@ -196,13 +197,7 @@ def _method_record(plan: Plan, name: str) -> dict[str, Any]:
 
 
 def _weights_hash(method: Any) -> str | None:
-    if not isinstance(method, nn.Module):
-        return None
-    digest = hashlib.sha256()
-    for name, tensor in sorted(method.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
+    return hash_weights(method) if isinstance(method, nn.Module) else None
 
 
 def _open(settings: BenchmarkSettings, split: str, explanandum: Explanandum) -> tuple[LabelledImages, tuple[str, ...]]:
@@ -225,19 +220,6 @@ def _open(settings: BenchmarkSettings, split: str, explanandum: Explanandum) -> 
             f"data {settings.data!r}: {doubled} images have the name of another; results are kept by name."
         )
     return chosen, without
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
-        return accelerator or torch.device("cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    # A backend that is not compiled in is an AssertionError.
-    except (RuntimeError, AssertionError) as error:
-        raise InputError(f"device={name!r} cannot be used here; take auto, cpu, cuda or cuda:1.") from error
-    return device
 
 
 def _check_classifiers(loaded: Mapping[str, Explanandum], fill: str) -> None:

@@ -68,25 +68,40 @@ def bootstrap(values: Values, *, level: float = 0.95, repeats: int = REPEATS, se
     return low.reshape(values.shape[1:]), high.reshape(values.shape[1:])
 
 
-def sign_flip(differences: Values, *, repeats: int = REPEATS, seed: int = 0) -> float:
+def sign_flips(differences: Values, *, repeats: int = REPEATS, seed: int = 0) -> Values:
     """Two-sided p of paired differences under "each could as well have had the other sign" (Fisher's randomisation).
 
     p = (1 + #{|mean(s ∘ d)| ≥ |mean(d)|}) / (1 + repeats) with random signs s, so it is never 0. It assumes no
-    distribution; 1 where all differences are 0.
+    distribution. All columns meet the same signs, which depend on ``seed`` and n alone: a table needs hundreds of tests
+    on the same images, and one product of matrices answers them all.
+
+    Args:
+        differences: (n, k), a row for each image.
+
+    Returns:
+        (k,); 1 where all differences are 0, NaN for a column that is not finite, and where there is no image.
     """
-    if not len(differences):
-        return float("nan")
-    generator = np.random.default_rng(seed)
-    observed = abs(differences.sum())
+    count, columns = differences.shape
+    if not count:
+        return np.full(columns, np.nan)
+    finite = np.isfinite(differences).all(0)
+    table = np.where(finite, differences, 0.0)
+    observed = np.abs(table.sum(0))
     # Sums in another order differ in their last digits, which must not break ties.
-    observed -= 1e-12 * np.abs(differences).sum()
-    reached = 0
-    step = max(1, CHUNK // len(differences))
+    observed -= 1e-12 * np.abs(table).sum(0)
+    reached = np.zeros(columns, dtype=np.int64)
+    generator = np.random.default_rng(seed)
+    step = max(1, CHUNK // count)
     for start in range(0, repeats, step):
         rows = min(step, repeats - start)
-        signs = 2.0 * generator.integers(2, size=(rows, len(differences))) - 1
-        reached += int((np.abs(signs @ differences) >= observed).sum())
-    return (1 + reached) / (1 + repeats)
+        signs = 2.0 * generator.integers(2, size=(rows, count)) - 1
+        reached += (np.abs(signs @ table) >= observed).sum(0)
+    return np.where(finite, (1 + reached) / (1 + repeats), np.nan)
+
+
+def sign_flip(differences: Values, *, repeats: int = REPEATS, seed: int = 0) -> float:
+    """:func:`sign_flips` of the differences (n,) of one pair of methods."""
+    return float(sign_flips(differences[:, None], repeats=repeats, seed=seed)[0])
 
 
 def paired(a: Values, b: Values, *, level: float = 0.95, repeats: int = REPEATS, seed: int = 0) -> Paired:

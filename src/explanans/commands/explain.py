@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from explanans.commands.options import add_function, class_list
+from explanans.devices import choose_device
 from explanans.errors import InputError
 from explanans.explainer import Explainer
 from explanans.explanandum import read_classes
@@ -63,16 +64,13 @@ def explain(
         trust_factory: Run the code that the saved classifier names as its architecture.
         quiet: Print nothing but what failed.
     """
-    import torch
-
     # Anything else is a mistyped folder, which the hub would be asked about for half a minute.
     if not Path(explainer).is_dir() and not re.fullmatch(r"[\w.-]+/[\w.-]+", explainer):
         raise InputError(f"explainer: {explainer} is no folder; give one that 'explanans fit' saved, or OWNER/NAME.")
     pictures = find_pictures(images)
     wanted = class_list(classes)
     loaded = Explainer.from_pretrained(explainer, trust_factory=trust_factory).folded()
-    accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
-    loaded.to(torch.device(device) if device != "auto" else accelerator or torch.device("cpu"))
+    loaded.to(choose_device(device))
     with _followed(len(pictures), quiet) as progress:
         results = explain_many(
             loaded,

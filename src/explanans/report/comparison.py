@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from explanans.benchmark.columns import COLUMNS
 from explanans.benchmark.results import Results, Row
-from explanans.report.significance import LEVEL, holm, sign_flips
+from explanans.benchmark.statistics import sign_flips
+from explanans.report.significance import LEVEL, holm
 
 HEADLINES = ("iou_soft", "f1_soft", "iou_mean", "specificity_gap", "insertion", "kept")
 """The first of these that was measured orders the rows."""
@@ -112,7 +113,7 @@ def compare(results: Results, classifier: str, subset: str, reference: str | Non
     """Means, marks and tests for the methods that saw the same images; None where nothing is done yet.
 
     Per column the best method is found and every other is tested against it on their images: a sign-flip test
-    (:func:`explanans.benchmark.statistics.sign_flip`), corrected by Holm for the number of methods. Constants do not
+    (:func:`explanans.benchmark.statistics.sign_flips`), corrected by Holm for the number of methods. Constants do not
     compete: showing everything, or nothing, is best in many a column and explains nothing.
 
     Args:
@@ -196,7 +197,7 @@ def _is_constant(results: Results, row: Row) -> bool:
     return results.settings["methods"][row.method]["method"].startswith(CONSTANTS)
 
 
-def _order(results: Results, rows: Sequence[Row], columns: Sequence[str] | dict[str, tuple[int, ...]]) -> list[int]:
+def _order(results: Results, rows: Sequence[Row], columns: Collection[str]) -> list[int]:
     headline = next((column for column in HEADLINES if column in columns), None)
 
     def key(index: int) -> tuple[bool, bool, float]:

@@ -1,0 +1,25 @@
+"""Where to compute."""
+
+from __future__ import annotations
+
+import torch
+
+from explanans.errors import InputError
+
+
+def choose_device(name: str) -> torch.device:
+    """The device called ``name``; "auto" is the accelerator where there is one, and the processor otherwise.
+
+    Raises:
+        InputError: an unknown name, or a device that cannot be used on this machine.
+    """
+    if name == "auto":
+        accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+        return accelerator or torch.device("cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    # A backend that is not compiled in is an AssertionError.
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(f"device={name!r} cannot be used here; take auto, cpu, cuda or cuda:1.") from error
+    return device
