@@ -14,6 +14,7 @@ from explanans.benchmark.calling import Caller
 from explanans.benchmark.columns import CURVE_THRESHOLDS
 from explanans.benchmark.seeds import seed_of
 from explanans.benchmark.settings import THRESHOLD, BenchmarkSettings
+from explanans.benchmark.truth import REFERENCES, TruthCaller
 from explanans.data import LabelledImages, open_dataset
 from explanans.devices import choose_device
 from explanans.errors import InputError
@@ -105,8 +106,11 @@ def make_plan(settings: BenchmarkSettings) -> Plan:
                     f"threshold_split={settings.threshold_split!r} shares {len(overlap)} images with "
                     f"split={settings.split!r}; choose thresholds on other images."
                 )
-        callers = {}
+        callers: dict[str, Caller] = {}
         for method, each in settings.methods.items():
+            if (each.method or method) in REFERENCES:
+                callers[method] = TruthCaller(method, settings.seed, dataset, held_out)
+                continue
             made = make_method(each.method or method, explanandum, **each.arguments(name))
             if isinstance(made, nn.Module):
                 made.to(device)

@@ -28,6 +28,7 @@ from explanans.benchmark.sanity import cascade
 from explanans.benchmark.scoring import Pictures, Scorer, Scores, masks_of
 from explanans.benchmark.settings import BenchmarkSettings
 from explanans.benchmark.stability import sensitivity
+from explanans.benchmark.truth import REFERENCES
 from explanans.data import LabelledImages
 from explanans.modes import evaluating
 
@@ -245,7 +246,8 @@ class _Run:
         self.timetable.advance(_job(station, name, SANITY), maps, time.perf_counter() - begin)
 
     def _asks_sanity(self, name: str) -> bool:
-        return "sanity" in self.groups - set(self.settings.methods[name].without)
+        each = self.settings.methods[name]
+        return "sanity" in self.groups - set(each.without) and (each.method or name) not in REFERENCES
 
     def _parts(
         self, station: Station, name: str, kind: str, images: Sequence[int], schema: pa.Schema, work: Work

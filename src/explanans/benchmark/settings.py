@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from explanans.benchmark.columns import GROUPS
+from explanans.benchmark.truth import REFERENCES
 from explanans.errors import InputError
-from explanans.methods import METHODS
+from explanans.methods import METHODS, Entry
 from explanans.metrics import NORMALISATIONS
 
 CLASSIFIER = "{classifier}"
 THRESHOLD = "threshold"
 SHARED_BATCH = 4
+KNOWN: Mapping[str, Entry] = ChainMap(METHODS, REFERENCES)
 
 
 @dataclass(frozen=True)
@@ -126,8 +129,8 @@ class BenchmarkSettings:
             problem = f"name {both} both" if both else "are both empty"
             raise InputError(f"metrics and subset_metrics {problem}; give each group of scores once.")
         for name, each in self.methods.items():
-            if (each.method or name) not in METHODS:
-                raise InputError(f"methods: {each.method or name!r} is not known; take one of {', '.join(METHODS)}.")
+            if (each.method or name) not in KNOWN:
+                raise InputError(f"methods: {each.method or name!r} is not known; take one of {', '.join(KNOWN)}.")
             _check_known(f"methods.{name}.normalisations", each.normalisations or [], NORMALISATIONS)
             _check_known(f"methods.{name}.without", each.without, (*GROUPS, THRESHOLD))
         if self.reference is not None and self.reference not in self.methods:
@@ -150,12 +153,12 @@ class BenchmarkSettings:
 
     def title(self, name: str) -> str:
         method = self.methods[name]
-        return method.title or METHODS[method.method or name].title
+        return method.title or KNOWN[method.method or name].title
 
     def normalisations(self, name: str) -> list[str]:
         """Of a method, its own first."""
         method = self.methods[name]
-        own = METHODS[method.method or name].normalisation
+        own = KNOWN[method.method or name].normalisation
         return list(dict.fromkeys(method.normalisations or [own, *self.also_normalise]))
 
     def batch(self, name: str) -> int:

@@ -67,6 +67,7 @@ METHODS: dict[str, Entry] = {
     "constant_0": Entry("constant 0", "explanans.methods.constant:Constant", "raw", {"value": 0.0}),
     "constant_0.5": Entry("constant 0.5", "explanans.methods.constant:Constant", "raw", {"value": 0.5}),
     "constant_1": Entry("constant 1", "explanans.methods.constant:Constant", "raw", {"value": 1.0}),
+    "constant_seen": Entry("whole image if seen", "explanans.methods.constant:WholeIfSeen", "raw"),
 }
 
 __all__ = ["METHODS", "Entry", "Method", "make_method"]

@@ -1,4 +1,4 @@
-"""Masks that ignore the image: what a score is worth without any explanation."""
+"""Masks without a place in them: what a score is worth without any explanation."""
 
 from __future__ import annotations
 
@@ -28,3 +28,27 @@ class Constant:
         asked = multi_hot(targets, self.classes, len(images), images.device)
         maps = (asked.to(images.dtype) * self.value)[:, :, None, None]
         return maps.expand(-1, -1, *images.shape[-2:]).contiguous()
+
+
+class WholeIfSeen:
+    """The whole image for every class that the classifier sees, nothing for the others.
+
+    It says what the classifier answers and nothing about where. Scores that it wins do not ask where: class specificity
+    is one (a full mask keeps all of its class), so a method is worth reading there only beside this one.
+
+    Args:
+        explanandum: the classifier.
+        threshold: a class is seen from this probability on, in [0, 1].
+    """
+
+    def __init__(self, explanandum: Explanandum, threshold: float = 0.5) -> None:
+        if not 0 <= threshold <= 1:
+            raise InputError(f"threshold={threshold!r} is no probability; give a number in [0, 1].")
+        self.explanandum = explanandum
+        self.threshold = threshold
+
+    def __call__(self, images: Tensor, targets: Target, generator: torch.Generator | None = None) -> Tensor:
+        asked = multi_hot(targets, self.explanandum.classes, len(images), images.device)
+        with torch.no_grad():
+            seen = self.explanandum.probabilities(images) >= self.threshold
+        return (asked & seen).to(images.dtype)[:, :, None, None].expand(-1, -1, *images.shape[-2:]).contiguous()
