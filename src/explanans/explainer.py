@@ -41,7 +41,14 @@ class Explainer(nn.Module, ModelHubMixin, library_name="explanans", tags=["expla
             (N, 3, H, W) → (N, C, h, w) of your own (then loading needs that module again).
         encoder_weights: what the network's encoder starts from: "published" (ImageNet), "explanandum" (the
             classifier's own trunk, where the architecture is the same), None (random), or a weights file.
+
+    Attributes:
+        scale, shift: of the mask logits, see :meth:`head_logits`.
+        facts: how it was trained; saved with it.
     """
+
+    scale: Tensor
+    shift: Tensor
 
     def __init__(
         self,
@@ -60,21 +67,31 @@ class Explainer(nn.Module, ModelHubMixin, library_name="explanans", tags=["expla
             self.network = build_network(network, explanandum.num_classes, weights)
         else:
             self.network = network
+        self.register_buffer("scale", torch.ones(()))
+        self.register_buffer("shift", torch.zeros(()))
         self.facts: dict[str, Any] = {}
+
+    def calibrate(self, scale: float, shift: float) -> None:
+        """Set what :meth:`head_logits` multiplies by and adds."""
+        self.scale.fill_(scale)
+        self.shift.fill_(shift)
 
     @property
     def classes(self) -> tuple[str, ...]:
         return self.explanandum.classes
 
     def head_logits(self, images: Tensor) -> Tensor:
-        """Mask logits at the network's own resolution, (N, C, h, w)."""
+        """Mask logits at the network's own resolution, (N, C, h, w): ``scale`` · (network(x) + ``shift``).
+
+        Both come from :class:`explanans.training.Calibration`; without one they are 1 and 0.
+        """
         logits = self.network(images)
         if logits.ndim != 4 or logits.shape[:2] != (len(images), self.explanandum.num_classes):
             raise InputError(
                 f"network: returned {tuple(logits.shape)} for {len(images)} images and "
                 f"{self.explanandum.num_classes} classes; expected (N, C, h, w)."
             )
-        return logits
+        return self.scale * (logits + self.shift)
 
     def logits(self, images: Tensor) -> Tensor:
         """Mask logits E(x) at the images' resolution, (N, C, H, W)."""
@@ -100,6 +117,7 @@ class Explainer(nn.Module, ModelHubMixin, library_name="explanans", tags=["expla
             1, 3, preprocessing.height, preprocessing.width, generator=torch.Generator().manual_seed(0)
         ).to(place)
         quick = Explainer(self.explanandum, fold_batch_norms(self.network, images))
+        quick.calibrate(float(self.scale), float(self.shift))
         quick.facts = dict(self.facts)
         return quick.eval()
 
@@ -130,6 +148,7 @@ class Explainer(nn.Module, ModelHubMixin, library_name="explanans", tags=["expla
         config = {
             "mask_network": self.network_name,
             "classifier": self.explanandum.identity(),
+            "calibration": {"scale": float(self.scale), "shift": float(self.shift)},
             "facts": self.facts,
         }
         if self.explanandum.source is not None:
@@ -205,6 +224,9 @@ class Explainer(nn.Module, ModelHubMixin, library_name="explanans", tags=["expla
         explainer = cls(explanandum, network or config["mask_network"], encoder_weights=None)
         sources.load_weights(explainer.network, folder / WEIGHTS)
         explainer.network_name = config["mask_network"]
+        # Those saved by an earlier version have none.
+        calibration = config.get("calibration", {"scale": 1.0, "shift": 0.0})
+        explainer.calibrate(calibration["scale"], calibration["shift"])
         explainer.facts = config["facts"]
         return explainer.eval()
 

@@ -4,6 +4,7 @@ import copy
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ import explanans
 from explanans.data import open_dataset
 from explanans.errors import InputError
 from explanans.explainer import Explainer
-from explanans.training import Optimisation, Run, TrainingDiverged, fit
+from explanans.training import Calibration, Optimisation, Run, TrainingDiverged, fit
 from explanans.training.explainer import ExplainerTraining
 
 Build = Callable[[], Explainer]
@@ -387,3 +388,14 @@ def test_the_last_epoch_can_be_kept_instead_of_the_best(scenes: str, explainer: 
     mean, name = trained.network.encoder[1].running_mean, "explainer.network.encoder.1.running_mean"
     assert torch.equal(mean, last["state_dict"][name])
     assert not torch.equal(mean, best["state_dict"][name])
+
+
+def test_a_training_may_end_with_a_calibration(scenes: str, explainer: Build, whole: Path, out: Path) -> None:
+    own = explainer()
+    shutil.copytree(whole, out)
+    train(own, scenes, out, calibration=Calibration(images=3))
+    cut = own.facts["calibration"]["cut"]
+    assert (float(own.scale), float(own.shift)) == (4, -cut)
+    assert own.facts["calibration"]["images"] == 3
+    loaded = Explainer.from_pretrained(out / "explainer", explanandum=own.explanandum)
+    assert (float(loaded.scale), float(loaded.shift)) == (4, -cut)

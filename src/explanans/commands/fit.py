@@ -13,7 +13,7 @@ from explanans.commands.options import add_function, class_list, plain_output
 from explanans.explainer import Explainer
 from explanans.explanandum import Explanandum
 from explanans.preprocessing import Preprocessing
-from explanans.training import Optimisation, Run
+from explanans.training import Calibration, Optimisation, Run
 from explanans.training import fit as train_explainer
 
 
@@ -41,6 +41,7 @@ def fit(
     quiet: bool = False,
     optimisation: Optimisation = Optimisation(),  # noqa: B008
     run: Run = Run(),  # noqa: B008
+    calibration: Calibration = Calibration(),  # noqa: B008
 ) -> int:
     """Parse and call.
 
@@ -64,6 +65,7 @@ def fit(
         quiet: Print nothing.
         optimisation: How the weights move.
         run: Length and machine.
+        calibration: Where trained masks are cut, chosen by what the classifier says through them.
     """
     with plain_output(quiet):
         explanandum = Explanandum.load(
@@ -85,6 +87,7 @@ def fit(
             augment=augment,
             optimisation=optimisation,
             run=run,
+            calibration=calibration,
             out=out,
         )
         print(f"saved in {folder}; next: explanans explain {folder} PICTURES --out explanations")

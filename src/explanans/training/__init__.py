@@ -1,7 +1,8 @@
 """Train an Explainer, and the classifiers that it explains."""
 
+from explanans.training.calibration import Calibration, calibrate
 from explanans.training.explainer import fit
 from explanans.training.optimisation import Optimisation
 from explanans.training.runs import Run, TrainingDiverged
 
-__all__ = ["Optimisation", "Run", "TrainingDiverged", "fit"]
+__all__ = ["Calibration", "Optimisation", "Run", "TrainingDiverged", "calibrate", "fit"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -20,6 +21,7 @@ from explanans.masking import apply_mask, make_fill, merge
 from explanans.objectives import Objective, make_objective
 from explanans.refinement import enlarge
 from explanans.training.augmentation import augmentation
+from explanans.training.calibration import Calibration, calibrate
 from explanans.training.depthwise import quick_depthwise
 from explanans.training.optimisation import Optimisation, update_average
 from explanans.training.runs import Run, check_finite, train
@@ -138,6 +140,7 @@ def fit(
     augment: str = "flip",
     optimisation: Optimisation | None = None,
     run: Run | None = None,
+    calibration: Calibration | None = None,
     out: str | Path = "runs/explainer",
     trainer_options: Mapping[str, Any] | None = None,
 ) -> Path:
@@ -152,6 +155,7 @@ def fit(
         objective_options: settings of a named objective.
         augment: "none" (the paper), "flip" or "crop"; see :func:`explanans.training.augmentation.augmentation`.
         optimisation, run: how the weights move; length, machine, precision, seed, resume.
+        calibration: after the training, on images of the validation data; None for none.
         out: the run folder; the trained Explainer is saved in its sub-folder ``explainer``.
         trainer_options: anything else for Lightning's Trainer.
 
@@ -162,7 +166,7 @@ def fit(
         InputError: data, objective or run folder do not fit.
         TrainingDiverged: the loss became NaN; the message names the term.
     """
-    optimisation, run = optimisation or Optimisation(), run or Run()
+    optimisation, run, calibration = optimisation or Optimisation(), run or Run(), calibration or Calibration()
     explanandum = explainer.explanandum
     transform = augmentation(augment, explanandum.preprocessing)
 
@@ -212,6 +216,10 @@ def fit(
     explainer.network.load_state_dict(module.result.state_dict())
     explainer.eval()
     explainer.facts = {**facts, "seed": run.seed}
+    if calibration.images:
+        explainer.facts["calibration"] = calibrate(
+            explainer, held_out, calibration, seed=run.seed, progress=run.progress and sys.stdout.isatty()
+        )
     explainer.save_pretrained(Path(out) / SAVED)
     return Path(out) / SAVED
 
