@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import torch
 from huggingface_hub import ModelHubMixin, snapshot_download
@@ -16,7 +16,7 @@ from explanans import sources
 from explanans.errors import InputError
 from explanans.explanandum import Explanandum
 from explanans.modes import evaluating
-from explanans.networks import build_network
+from explanans.networks import TrunkHead, build_network
 from explanans.networks.folding import fold_batch_norms
 from explanans.refinement import enlarge
 from explanans.targets import Target, multi_hot
@@ -28,6 +28,13 @@ CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 CLASSIFIER = "classifier"
 KEYS = ("mask_network", "classifier", "facts")
+
+
+class Prediction(NamedTuple):
+    """What :meth:`Explainer.predict_and_explain` returns: probabilities (N, C), masks (N, C, H, W) in [0, 1]."""
+
+    probabilities: Tensor
+    masks: Tensor
 
 
 class Explainer(nn.Module, ModelHubMixin, library_name="explanans", tags=["explainability"]):
@@ -64,7 +71,7 @@ class Explainer(nn.Module, ModelHubMixin, library_name="explanans", tags=["expla
         self.network_name = network if isinstance(network, str) else None
         if isinstance(network, str):
             weights = _encoder_weights(encoder_weights, explanandum)
-            self.network = build_network(network, explanandum.num_classes, weights)
+            self.network = build_network(network, explanandum.num_classes, weights, explanandum)
         else:
             self.network = network
         self.register_buffer("scale", torch.ones(()))
@@ -85,7 +92,9 @@ class Explainer(nn.Module, ModelHubMixin, library_name="explanans", tags=["expla
 
         Both come from :class:`explanans.training.Calibration`; without one they are 1 and 0.
         """
-        logits = self.network(images)
+        return self._checked(self.network(images), images)
+
+    def _checked(self, logits: Tensor, images: Tensor) -> Tensor:
         if logits.ndim != 4 or logits.shape[:2] != (len(images), self.explanandum.num_classes):
             raise InputError(
                 f"network: returned {tuple(logits.shape)} for {len(images)} images and "
@@ -99,10 +108,25 @@ class Explainer(nn.Module, ModelHubMixin, library_name="explanans", tags=["expla
 
     def forward(self, images: Tensor) -> Tensor:
         """Normalised images (N, 3, H, W) → class masks (N, C, H, W) in [0, 1]."""
-        head = self.head_logits(images)
+        return self._masks(self.head_logits(images), images)
+
+    def _masks(self, head: Tensor, images: Tensor) -> Tensor:
         logits = enlarge(head, images.shape[-2:])
         # The large tensor is this call's own, and without a gradient nobody needs the logits.
         return logits.sigmoid_() if logits is not head and not logits.requires_grad else logits.sigmoid()
+
+    def predict_and_explain(self, images: Tensor) -> Prediction:
+        """Normalised images (N, 3, H, W) → the classifier's probabilities (N, C) and all class masks (N, C, H, W).
+
+        With network="trunk" the masks are read on the classifier's way to its answer: one pass for both. With another
+        network there are two.
+        """
+        if isinstance(self.network, TrunkHead):
+            answer, head = self.network.answer_and_logits(images)
+            head = self._checked(head, images)
+        else:
+            answer, head = self.explanandum(images), self.head_logits(images)
+        return Prediction(self.explanandum.activate(answer.float()), self._masks(head, images))
 
     def folded(self) -> Explainer:
         """The same Explainer for use, not for training: batch norms folded into convolutions, which takes

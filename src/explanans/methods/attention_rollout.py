@@ -13,7 +13,7 @@ from explanans.explanandum import Explanandum
 from explanans.methods.attention import AttentionWeights
 from explanans.methods.layers import grey_image
 from explanans.methods.perturbing import check_count, check_gradients_possible
-from explanans.methods.spatial import token_grid
+from explanans.spatial import token_grid
 from explanans.targets import Target, multi_hot
 
 Weighting = Literal["gradient", "none"]

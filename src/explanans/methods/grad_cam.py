@@ -12,7 +12,7 @@ from explanans.errors import InputError
 from explanans.explanandum import Explanandum
 from explanans.methods.layers import find_layer, last_spatial_layer
 from explanans.methods.perturbing import check_gradients_possible
-from explanans.methods.spatial import spatial_view
+from explanans.spatial import spatial_view
 from explanans.targets import Target, multi_hot
 
 
@@ -32,7 +32,7 @@ class GradCAM:
     Args:
         explanandum: the classifier.
         layer: name of a module whose output is (N, K, h, w), (N, h, w, K) or (N, tokens, K), see
-            :func:`~explanans.methods.spatial.spatial_view`, as in ``explanandum.module.named_modules()``; None takes
+            :func:`~explanans.spatial.spatial_view`, as in ``explanandum.module.named_modules()``; None takes
             :func:`~explanans.methods.layers.last_spatial_layer`. ``layer_name`` says which it is.
 
     Raises:

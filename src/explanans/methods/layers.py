@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from explanans.errors import InputError
 from explanans.explanandum import Explanandum
-from explanans.methods.spatial import spatial_view, token_grid
+from explanans.spatial import spatial_view, token_grid
 
 _POOLING = (nn.MaxPool2d, nn.AvgPool2d, nn.LPPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)
 
@@ -162,7 +162,7 @@ def layer_of_stride(explanandum: Explanandum, stride: int = 16) -> str:
 
 
 def last_spatial_layer(explanandum: Explanandum) -> str:
-    """Name of the module with the last output that has a :func:`~explanans.methods.spatial.spatial_view`.
+    """Name of the module with the last output that has a :func:`~explanans.spatial.spatial_view`.
 
     One grey image is sent through the classifier. If several modules return the same tensor, the outermost is named:
     ``layer4`` rather than ``layer4.2.relu``. Of a vision transformer it is the last layer whose patch tokens still

@@ -12,8 +12,8 @@ from explanans.errors import InputError
 from explanans.explanandum import Explanandum
 from explanans.methods.layers import find_layer, last_spatial_layer
 from explanans.methods.perturbing import check_count
-from explanans.methods.spatial import spatial_view
 from explanans.refinement import stretch
+from explanans.spatial import spatial_view
 from explanans.targets import Target, multi_hot
 
 
@@ -26,7 +26,7 @@ class ScoreCAM:
 
     Args:
         explanandum: the classifier.
-        layer: name of a module with a :func:`~explanans.methods.spatial.spatial_view`; None takes
+        layer: name of a module with a :func:`~explanans.spatial.spatial_view`; None takes
             :func:`~explanans.methods.layers.last_spatial_layer`. ``layer_name`` says which it is.
         batch_size: masked images per forward pass.
         channels: how many channels to use, those with the largest mean absolute activation in each image; None for all.

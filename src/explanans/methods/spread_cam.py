@@ -11,8 +11,8 @@ from torch.nn import functional
 from explanans.explanandum import Explanandum
 from explanans.methods.grad_cam import GradCAM
 from explanans.methods.layers import find_layer, layer_of_stride
-from explanans.methods.spatial import spatial_view
 from explanans.refinement import adapt_to_pixels, spread, stretch
+from explanans.spatial import spatial_view
 from explanans.targets import Target, multi_hot
 
 

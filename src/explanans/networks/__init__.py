@@ -10,13 +10,19 @@ from collections.abc import Callable
 from torch import nn
 
 from explanans.errors import InputError
+from explanans.explanandum import Explanandum
 from explanans.networks.compact import compact
 from explanans.networks.deeplab import deeplabv3_resnet50
 from explanans.networks.encoders import EncoderWeights
 from explanans.networks.fpn import light_fpn
 from explanans.networks.smp import DECODERS, smp_network
+from explanans.networks.trunk import TrunkHead, trunk_head
+
+__all__ = ["NETWORKS", "TRUNK", "TrunkHead", "build_network"]
 
 Builder = Callable[[str, int, EncoderWeights], nn.Module]
+
+TRUNK = "trunk"
 
 NETWORKS: dict[str, Builder] = {
     "compact": compact,
@@ -26,18 +32,29 @@ NETWORKS: dict[str, Builder] = {
 }
 
 
-def build_network(name: str, num_classes: int, encoder_weights: EncoderWeights = "published") -> nn.Module:
+def build_network(
+    name: str,
+    num_classes: int,
+    encoder_weights: EncoderWeights = "published",
+    explanandum: Explanandum | None = None,
+) -> nn.Module:
     """Build the mask network that ``name`` names.
 
     Args:
         name: "compact" (small, from scratch), "light/ENCODER" (a light pyramid over a timm encoder, whose settings may
             follow: "light/mobilenetv2_100?pad_type=same"),
             "deeplabv3_resnet50" (the paper's), or a decoder of segmentation-models-pytorch over a timm encoder:
-            "unet/ENCODER", "deeplabv3plus/ENCODER", "fpn/ENCODER", …
+            "unet/ENCODER", "deeplabv3plus/ENCODER", "fpn/ENCODER", …; or "trunk", a head on the frozen features of the
+            classifier itself, whose settings may follow: "trunk?width=64&depth=1".
         num_classes: C, one logit map each.
         encoder_weights: "published" (ImageNet), None (random), or a state dict whose names are the encoder's.
+        explanandum: the classifier, which "trunk" reads.
     """
+    if name.partition("?")[0] == TRUNK:
+        return trunk_head(name.partition("?")[2], explanandum)
     family, _, encoder = name.partition("/")
     if family not in NETWORKS:
-        raise InputError(f"network={name!r}; take one of {sorted(NETWORKS)}, with /ENCODER where it needs one.")
+        raise InputError(
+            f"network={name!r}; take one of {sorted([*NETWORKS, TRUNK])}, with /ENCODER where it needs one."
+        )
     return NETWORKS[family](encoder, num_classes, encoder_weights)

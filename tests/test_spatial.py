@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from explanans.methods.spatial import spatial_view, token_grid
+from explanans.spatial import spatial_view, token_grid
 
 
 @pytest.mark.parametrize(
