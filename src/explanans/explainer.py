@@ -138,7 +138,11 @@ class Explainer(nn.Module, ModelHubMixin, library_name="explanans", tags=["expla
         preprocessing = self.explanandum.preprocessing
         place = next(self.network.parameters(), torch.zeros(()))
         images = torch.rand(
-            1, 3, preprocessing.height, preprocessing.width, generator=torch.Generator().manual_seed(0)
+            1,
+            preprocessing.channels,
+            preprocessing.height,
+            preprocessing.width,
+            generator=torch.Generator().manual_seed(0),
         ).to(place)
         quick = Explainer(self.explanandum, fold_batch_norms(self.network, images))
         quick.calibrate(float(self.scale), float(self.shift))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -96,6 +96,8 @@ class Explanandum(nn.Module):
         if not isinstance(module, nn.Module):
             raise InputError(f"module is a {type(module).__name__}; give a torch.nn.Module or use Explanandum.load.")
         self.module = module.requires_grad_(False).eval()
+        if isinstance(module, sources.FunctionBox):
+            module.bind(preprocessing)
         self.classes = read_classes(classes)
         if activation == "softmax" and len(self.classes) == 1:
             raise InputError(
@@ -122,13 +124,15 @@ class Explanandum(nn.Module):
         """Build a classifier from its name.
 
         Args:
-            spec: ``timm:NAME``, ``torchvision:NAME``, a folder written by :meth:`save`, or ``package.module:factory``
-                (a function or class of yours that returns the module).
+            spec: ``timm:NAME``, ``torchvision:NAME``, ``hf:NAME`` or ``hf:FOLDER`` (transformers), ``onnx:FILE``,
+                ``torchscript:FILE``, ``export:FILE``, ``function:package.module:name`` (answers pictures),
+                ``package.module:factory`` (a function or class of yours that returns the module), or a folder written
+                by :meth:`save`. See docs/classifiers.md for what each knows and the options of some.
             classes, activation, preprocessing: needed where the source does not know them; the error says which.
             weights: a ``.safetensors`` or ``weights_only`` PyTorch file of the whole module. Without it, ``timm:`` and
                 ``torchvision:`` load their published weights; there is never a random classifier.
-            trust_factory: allow a *saved folder* to name a factory that is then imported and called. Off, because
-                loading a file must not run code.
+            trust_factory: allow a *saved folder* to name a factory or function that is then imported and called, and
+                ``export:`` files, which PyTorch unpickles. Off, because loading a file must not run code.
         """
         loaded = sources.load(spec, weights=weights, trust_factory=trust_factory)
         known = {
@@ -142,6 +146,8 @@ class Explanandum(nn.Module):
                 f"Explanandum.load({str(spec)!r}): {' and '.join(missing)} cannot be known from the source; "
                 f"pass {', '.join(f'{name}=…' for name in missing)}."
             )
+        if loaded.check is not None:
+            loaded.check(cast(Preprocessing, known["preprocessing"]))
         explanandum = cls(loaded.module, source=loaded.source, **cast(dict[str, Any], known))
         if loaded.weights_hash is not None and loaded.weights_hash != explanandum.weights_hash:
             raise InputError(
@@ -161,6 +167,47 @@ class Explanandum(nn.Module):
             **facts,
         }
         return sources.save(self.module, config, folder)
+
+    @classmethod
+    def from_function(
+        cls,
+        function: Callable[[Any], Any],
+        *,
+        classes: Sequence[str] | str | Path,
+        outputs: Literal["softmax", "sigmoid"],
+        preprocessing: Preprocessing,
+        name: str | None = None,
+        version: str = "",
+        batch: int = 32,
+        retries: int = 3,
+    ) -> Explanandum:
+        """A classifier that is a Python function of pictures, such as a call to a remote service.
+
+        Args:
+            function: uint8 (N, H, W, 3) in a NumPy array → probabilities (N, C), as an array or nested lists.
+            outputs: "softmax" (they sum to 1) or "sigmoid" (independent classes).
+            preprocessing: its size is that of the pictures; mean and std are those of whatever learns from it.
+            name, version: what a saved Explainer remembers it by; the function's own name by default.
+            batch: pictures per call at most.
+            retries: how often a call that raises is repeated, after 0.5 s, 1 s, 2 s, …
+        """
+        called = name or f"{function.__module__}:{getattr(function, '__qualname__', type(function).__name__)}"
+        box = sources.FunctionBox(function, called, outputs=outputs, batch=batch, retries=retries, version=version)
+        return cls(box, classes=classes, activation=outputs, preprocessing=preprocessing)
+
+    @property
+    def differentiable(self) -> bool:
+        """Whether gradients pass through the classifier; an ONNX file and a function have none."""
+        return bool(getattr(self.module, "differentiable", True))
+
+    def require_gradients(self, who: str) -> None:
+        """Raises InputError where the classifier has no gradients; ``who`` needs them."""
+        if not self.differentiable:
+            raise InputError(
+                f"{who} needs gradients, which this classifier ({type(self.module).__name__}) does not give. Train a "
+                "surrogate of it (explanans surrogate fit), or take a method that only asks: rise, occlusion, lime, "
+                "kernel_shap."
+            )
 
     @property
     def num_classes(self) -> int:
@@ -215,6 +262,8 @@ class Explanandum(nn.Module):
     @torch.no_grad()
     def _check_outputs(self) -> None:
         device = next((tensor.device for tensor in self.module.state_dict().values()), torch.device("cpu"))
-        logits = self(torch.zeros(1, 3, self.preprocessing.height, self.preprocessing.width, device=device))
+        preprocessing = self.preprocessing
+        grey = torch.zeros(1, preprocessing.channels, preprocessing.height, preprocessing.width, device=device)
+        logits = self(grey)
         if not logits.isfinite().all():
             raise InputError("the classifier returns NaN or infinity on a mid-grey image; check its weights.")

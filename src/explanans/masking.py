@@ -55,7 +55,8 @@ class ColourFill:
         self.colour, self.preprocessing = colour, preprocessing
 
     def __call__(self, images: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        pixel = torch.tensor(self.colour, device=images.device, dtype=images.dtype).view(3, 1, 1)
+        colour = self.colour if self.preprocessing.channels == 3 else (_luma(self.colour),)
+        pixel = torch.tensor(colour, device=images.device, dtype=images.dtype).view(-1, 1, 1)
         return self.preprocessing.normalise(pixel).expand_as(images)
 
 
@@ -82,6 +83,12 @@ class BlurFill:
             return transforms.resize(small, [height, width], antialias=True)
 
 
+def _luma(colour: tuple[float, float, float]) -> float:
+    """As Pillow makes grey of a colour (ITU-R 601-2)."""
+    red, green, blue = colour
+    return 0.299 * red + 0.587 * green + 0.114 * blue
+
+
 class NoiseFill:
     """A random flat colour per image with Gaussian noise on top (Dabkowski & Gal 2017).
 
@@ -93,7 +100,7 @@ class NoiseFill:
         self.preprocessing, self.std = preprocessing, std
 
     def __call__(self, images: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        colour = images.new_empty(len(images), 3, 1, 1).uniform_(generator=generator)
+        colour = images.new_empty(*images.shape[:2], 1, 1).uniform_(generator=generator)
         noise = torch.empty_like(images).normal_(std=self.std, generator=generator)
         return self.preprocessing.normalise((colour + noise).clamp(0, 1))
 

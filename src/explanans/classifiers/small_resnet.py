@@ -35,18 +35,18 @@ class ResidualBlock(nn.Module):
 
 
 class SmallResNet(nn.Module):
-    """Images (N, 3, H, W) → logits (N, C), stride 16, about 0.3 M parameters.
+    """Images (N, ``channels``, H, W) → logits (N, C), stride 16, about 0.3 M parameters.
 
     Every position has logits of its own, z = W f + b, and an image's logit is their soft maximum
     log mean_p exp z_p (Pinheiro & Collobert 2015): one object is enough for its class, wherever it stands, which trains
     much faster than averaged features when pictures hold several objects.
     """
 
-    def __init__(self, num_classes: int, widths: Sequence[int] = (16, 32, 64, 128)) -> None:
+    def __init__(self, num_classes: int, widths: Sequence[int] = (16, 32, 64, 128), channels: int = 3) -> None:
         super().__init__()
         self.widths = tuple(widths)
         self.stem = nn.Sequential(
-            nn.Conv2d(3, widths[0], 3, stride=2, padding=1, bias=False),
+            nn.Conv2d(channels, widths[0], 3, stride=2, padding=1, bias=False),
             nn.BatchNorm2d(widths[0]),
             nn.ReLU(inplace=True),
         )

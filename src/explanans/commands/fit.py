@@ -46,14 +46,17 @@ def fit(
     """Parse and call.
 
     Args:
-        classifier: A saved folder, timm:NAME, torchvision:NAME or package.module:factory.
-        data: voc:PATH, scenes:PATH, folder:PATH (a sub-folder per class), table:PATH (CSV, Parquet) or a path alone.
+        classifier: A saved folder, timm:NAME, torchvision:NAME, hf:NAME, torchscript:FILE, package.module:factory, …; see
+            docs/classifiers.md.
+        data: voc:PATH, voc:2007, coco:PATH, cub:PATH, scenes:PATH, folder:PATH (a sub-folder per class), table:PATH (CSV,
+            Parquet) or a path alone; options follow a question mark (docs/data.md).
         classes: The classifier's classes where it does not know them: a file with one per line, or a,b,c.
         activation: sigmoid (multi-label) or softmax (single-label); null where the classifier knows.
         preprocessing: The classifier's input where it does not know it.
         weights: File with the classifier's weights; null for those that come with its name.
         trust_factory: Run the code that a saved folder names as the classifier's architecture.
-        network: Mask network: compact, light/ENCODER, deeplabv3_resnet50, unet/ENCODER, ...
+        network: Mask network: trunk (a head on the classifier's own features), compact, light/ENCODER, deeplabv3_resnet50,
+            unet/ENCODER, ...
         encoder_weights: published (ImageNet), explanandum (the classifier's own), a file, or null for random ones.
         train_split: Split to train on, or a part of it such as train[:90%].
         validation: Data set for validation, if it is another one.

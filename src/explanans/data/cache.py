@@ -9,18 +9,18 @@ from explanans.errors import InputError
 
 
 class PixelCache:
-    """Fixed slots for uint8 pictures (3, H, W) and, where wanted, segmentations (H, W) in shared memory.
+    """Fixed slots for uint8 pictures (channels, H, W) and, where wanted, segmentations (H, W) in shared memory.
 
     The tensors are allocated here, before a loader starts its workers: what one process puts in, all get.
     """
 
-    def __init__(self, count: int, size: tuple[int, int], segmentations: bool) -> None:
+    def __init__(self, count: int, size: tuple[int, int], segmentations: bool, channels: int = 3) -> None:
         try:
-            self.images = torch.empty(count, 3, *size, dtype=torch.uint8).share_memory_()
+            self.images = torch.empty(count, channels, *size, dtype=torch.uint8).share_memory_()
             self.segmentations = torch.empty(count, *size, dtype=torch.uint8).share_memory_() if segmentations else None
             self.filled = torch.zeros(count, dtype=torch.bool).share_memory_()
         except (RuntimeError, OSError) as error:
-            need = count * (4 if segmentations else 3) * size[0] * size[1] / 2**20
+            need = count * (channels + segmentations) * size[0] * size[1] / 2**20
             raise InputError(
                 f"cache=True needs {need:,.0f} MiB of shared memory for {count} images, which the system does not give "
                 f"({' '.join(str(error).split())}); enlarge /dev/shm or take cache=False."

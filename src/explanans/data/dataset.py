@@ -215,7 +215,7 @@ class LabelledImages(Dataset[Sample]):
 
     def _new_cache(self) -> PixelCache:
         size = (self.preprocessing.height, self.preprocessing.width)
-        return PixelCache(len(self.paths), size, self.has_segmentation)
+        return PixelCache(len(self.paths), size, self.has_segmentation, self.preprocessing.channels)
 
     def _read_segmentation(self, index: int, path: Path) -> np.ndarray:
         """What a segmentation file says: (H, W) uint8, 0 background, c + 1 = class c, 255 void."""

@@ -70,17 +70,31 @@ METHODS: dict[str, Entry] = {
     "constant_seen": Entry("whole image if seen", "explanans.methods.constant:WholeIfSeen", "raw"),
 }
 
-__all__ = ["METHODS", "Entry", "Method", "make_method"]
+BLACK_BOX = (
+    "explainer",
+    "rtis",
+    "rise",
+    "occlusion",
+    "lime",
+    "kernel_shap",
+    *(n for n in METHODS if n.startswith("constant")),
+)
+"""Methods that only ask for answers; the others look inside the classifier."""
+
+__all__ = ["BLACK_BOX", "METHODS", "Entry", "Method", "make_method"]
 
 
 def make_method(name: str, explanandum: Explanandum, **settings: Any) -> Method:
     """The method called ``name`` for a classifier; ``settings`` go to its constructor.
 
     Raises:
-        InputError: an unknown name, a setting that the method does not have, or an extra that is not installed.
+        InputError: an unknown name, a setting that the method does not have, an extra that is not installed, or
+            a classifier without gradients for a method that needs them.
     """
     if name not in METHODS:
         raise InputError(f"method {name!r} is not known; take one of {', '.join(METHODS)}.")
+    if name not in BLACK_BOX:
+        explanandum.require_gradients(f"method {name!r}")
     entry = METHODS[name]
     module, _, kind = entry.path.partition(":")
     try:

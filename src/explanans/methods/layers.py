@@ -109,7 +109,7 @@ def grey_image(explanandum: Explanandum) -> Tensor:
     preprocessing = explanandum.preprocessing
     like = next((value for value in explanandum.module.state_dict().values() if value.is_floating_point()), None)
     like = torch.zeros(()) if like is None else like
-    return like.new_zeros(1, 3, preprocessing.height, preprocessing.width)
+    return like.new_zeros(1, preprocessing.channels, preprocessing.height, preprocessing.width)
 
 
 def _probed(explanandum: Explanandum) -> _Probe:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from torch import nn
+from torch import Tensor, nn
 
 from explanans.errors import InputError
 from explanans.explanandum import Explanandum
@@ -57,4 +57,17 @@ def build_network(
         raise InputError(
             f"network={name!r}; take one of {sorted([*NETWORKS, TRUNK])}, with /ENCODER where it needs one."
         )
-    return NETWORKS[family](encoder, num_classes, encoder_weights)
+    network = NETWORKS[family](encoder, num_classes, encoder_weights)
+    grey = explanandum is not None and explanandum.preprocessing.channels == 1
+    return GreyInput(network) if grey else network
+
+
+class GreyInput(nn.Module):
+    """A network of colour pictures for grey ones (N, 1, H, W): three times the same channel."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.network(images.expand(-1, 3, -1, -1))

@@ -46,7 +46,7 @@ def copy_weights(encoder: nn.Module, weights: Mapping[str, Tensor], prefix: str 
     own = encoder.state_dict()
     fitting = {
         prefix + name: tensor.to(own[prefix + name].dtype)
-        for name, tensor in weights.items()
+        for name, tensor in ((name, _for_colour(tensor, own.get(prefix + name))) for name, tensor in weights.items())
         if prefix + name in own and own[prefix + name].shape == tensor.shape
     }
     found = sum(own[name].numel() for name in fitting)
@@ -57,6 +57,13 @@ def copy_weights(encoder: nn.Module, weights: Mapping[str, Tensor], prefix: str 
             "encoder must be the architecture that they come from, or take encoder_weights='published'."
         )
     encoder.load_state_dict(fitting, strict=False)
+
+
+def _for_colour(tensor: Tensor, own: Tensor | None) -> Tensor:
+    """A first convolution of grey pictures does the same on three equal channels at a third of its weights."""
+    if own is None or own.ndim != 4 or tensor.ndim != 4 or tensor.shape[1] != 1 or own.shape[1] != 3:
+        return tensor
+    return tensor.expand(-1, 3, -1, -1) / 3
 
 
 def require_multiple(height: int, width: int, multiple: int) -> None:

@@ -110,7 +110,7 @@ def _watch(explanandum: Explanandum) -> list[Tap]:
     like = next((value for value in tensors if value.is_floating_point()), torch.zeros(()))
     try:
         with torch.no_grad():
-            explanandum(like.new_zeros(1, 3, *size))
+            explanandum(like.new_zeros(1, preprocessing.channels, *size))
     finally:
         for handle in handles:
             handle.remove()

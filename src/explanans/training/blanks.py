@@ -63,4 +63,4 @@ def hide_cells(
 
 def _colours(images: Tensor, preprocessing: Preprocessing, generator: torch.Generator | None) -> Tensor:
     """A random colour for each image, normalised, (N, 3, 1, 1)."""
-    return preprocessing.normalise(images.new_empty(len(images), 3, 1, 1).uniform_(generator=generator))
+    return preprocessing.normalise(images.new_empty(*images.shape[:2], 1, 1).uniform_(generator=generator))

@@ -168,6 +168,7 @@ def fit(
     """
     optimisation, run, calibration = optimisation or Optimisation(), run or Run(), calibration or Calibration()
     explanandum = explainer.explanandum
+    explanandum.require_gradients("fit")
     transform = augmentation(augment, explanandum.preprocessing)
 
     def opened(source: str | Path | LabelledImages, split: str, **options: Any) -> LabelledImages:

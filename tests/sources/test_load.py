@@ -75,7 +75,7 @@ def test_a_factory_is_called_and_asked_nothing_it_cannot_know(factory: str) -> N
         ("no_such_package.models:build", "No module named"),
         ("their_models:not_a_module", "returned a int"),
         ("resnet50", "neither an existing folder nor a known name.*timm:NAME.*torchvision:NAME"),
-        ("hf:org/model", "neither an existing folder nor a known name"),
+        ("hub:org/model", "neither an existing folder nor a known name"),
         ("os.system('ls'):x", "neither an existing folder nor a known name"),
         ("timm:resnet51", "timm has no model 'resnet51'.*resnet"),
         ("torchvision:resnet51", "torchvision has no classifier 'resnet51'.*resnet50"),

@@ -1,0 +1,87 @@
+"""What classifiers that are no modules of ours have in common: files, fixed batches, probabilities for logits."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from explanans.errors import InputError
+
+Outputs = Literal["logits", "softmax", "sigmoid"]
+OUTPUTS: tuple[Outputs, ...] = ("logits", "softmax", "sigmoid")
+
+# Where float32 still tells a probability from 0 and 1.
+SMALLEST = 1e-7
+
+
+class FileBox(nn.Module):
+    """A classifier that is a file; saving it copies the file.
+
+    Attributes:
+        file: where it is.
+        differentiable: whether gradients pass through it.
+    """
+
+    differentiable = True
+
+    def __init__(self, file: Path) -> None:
+        super().__init__()
+        self.file = file
+
+    def content_hash(self) -> str:
+        """SHA-256 of the file."""
+        with self.file.open("rb") as opened:
+            return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def existing(spec: str, name: str) -> Path:
+    """The file that a spec names."""
+    path = Path(name)
+    if not path.is_file():
+        raise InputError(f"classifier {spec!r}: {name or 'nothing'} is no file; give the file after the colon.")
+    return path
+
+
+def as_logits(values: Tensor, outputs: Outputs) -> Tensor:
+    """What a box returned, as logits: log p for softmax, log p − log(1 − p) for sigmoid, clipped where p is 0 or 1.
+
+    Raises:
+        InputError: probabilities that are none.
+    """
+    if outputs == "logits":
+        return values
+    if values.isnan().any() or values.min() < -1e-4 or values.max() > 1 + 1e-4:
+        low, high = float(values.min()), float(values.max())
+        raise InputError(
+            f"the classifier returned values from {low:g} to {high:g} where outputs={outputs!r} promises "
+            "probabilities; say outputs=logits if they are logits."
+        )
+    if outputs == "softmax":
+        if (values.sum(1) - 1).abs().max() > 1e-2:
+            raise InputError(
+                f"the classifier's probabilities sum to {float(values.sum(1)[0]):g} where outputs='softmax' promises "
+                "1; say outputs=sigmoid if the classes are independent."
+            )
+        return values.clamp(min=SMALLEST).log()
+    return values.clamp(SMALLEST, 1 - SMALLEST).logit()
+
+
+def in_batches(call: Callable[[Tensor], Tensor], images: Tensor, size: int | None, *, pad: bool) -> Tensor:
+    """Answers to any number of images from something that takes ``size`` at once (None: any number).
+
+    Args:
+        pad: it takes exactly ``size``, so the last images are followed by zeros, whose answers are dropped.
+    """
+    if size is None or (len(images) == size) or (not pad and len(images) < size):
+        return call(images)
+    answers = []
+    for part in images.split(size):
+        missing = size - len(part) if pad else 0
+        whole = torch.cat([part, part.new_zeros(missing, *part.shape[1:])]) if missing else part
+        answers.append(call(whole)[: len(part)])
+    return torch.cat(answers)

@@ -1,0 +1,75 @@
+"""torchvision:ARCHITECTURE or torchvision:ARCHITECTURE.TAG"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from explanans.errors import InputError
+from explanans.preprocessing import Preprocessing
+from explanans.sources.base import Loaded, Source
+from explanans.sources.published import published
+from explanans.sources.weights import load_weights
+
+# torchvision sets these only where it loads weights itself, and the same weights mean something else without them.
+_TORCHVISION_ARGUMENTS = {
+    name: {"transform_input": True, "aux_logits": True, "init_weights": False} for name in ("googlenet", "inception_v3")
+}
+
+
+def torchvision_weights(name: str) -> Any:
+    """What torchvision published for ``ARCHITECTURE`` (its newest) or ``ARCHITECTURE.TAG``, such as
+    ``resnet50.IMAGENET1K_V1``.
+
+    Raises:
+        InputError: there is no such classifier, or no such weights of it.
+    """
+    import torchvision
+
+    architecture, _, tag = name.partition(".")
+    # Of this module alone: segmentation, detection and video models are listed too, but are no classifiers of images.
+    names = torchvision.models.list_models(module=torchvision.models)
+    if architecture not in names:
+        close = [known for known in names if known.startswith(name[:4])][:8]
+        raise InputError(f"torchvision has no classifier {name!r}; close to it: {', '.join(close) or 'nothing'}.")
+    entries = torchvision.models.get_model_weights(architecture)
+    if tag and tag not in entries.__members__:
+        known = ", ".join(f"{architecture}.{each.name}" for each in entries)
+        raise InputError(f"torchvision has no weights {name!r}; it has {known}.")
+    return entries[tag] if tag else entries.DEFAULT
+
+
+def torchvision_preprocessing(name: str) -> Preprocessing:
+    """How torchvision's published weights want their input; ``name`` as in :func:`torchvision_weights`."""
+    transform = torchvision_weights(name).transforms()
+    return Preprocessing(
+        transform.crop_size[0], tuple(transform.mean), tuple(transform.std), transform.interpolation.value
+    )
+
+
+def load_torchvision(name: str, weights: str | Path | None) -> Loaded:
+    import torchvision
+
+    weights_entry = torchvision_weights(name)
+    architecture = name.split(".")[0]
+    source = Source(f"torchvision:{name}", _TORCHVISION_ARGUMENTS.get(architecture, {}))
+    if weights is None:
+        arguments = source.arguments
+        module = published(
+            source.spec,
+            lambda: torchvision.models.get_model(architecture, weights=weights_entry, **arguments),
+            weights_entry.url,
+        )
+    else:
+        module = build_torchvision(source)
+        load_weights(module, weights)
+    return Loaded(module, source, weights_entry.meta["categories"], "softmax", torchvision_preprocessing(name))
+
+
+def build_torchvision(source: Source) -> nn.Module:
+    import torchvision
+
+    name = source.spec.partition(":")[2]
+    return torchvision.models.get_model(name.split(".")[0], weights=None, **source.arguments)
