@@ -21,6 +21,7 @@ COMMANDS = {
     "data cub": Command("explanans.commands.cub", "fetch CUB-200-2011: birds, one class per picture"),
     "data coco": Command("explanans.commands.coco", "fetch COCO-2014, write the lists of its splits"),
     "classifier fit": Command("explanans.commands.classifier_fit", "train a classifier, or fine-tune one"),
+    "surrogate fit": Command("explanans.commands.surrogate_fit", "train a stand-in for a classifier without gradients"),
     "fit": Command("explanans.commands.fit", "train an Explainer for a classifier"),
     "recipes": Command("explanans.commands.recipes", "list the ready-made configurations for --config NAME"),
     "explain": Command("explanans.commands.explain", "explain pictures with a trained Explainer"),

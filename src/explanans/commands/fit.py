@@ -37,6 +37,8 @@ def fit(
     augment: Literal["none", "flip", "turn", "crop"] = "flip",
     objective: str = "guided",
     objective_options: dict[str, Any] | None = None,
+    surrogate: str | None = None,
+    allow_poor_surrogate: bool = False,
     out: str = "runs/explainer",
     quiet: bool = False,
     optimisation: Optimisation = Optimisation(),  # noqa: B008
@@ -46,17 +48,17 @@ def fit(
     """Parse and call.
 
     Args:
-        classifier: A saved folder, timm:NAME, torchvision:NAME, hf:NAME, torchscript:FILE, package.module:factory, …; see
-            docs/classifiers.md.
-        data: voc:PATH, voc:2007, coco:PATH, cub:PATH, scenes:PATH, folder:PATH (a sub-folder per class), table:PATH (CSV,
-            Parquet) or a path alone; options follow a question mark (docs/data.md).
+        classifier: A saved folder, timm:NAME, torchvision:NAME, hf:NAME, torchscript:FILE, package.module:factory, …
+            (docs/classifiers.md).
+        data: voc:PATH, voc:2007, coco:PATH, cub:PATH, scenes:PATH, folder:PATH (a sub-folder per class), table:PATH
+            (CSV, Parquet) or a path alone; options follow a question mark (docs/data.md).
         classes: The classifier's classes where it does not know them: a file with one per line, or a,b,c.
         activation: sigmoid (multi-label) or softmax (single-label); null where the classifier knows.
         preprocessing: The classifier's input where it does not know it.
         weights: File with the classifier's weights; null for those that come with its name.
         trust_factory: Run the code that a saved folder names as the classifier's architecture.
-        network: Mask network: trunk (a head on the classifier's own features), compact, light/ENCODER, deeplabv3_resnet50,
-            unet/ENCODER, ...
+        network: Mask network: trunk (a head on the classifier's own features), compact, light/ENCODER,
+            deeplabv3_resnet50, unet/ENCODER, ...
         encoder_weights: published (ImageNet), explanandum (the classifier's own), a file, or null for random ones.
         train_split: Split to train on, or a part of it such as train[:90%].
         validation: Data set for validation, if it is another one.
@@ -64,6 +66,8 @@ def fit(
         augment: Random changes of the training pictures.
         objective: What the masks are trained to do: guided, stalder2022 (the paper) or dabkowski2017 (RTIS).
         objective_options: Settings of the objective, such as --objective_options.area_weight 0.1.
+        surrogate: Folder of the surrogate of a classifier without gradients; see docs/black-boxes.md.
+        allow_poor_surrogate: Take a surrogate whatever its fidelity.
         out: Run folder; the Explainer is saved in its sub-folder explainer.
         quiet: Print nothing.
         optimisation: How the weights move.
@@ -91,6 +95,8 @@ def fit(
             optimisation=optimisation,
             run=run,
             calibration=calibration,
+            surrogate=surrogate,
+            allow_poor_surrogate=allow_poor_surrogate,
             out=out,
         )
         print(f"saved in {folder}; next: explanans explain {folder} PICTURES --out explanations")

@@ -17,9 +17,11 @@ from torch import Tensor, nn
 from explanans.data import Batch, LabelledImages, collate, loader, open_dataset
 from explanans.errors import InputError
 from explanans.explainer import Explainer
+from explanans.explanandum import Explanandum
 from explanans.masking import apply_mask, make_fill, merge
 from explanans.objectives import Objective, make_objective
 from explanans.refinement import enlarge
+from explanans.surrogates import load_surrogate
 from explanans.training.augmentation import augmentation
 from explanans.training.calibration import Calibration, calibrate
 from explanans.training.depthwise import quick_depthwise
@@ -33,16 +35,27 @@ class ExplainerTraining(LightningModule):
     """One shared step for training and validation."""
 
     def __init__(
-        self, explainer: Explainer, objective: Objective, optimisation: Optimisation, *, seed: int, channels_last: bool
+        self,
+        explainer: Explainer,
+        objective: Objective,
+        optimisation: Optimisation,
+        *,
+        seed: int,
+        channels_last: bool,
+        surrogate: Explanandum | None = None,
     ) -> None:
         super().__init__()
         self.explainer = explainer
+        # A part of this module only where it is not one already, so that nothing is saved twice.
+        self.surrogate = surrogate
         self.objective = objective
         self.optimisation = optimisation
         self.seed = seed
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         # The layout changes no value of the frozen weights and speeds every pass through them.
         explainer.to(memory_format=self.memory_format)
+        if surrogate is not None:
+            surrogate.to(memory_format=self.memory_format)
         self.average = optimisation.averaged(explainer.network)
 
     @property
@@ -91,7 +104,8 @@ class ExplainerTraining(LightningModule):
         generator = torch.Generator(images.device).manual_seed(seed)
         with quick_depthwise(images.device):
             logits = network(images).float()
-            terms = self.objective(logits, images, batch["labels"], self.explainer.explanandum, progress, generator)
+            teacher = self.explainer.explanandum if self.surrogate is None else self.surrogate
+            terms = self.objective(logits, images, batch["labels"], teacher, progress, generator)
         loss = check_finite(terms, self.trainer.global_step)
         logged = {"loss": loss, **terms}
         self.log_dict(
@@ -141,6 +155,8 @@ def fit(
     optimisation: Optimisation | None = None,
     run: Run | None = None,
     calibration: Calibration | None = None,
+    surrogate: str | Path | None = None,
+    allow_poor_surrogate: bool = False,
     out: str | Path = "runs/explainer",
     trainer_options: Mapping[str, Any] | None = None,
 ) -> Path:
@@ -156,6 +172,9 @@ def fit(
         augment: "none" (the paper), "flip" or "crop"; see :func:`explanans.training.augmentation.augmentation`.
         optimisation, run: how the weights move; length, machine, precision, seed, resume.
         calibration: after the training, on images of the validation data; None for none.
+        surrogate: folder of a network that stands in for a classifier without gradients (``explanans surrogate fit``):
+            the objective asks it, the calibration and receipts ask the classifier itself.
+        allow_poor_surrogate: take it whatever its fidelity.
         out: the run folder; the trained Explainer is saved in its sub-folder ``explainer``.
         trainer_options: anything else for Lightning's Trainer.
 
@@ -168,7 +187,11 @@ def fit(
     """
     optimisation, run, calibration = optimisation or Optimisation(), run or Run(), calibration or Calibration()
     explanandum = explainer.explanandum
-    explanandum.require_gradients("fit")
+    teacher, stands_in = None, None
+    if surrogate is None:
+        explanandum.require_gradients("fit")
+    else:
+        teacher, stands_in = load_surrogate(surrogate, explanandum, allow_poor=allow_poor_surrogate)
     transform = augmentation(augment, explanandum.preprocessing)
 
     def opened(source: str | Path | LabelledImages, split: str, **options: Any) -> LabelledImages:
@@ -198,10 +221,13 @@ def fit(
         },
         "augment": augment,
         "optimisation": asdict(optimisation),
+        **({} if stands_in is None else {"surrogate": stands_in}),
     }
     description = {"network": explainer.network_name, "explanandum": explanandum.identity(), **facts}
     lightning.seed_everything(run.seed, workers=True, verbose=False)
-    module = ExplainerTraining(explainer, named, optimisation, seed=run.seed, channels_last=run.channels_last)
+    module = ExplainerTraining(
+        explainer, named, optimisation, seed=run.seed, channels_last=run.channels_last, surrogate=teacher
+    )
     pictures = Pictures(collate([held_out[index] for index in range(min(8, len(held_out)))]))
     best = train(
         module,

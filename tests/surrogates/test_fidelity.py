@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from scipy.special import rel_entr
+from scipy.stats import spearmanr
+
+from explanans.errors import InputError
+from explanans.surrogates import Agreement, Fidelity, Limits, agreement_of
+
+
+def logits(seed: int, count: int = 40) -> torch.Tensor:
+    return torch.randn(count, 3, generator=torch.Generator().manual_seed(seed))
+
+
+def test_softmax_against_scipy() -> None:
+    box, other = logits(0), logits(0) + 0.5 * logits(1)
+    found = agreement_of(box, other, "softmax")
+    p, q = box.double().softmax(1).numpy(), other.double().softmax(1).numpy()
+    assert found.pictures == 40
+    assert found.agreement == pytest.approx((p.argmax(1) == q.argmax(1)).mean())
+    assert found.divergence == pytest.approx(rel_entr(p, q).sum(1).mean())
+    expected = sum(spearmanr(p[:, c], q[:, c]).statistic for c in range(3)) / 3
+    assert found.rank_correlation == pytest.approx(expected)
+
+
+def test_sigmoid_against_scipy() -> None:
+    box, other = logits(2), logits(2) + 0.5 * logits(3)
+    found = agreement_of(box, other, "sigmoid")
+    p, q = box.double().sigmoid().numpy(), other.double().sigmoid().numpy()
+    assert found.agreement == pytest.approx(((p > 0.5) == (q > 0.5)).all(1).mean())
+    assert found.divergence == pytest.approx((rel_entr(p, q) + rel_entr(1 - p, 1 - q)).mean())
+
+
+def test_equal_answers_share_a_rank_and_a_constant_class_does_not_count() -> None:
+    box = torch.tensor([[0.0, 1.0], [0.0, 1.0], [2.0, 1.0], [1.0, 1.0]])
+    other = torch.tensor([[0.5, 0.0], [0.0, 1.0], [3.0, 2.0], [3.0, 3.0]])
+    expected = spearmanr(box[:, 0].sigmoid(), other[:, 0].sigmoid()).statistic
+    assert agreement_of(box, other, "sigmoid").rank_correlation == pytest.approx(expected)
+
+
+def test_the_box_itself_is_perfect() -> None:
+    for activation in ("softmax", "sigmoid"):
+        found = agreement_of(logits(4), logits(4), activation)
+        assert (found.agreement, found.divergence) == (1.0, 0.0)
+        assert found.rank_correlation == pytest.approx(1)
+
+
+def test_no_picture() -> None:
+    assert math.isnan(agreement_of(torch.zeros(0, 3), torch.zeros(0, 3), "softmax").agreement)
+
+
+def test_limits() -> None:
+    good = Agreement(10, 0.9, 0.1, 0.9)
+    Fidelity(good, good).require(Limits())
+    # Only masked pictures decide, and what could not be measured is not good enough.
+    Fidelity(Agreement(10, 0.1, 1, 0.1), good).require(Limits())
+    with pytest.raises(InputError, match=r"agreement 0\.50 \(wanted 0\.7\) with the box.*--calls"):
+        Fidelity(good, Agreement(10, 0.5, 0.1, 0.9)).require(Limits())
+    with pytest.raises(InputError, match="rank correlation nan"):
+        Fidelity(good, Agreement(10, 0.9, 0.1, math.nan)).require(Limits())
