@@ -121,12 +121,15 @@ class Explainer(nn.Module, ModelHubMixin, library_name="explanans", tags=["expla
         With network="trunk" the masks are read on the classifier's way to its answer: one pass for both. With another
         network there are two.
         """
+        probabilities, head = self.answers(images)
+        return Prediction(probabilities, self._masks(head, images))
+
+    def answers(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Probabilities (N, C) and :meth:`head_logits` (N, C, h, w), from one pass where the network allows it."""
         if isinstance(self.network, TrunkHead):
             answer, head = self.network.answer_and_logits(images)
-            head = self._checked(head, images)
-        else:
-            answer, head = self.explanandum(images), self.head_logits(images)
-        return Prediction(self.explanandum.activate(answer.float()), self._masks(head, images))
+            return self.explanandum.activate(answer.float()), self._checked(head, images)
+        return self.explanandum.probabilities(images), self.head_logits(images)
 
     def folded(self) -> Explainer:
         """The same Explainer for use, not for training: batch norms folded into convolutions, which takes

@@ -19,6 +19,7 @@ from explanans.errors import InputError
 from explanans.explainer import Explainer
 from explanans.explanation import RESULT, Explanation
 from explanans.files import atomic_file
+from explanans.sources import hash_weights
 
 INDEX = "index.json"
 
@@ -136,12 +137,13 @@ def explain_many(
 
 def explainer_identity(explainer: Explainer) -> dict[str, Any]:
     """What tells one Explainer from another: its weights, its network, its classifier."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(explainer.network.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    calibration = [float(explainer.scale), float(explainer.shift)]
     return {
-        "explainer": {"network": explainer.network_name, "weights_hash": digest.hexdigest()},
+        "explainer": {
+            "network": explainer.network_name,
+            "weights_hash": hash_weights(explainer.network),
+            "calibration": calibration,
+        },
         "classifier": explainer.explanandum.identity(),
     }
 

@@ -1,0 +1,109 @@
+"""The shards of a job on a cluster, through Ray Data: the same files as on one machine, byte for byte.
+
+A job (:class:`explanans.many.Job`) is claimed once, in a folder that all machines reach. Its shards are the rows of a
+Ray data set; actors that hold the Explainer take them one by one, on processors or GPUs. A shard's files follow from
+the manifest and the settings alone, so it does not matter who makes them, or how often: where an actor or a machine is
+lost, Ray gives its shard to another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from explanans.errors import InputError
+from explanans.explainer import Explainer
+from explanans.many.job import SHARD_SIZE, Job, Outcome
+from explanans.many.loading import load_shards
+from explanans.many.shards import Explaining, Options, explain_shard
+
+
+def explain_on_cluster(
+    explainer: str | Path,
+    images: Iterable[str | Path],
+    out: str | Path,
+    options: Options | None = None,
+    *,
+    shard_size: int = SHARD_SIZE,
+    actors: int | tuple[int, int] = 1,
+    gpus: float = 0,
+    cpus: float = 1,
+    trust_factory: bool = False,
+) -> Outcome:
+    """Explain pictures with a pool of actors; a second call with the same arguments does what is missing.
+
+    Connects to the cluster that ``ray.init`` or ``RAY_ADDRESS`` names, else starts one on this machine.
+
+    Args:
+        explainer: folder or hub name of a saved one, which every machine can read.
+        images: as for :func:`explanans.many.explain_shards`; paths and URIs that every machine can read.
+        out: a folder that every machine can write, such as a network drive.
+        options, shard_size: as there.
+        actors: how many, or the least and the most.
+        gpus, cpus: of each actor; with ``gpus`` above 0 it computes on CUDA.
+        trust_factory: see :meth:`explanans.Explanandum.load`.
+
+    Raises:
+        InputError: Ray is not installed, or as on one machine.
+    """
+    ray = _ray()
+    options = options or Options()
+    job = Job.claim(
+        out,
+        Explainer.from_pretrained(str(explainer), trust_factory=trust_factory).folded(),
+        images,
+        options,
+        shard_size,
+    )
+    left = job.left()
+    earlier = job.manifest.pictures - sum(job.manifest.size(shard) for shard in left)
+    if left:
+        # Asked for here, so that actors that are lost are replaced and their shards given to others.
+        context = ray.data.DataContext.get_current()
+        context.actor_task_retry_on_errors = True
+        shards = ray.data.from_items([{"shard": shard} for shard in left], override_num_blocks=len(left))
+        made = shards.map_batches(
+            ShardActor,
+            fn_constructor_args=(str(explainer), str(Path(out).resolve()), options, trust_factory, gpus > 0),
+            batch_size=1,
+            concurrency=actors,
+            num_gpus=gpus or None,
+            num_cpus=cpus,
+            max_restarts=-1,
+            max_task_retries=-1,
+        )
+        for _ in made.iter_rows():
+            pass
+    return Outcome(job.manifest.pictures, earlier, job.failures())
+
+
+class ShardActor:
+    """Holds an Explainer and makes shards."""
+
+    def __init__(self, explainer: str, out: str, options: Options, trust_factory: bool, cuda: bool) -> None:
+        loaded = Explainer.from_pretrained(explainer, trust_factory=trust_factory).folded()
+        loaded.to(torch.device("cuda" if cuda else "cpu"))
+        self.explaining = Explaining(loaded.eval(), options)
+        self.job = Job(out)
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
+        for number in batch["shard"].tolist():
+            if not self.job.is_done(number):
+                preprocessing = self.explaining.explainer.explanandum.preprocessing
+                size = self.explaining.options.batch_size
+                loaded = load_shards(self.job.manifest, [number], preprocessing, size, workers=0)
+                found = explain_shard(self.explaining, loaded, self.job.first(number))
+                self.job.write(number, self.explaining.files(found))
+        return batch
+
+
+def _ray() -> Any:
+    try:
+        import ray
+        import ray.data
+    except ModuleNotFoundError as error:
+        raise InputError("a cluster needs ray, which is not installed: pip install 'explanans[ray]'.") from error
+    return ray
