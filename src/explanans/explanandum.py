@@ -104,6 +104,12 @@ class Explanandum(nn.Module):
                 f"activation='softmax' with the only class {self.classes[0]!r}: its probability is 1 on every picture. "
                 "Take 'sigmoid', or give every picture one of at least two classes."
             )
+        outputs = module.outputs if isinstance(module, sources.FileBox | sources.FunctionBox) else "logits"
+        if outputs not in ("logits", activation):
+            raise InputError(
+                f"activation={activation!r}, but the classifier was said to return {outputs} probabilities; leave the "
+                "activation out, or say what it returns."
+            )
         self.activation: Activation = activation
         self.preprocessing = preprocessing
         self.source = source
@@ -264,6 +270,15 @@ class Explanandum(nn.Module):
         device = next((tensor.device for tensor in self.module.state_dict().values()), torch.device("cpu"))
         preprocessing = self.preprocessing
         grey = torch.zeros(1, preprocessing.channels, preprocessing.height, preprocessing.width, device=device)
-        logits = self(grey)
+        try:
+            logits = self(grey)
+        except (RuntimeError, AssertionError, ValueError, TypeError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(
+                f"the classifier does not take an image of shape {tuple(grey.shape)} ({type(error).__name__}: "
+                f"{' '.join(str(error).split())[:300]}). Give the preprocessing that it was made for: its size, and "
+                "one number of mean and std for each channel."
+            ) from error
         if not logits.isfinite().all():
             raise InputError("the classifier returns NaN or infinity on a mid-grey image; check its weights.")
