@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from explanans.data.images import read_image
+from explanans.errors import InputError
 from explanans.explainer import Explainer
 
 TOLERANCE = 1e-4
@@ -99,7 +100,16 @@ def open_session(path: Path) -> Any:
 
 
 def answer(session: Any, given: Tensor) -> list[np.ndarray]:
-    return session.run(None, {session.get_inputs()[0].name: given.numpy()})
+    """The graph's outputs.
+
+    Raises:
+        InputError: it cannot be run on these.
+    """
+    try:
+        return session.run(None, {session.get_inputs()[0].name: given.numpy()})
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"export: the graph cannot be run on {tuple(given.shape)} ({reason}).") from error
 
 
 @torch.no_grad()

@@ -128,7 +128,11 @@ def _trace(module: nn.Module, given: Tensor, path: Path, name: str, outputs: lis
     except InputError:
         raise
     except Exception as error:
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+        # PyTorch wraps its reasons, the innermost of which says what is wrong.
+        cause: BaseException = error
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        first = " ".join(str(cause).split())[:300] or type(cause).__name__
         hint = " Take a fixed size." if sized else ""
         raise InputError(f"export: PyTorch cannot write this network as ONNX ({first}).{hint}") from error
 
