@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, Any
 
 from explanans.errors import InputError
 
@@ -17,6 +18,22 @@ def cache_folder() -> Path:
     if own := os.environ.get("EXPLANANS_CACHE"):
         return Path(own).expanduser()
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "explanans"
+
+
+def hold(file: IO[Any], busy: str) -> None:
+    """Keep an open file to this process until it is closed; on Windows nothing is kept.
+
+    Raises:
+        InputError: another process holds it; the message is ``busy``.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise InputError(busy) from error
 
 
 @contextmanager
