@@ -153,16 +153,21 @@ class Explainer(nn.Module, ModelHubMixin, library_name="explanans", tags=["expla
         quick.facts = dict(self.facts)
         return quick.eval()
 
-    def attribute(self, inputs: Tensor, target: Target | None = None) -> Tensor:
+    def attribute(self, inputs: Any, target: Target | None = None) -> Any:
         """Masks in captum's convention: a tensor of the inputs' shape, equal in every colour channel, in [0, 1].
 
         Args:
-            inputs: normalised images (N, 3, H, W).
+            inputs: normalised images (N, 3, H, W); or a tuple of one such tensor, as captum's metrics give it, and then
+                a tuple comes back.
             target: the class of each image (or several: their pixelwise maximum) by the one target rule of
                 :func:`explanans.targets.multi_hot`; None takes each image's most probable class.
 
         Not recorded by autograd; parameters and inputs get no gradient.
         """
+        if isinstance(inputs, tuple):
+            if len(inputs) != 1:
+                raise InputError(f"inputs: a tuple of {len(inputs)}; an Explainer has one input, the images.")
+            return (self.attribute(inputs[0], target),)
         with torch.no_grad(), evaluating(self):
             if target is None:
                 target = self.explanandum(inputs).argmax(1)
