@@ -247,6 +247,8 @@ def fit(
     explainer.network.load_state_dict(module.result.state_dict())
     explainer.eval()
     explainer.facts = {**facts, "seed": run.seed}
+    # A card that came with earlier weights tells of those.
+    explainer.card = None
     if calibration.images:
         explainer.facts["calibration"] = calibrate(
             explainer, held_out, calibration, seed=run.seed, progress=run.progress and sys.stdout.isatty()
