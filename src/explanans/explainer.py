@@ -72,11 +72,6 @@ class Explainer(Saved):
         self.facts: dict[str, Any] = {}
         self.card: str | None = None
 
-    def calibrate(self, scale: float, shift: float) -> None:
-        """Set what :meth:`head_logits` multiplies by and adds."""
-        self.scale.fill_(scale)
-        self.shift.fill_(shift)
-
     @property
     def classes(self) -> tuple[str, ...]:
         return self.explanandum.classes

@@ -66,7 +66,8 @@ def sealed(card: str) -> str:
 
 def is_edited(card: str) -> bool:
     """Whether its text, below the metadata, is a person's own."""
-    _, body = split(card)
+    # Editors and git change line ends and the last blank lines.
+    _, body = split("\n".join(card.rstrip().splitlines()) + "\n")
     if not body.strip() or body.lstrip().startswith(_UPSTREAM):
         return False
     seal = _SEAL.search(body)

@@ -34,6 +34,11 @@ class Saved(nn.Module, ModelHubMixin, library_name="explanans", tags=["explainab
     facts: dict[str, Any]
     card: str | None
 
+    def calibrate(self, scale: float, shift: float) -> None:
+        """Set what :meth:`head_logits` multiplies by and adds."""
+        self.scale.fill_(scale)
+        self.shift.fill_(shift)
+
     def config(self) -> dict[str, Any]:
         """What ``config.json`` says: network, classifier, calibration, facts."""
         return {
@@ -134,6 +139,9 @@ class Saved(nn.Module, ModelHubMixin, library_name="explanans", tags=["explainab
             InputError: nothing there, damaged files, another classifier.
         """
         name = str(pretrained_model_name_or_path)
+        unknown = sorted(set(options) - set(hub.OPTIONS))
+        if unknown:
+            raise InputError(f"Explainer.from_pretrained: unknown arguments {unknown}.")
         folder = Path(name) if Path(name).is_dir() else hub.fetch(name, SAVED, **options)
         config = sources.read_config(folder, CONFIG, "Explainer", "Explainer.save_pretrained", KEYS)
         explanandum = _matching_classifier(
