@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
 import torch
 from torch import Tensor, nn
@@ -71,11 +71,6 @@ class Explainer(Saved):
         self.register_buffer("shift", torch.zeros(()))
         self.facts: dict[str, Any] = {}
         self.card: str | None = None
-
-    def calibrate(self, scale: float, shift: float) -> None:
-        """Set what :meth:`head_logits` multiplies by and adds."""
-        self.scale.fill_(scale)
-        self.shift.fill_(shift)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -146,16 +141,27 @@ class Explainer(Saved):
         quick.facts = dict(self.facts)
         return quick.eval()
 
-    def attribute(self, inputs: Tensor, target: Target | None = None) -> Tensor:
+    @overload
+    def attribute(self, inputs: Tensor, target: Target | None = None) -> Tensor: ...
+
+    @overload
+    def attribute(self, inputs: tuple[Tensor], target: Target | None = None) -> tuple[Tensor]: ...
+
+    def attribute(self, inputs: Tensor | tuple[Tensor], target: Target | None = None) -> Tensor | tuple[Tensor]:
         """Masks in captum's convention: a tensor of the inputs' shape, equal in every colour channel, in [0, 1].
 
         Args:
-            inputs: normalised images (N, 3, H, W).
+            inputs: normalised images (N, 3, H, W); captum's own metrics hand over a tuple of one such tensor, and get a
+                tuple back.
             target: the class of each image (or several: their pixelwise maximum) by the one target rule of
                 :func:`explanans.targets.multi_hot`; None takes each image's most probable class.
 
         Not recorded by autograd; parameters and inputs get no gradient.
         """
+        if isinstance(inputs, tuple):
+            if len(inputs) != 1:
+                raise InputError(f"inputs are {len(inputs)} tensors; a classifier of images has one, (N, 3, H, W).")
+            return (self.attribute(inputs[0], target),)
         with torch.no_grad(), evaluating(self):
             if target is None:
                 target = self.explanandum(inputs).argmax(1)
