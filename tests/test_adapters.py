@@ -1,142 +1,271 @@
-"""The libraries' own metrics and figures on an Explainer."""
-
 from __future__ import annotations
 
+import re
+from pathlib import Path
+from typing import Any
+
+import matplotlib
 import numpy as np
 import pytest
+import quantus
 import torch
+from captum.attr import NoiseTunnel
+from captum.attr import visualization as viz
+from captum.metrics import infidelity, sensitivity_max
+from PIL import Image
+from pytorch_grad_cam.metrics.cam_mult_image import CamMultImageConfidenceChange
+from pytorch_grad_cam.metrics.road import ROADCombined
+from pytorch_grad_cam.utils.image import show_cam_on_image
+from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget, SemanticSegmentationTarget
 from torch import Tensor, nn
 
-from explanans.adapters import GradCAMAdapter, quantus_explain_func
+from explanans.adapters import captum_attribution, grad_cam_adapter, quantus_explain_func
+from explanans.classifiers import SmallResNet
 from explanans.errors import InputError
 from explanans.explainer import Explainer
 from explanans.explanandum import Explanandum
 from explanans.preprocessing import Preprocessing
+from explanans.sources import Source
 
-SIZE = 16
+PREPROCESSING = Preprocessing(32, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+CLASSES = ("left", "right")
 
 
 class Halves(nn.Module):
-    """The logits of left and right: the mean brightness of each half."""
+    """Logits that are known: how bright the left half is, and how bright the right."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gain = nn.Parameter(torch.tensor(8.0))
 
     def forward(self, images: Tensor) -> Tensor:
-        left, right = images.mean(1).chunk(2, dim=2)
-        return 4 * torch.stack([left.mean((1, 2)), right.mean((1, 2))], 1)
+        left, right = images.chunk(2, dim=3)
+        return self.gain * torch.stack([left.mean((1, 2, 3)), right.mean((1, 2, 3))], dim=1)
 
 
-class HalfMasks(nn.Module):
-    """Perfect masks for it, a little less sure at the border."""
+class Answers(nn.Module):
+    """The right masks of ``Halves``; ``wrong`` exchanges them."""
+
+    def __init__(self, wrong: bool = False) -> None:
+        super().__init__()
+        self.register_buffer("order", torch.tensor([1, 0] if wrong else [0, 1]))
 
     def forward(self, images: Tensor) -> Tensor:
-        ramp = torch.linspace(6, -6, SIZE, dtype=images.dtype).expand(SIZE, SIZE)
-        return torch.stack([ramp, -ramp])[None].expand(len(images), -1, -1, -1)
+        maps = torch.full((len(images), 2, *images.shape[-2:]), -6.0)
+        maps[:, 0, :, :16], maps[:, 1, :, 16:] = 6.0, 6.0
+        return maps[:, self.order]
+
+
+def known(wrong: bool = False) -> Explainer:
+    classifier = Explanandum(Halves(), classes=CLASSES, activation="softmax", preprocessing=PREPROCESSING)
+    return Explainer(classifier, Answers(wrong)).eval()
 
 
 @pytest.fixture
 def explainer() -> Explainer:
-    preprocessing = Preprocessing(SIZE, (0.5,) * 3, (0.25,) * 3)
-    classifier = Explanandum(Halves(), classes=("left", "right"), activation="softmax", preprocessing=preprocessing)
-    return Explainer(classifier, HalfMasks()).eval()
+    """A real network, so that its masks depend on the image."""
+    torch.manual_seed(0)
+    classifier = Explanandum(
+        SmallResNet(2),
+        classes=CLASSES,
+        activation="softmax",
+        preprocessing=PREPROCESSING,
+        source=Source("explanans:small_resnet", {"num_classes": 2}),
+    )
+    made = Explainer(classifier, "compact")
+    nn.init.normal_(made.network.head.weight, std=2.0)
+    return made.eval()
 
 
-@pytest.fixture
 def images() -> Tensor:
-    return torch.rand(4, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0)) + 0.5
+    """Bright on the left, and bright on the right, over a little noise."""
+    made = 0.1 * torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0)) - 0.5
+    made[0, :, :, :16] += 1
+    made[1, :, :, 16:] += 1
+    return made
 
 
-class TestCaptum:
-    def test_infidelity_and_sensitivity(self, explainer: Explainer, images: Tensor) -> None:
-        metrics = pytest.importorskip("captum.metrics", reason="needs the extra captum")
-        target = torch.tensor([0, 1, 0, 1])
-
-        def perturb(inputs: Tensor) -> tuple[Tensor, Tensor]:
-            noise = 0.1 * torch.randn(inputs.shape, generator=torch.Generator().manual_seed(1))
-            return noise, inputs - noise
-
-        good = metrics.infidelity(
-            explainer.explanandum, perturb, images, explainer.attribute(images, target), target=target
-        )
-        wrong = metrics.infidelity(
-            explainer.explanandum, perturb, images, 10 * explainer.attribute(images, 1 - target), target=target
-        )
-        assert good.shape == (4,)
-        assert (good < wrong).all()
-        # These masks do not depend on the image, so nothing that is done to it moves them.
-        sensitivity = metrics.sensitivity_max(explainer.attribute, images, target=target)
-        assert torch.equal(sensitivity, torch.zeros(4))
-        (one,) = explainer.attribute((images,), target)
-        assert torch.equal(one, explainer.attribute(images, target))
-        with pytest.raises(InputError, match="a tuple of 2"):
-            explainer.attribute((images, images), target)
-
-    def test_visualize_image_attr(self, explainer: Explainer, images: Tensor) -> None:
-        viz = pytest.importorskip("captum.attr", reason="needs the extra captum").visualization
-        attribution = explainer.attribute(images[:1], "left")[0].permute(1, 2, 0).numpy()
-        figure, axis = viz.visualize_image_attr(
-            attribution, explainer.explanandum.preprocessing.denormalise(images[0]).permute(1, 2, 0).numpy(),
-            method="blended_heat_map", sign="positive", use_pyplot=False,
-        )  # fmt: skip
-        shown = axis.images[-1].get_array()
-        assert shown.shape[:2] == (SIZE, SIZE)
-        assert shown[:, : SIZE // 2].mean() > shown[:, SIZE // 2 :].mean()
-        assert figure is axis.figure
+TARGET = torch.tensor([0, 1])
 
 
-class TestQuantus:
-    def test_two_of_its_metrics(self, explainer: Explainer, images: Tensor) -> None:
-        quantus = pytest.importorskip("quantus", reason="needs quantus")
-        labels = np.array([0, 1, 0, 1])
-        segments = np.zeros((4, 1, SIZE, SIZE), bool)
-        for n, label in enumerate(labels):
-            segments[n, 0, :, label * SIZE // 2 : (label + 1) * SIZE // 2] = True
-        common = {"explain_func": quantus_explain_func(explainer), "explain_func_kwargs": {}, "device": "cpu"}
-        given = {"model": explainer.explanandum, "x_batch": images.numpy(), "y_batch": labels, **common}
-        pointing = quantus.PointingGame(disable_warnings=True, display_progressbar=False)
-        assert pointing(s_batch=segments, a_batch=None, **given) == [True] * 4
-        stable = quantus.MaxSensitivity(nr_samples=3, disable_warnings=True, display_progressbar=False)
-        assert np.allclose(stable(a_batch=None, **given), 0, atol=1e-6)
-
-    def test_shape_and_values(self, explainer: Explainer, images: Tensor) -> None:
-        explain = quantus_explain_func(explainer)
-        masks = explain(explainer.explanandum, images.numpy(), np.array([0, 1, 1, 0]))
-        assert masks.shape == (4, 1, SIZE, SIZE)
-        with torch.no_grad():
-            assert np.allclose(masks[1, 0], explainer(images)[1, 1].numpy())
-
-    def test_another_model_is_refused(self, explainer: Explainer, images: Tensor) -> None:
-        with pytest.raises(InputError, match="not the classifier"):
-            quantus_explain_func(explainer)(nn.Identity(), images.numpy(), np.zeros(4))
+def brightness(inputs: Tensor) -> tuple[Tensor, Tensor]:
+    """A change of each half by an amount of its own, so that masks are told apart by what they sum up."""
+    amounts = torch.randn(len(inputs), 1, 1, 2, generator=torch.Generator().manual_seed(1))
+    change = amounts.repeat_interleave(16, dim=3).expand(inputs.shape).contiguous()
+    return change, inputs - change
 
 
-class TestGradCAM:
-    def test_its_call_its_metric_and_its_figure(self, explainer: Explainer, images: Tensor) -> None:
-        pytest.importorskip("pytorch_grad_cam", reason="needs grad-cam")
-        from pytorch_grad_cam.metrics.cam_mult_image import CamMultImageConfidenceChange
-        from pytorch_grad_cam.utils.image import show_cam_on_image
-        from pytorch_grad_cam.utils.model_targets import ClassifierOutputSoftmaxTarget, ClassifierOutputTarget
+def test_captums_infidelity_is_that_of_the_known_answer() -> None:
+    right, wrong = known(), known(wrong=True)
+    scores = [
+        infidelity(
+            right.explanandum,
+            brightness,
+            images(),
+            each.attribute(images(), TARGET),
+            target=TARGET,
+            n_perturb_samples=20,
+            normalize=True,
+        ).detach()
+        for each in (right, wrong)
+    ]
+    # A change of a half changes its logit in proportion, which the right mask foretells but for its floor σ(−6).
+    assert (scores[0] < 1e-2 * scores[1]).all()
 
-        with GradCAMAdapter(explainer) as cam:
-            maps = cam(input_tensor=images, targets=[ClassifierOutputTarget(n % 2) for n in range(4)])
-        assert maps.shape == (4, SIZE, SIZE)
-        with torch.no_grad():
-            expected = explainer(images)
-        for n in range(4):
-            assert np.allclose(maps[n], expected[n, n % 2].numpy())
-        targets = [ClassifierOutputSoftmaxTarget(n % 2) for n in range(4)]
-        own = CamMultImageConfidenceChange()(images, maps, targets, explainer.explanandum)
-        other = CamMultImageConfidenceChange()(images, 1 - maps, targets, explainer.explanandum)
-        assert (own > other).all()
-        picture = explainer.explanandum.preprocessing.denormalise(images[0]).permute(1, 2, 0).numpy()
-        assert show_cam_on_image(picture, maps[0], use_rgb=True).shape == (SIZE, SIZE, 3)
 
-    def test_targets(self, explainer: Explainer, images: Tensor) -> None:
-        cam = GradCAMAdapter(explainer)
-        assert np.array_equal(cam(images, ["right", 1, 0, "left"]), cam(images, [1, 1, 0, 0]))
-        most = explainer.explanandum(images).argmax(1).tolist()
-        assert np.array_equal(cam(images), cam(images, most))
-        with pytest.raises(InputError, match="2 for 4 images"):
-            cam(images, [0, 1])
-        with pytest.raises(InputError, match="aug_smooth"):
-            cam(images, [0] * 4, aug_smooth=True)
-        with pytest.raises(InputError, match="up"):
-            cam(images, ["up"] * 4)
+def test_captums_sensitivity_is_zero_for_masks_that_never_change(explainer: Explainer) -> None:
+    torch.manual_seed(0)
+    still = known()
+    assert sensitivity_max(still.attribute, images(), target=TARGET).tolist() == [0, 0]
+    moved = sensitivity_max(explainer.attribute, images(), target=TARGET, perturb_radius=0.2)
+    assert moved.shape == (2,)
+    assert (moved > 0).all()
+
+
+def test_attribute_takes_captums_tuples(explainer: Explainer) -> None:
+    (attributions,) = explainer.attribute((images(),), TARGET)
+    assert torch.equal(attributions, explainer.attribute(images(), TARGET))
+    with pytest.raises(InputError, match="inputs are 2 tensors"):
+        explainer.attribute((images(), images()), TARGET)  # type: ignore[arg-type]
+
+
+def test_captum_draws_the_mask() -> None:
+    picture = PREPROCESSING.denormalise(images())[0].permute(1, 2, 0).numpy()
+    mask = known().attribute(images(), TARGET)[0, :1].permute(1, 2, 0).numpy()
+    figure, axes = viz.visualize_image_attr(mask, picture, method="heat_map", sign="positive", use_pyplot=False)
+    shown = axes.get_images()[0].get_array()
+    assert (shown[:, :16] > 0.9).all()
+    assert (shown[:, 16:] < 0.1).all()
+    matplotlib.pyplot.close(figure)
+
+
+def test_captums_noise_tunnel_averages_masks(explainer: Explainer) -> None:
+    torch.manual_seed(3)
+    tunnel = NoiseTunnel(captum_attribution(explainer))
+    averaged = tunnel.attribute(images(), target=TARGET, nt_type="smoothgrad", nt_samples=3, stdevs=0.2)
+    torch.manual_seed(3)
+    noisy = torch.normal(images().repeat_interleave(3, dim=0), 0.2)
+    expected = explainer.attribute(noisy, TARGET.repeat_interleave(3)).reshape(2, 3, 3, 32, 32).mean(1)
+    torch.testing.assert_close(averaged, expected, atol=1e-5, rtol=1e-4)
+
+
+def call(explainer: Explainer, **more: Any) -> dict[str, Any]:
+    return {
+        "model": explainer.explanandum.module,
+        "x_batch": images().numpy(),
+        "y_batch": TARGET.numpy(),
+        "a_batch": None,
+        "explain_func": quantus_explain_func(explainer),
+        "device": "cpu",
+        **more,
+    }
+
+
+def test_quantus_gets_the_masks(explainer: Explainer) -> None:
+    maps = quantus_explain_func(explainer)(explainer.explanandum.module, images().numpy(), TARGET.numpy(), device="cpu")
+    assert maps.shape == (2, 1, 32, 32)
+    assert maps.dtype == np.float32
+    np.testing.assert_array_equal(maps, explainer.attribute(images(), TARGET)[:, :1].numpy())
+    # A wrapper of the same weights, and no targets.
+    wrapped = nn.Sequential(explainer.explanandum.module, nn.Softmax(1))
+    best = explainer.explanandum(images()).argmax(1)
+    assert quantus_explain_func(explainer)(wrapped, images().numpy()).tolist() == (
+        explainer.attribute(images(), best)[:, :1].tolist()
+    )
+
+
+def test_quantus_scores_the_known_answer() -> None:
+    right, wrong = known(), known(wrong=True)
+    objects = np.zeros((2, 1, 32, 32), bool)
+    objects[0, ..., :16] = objects[1, ..., 16:] = True
+    pointing = quantus.PointingGame(disable_warnings=True)
+    assert pointing(**call(right, s_batch=objects)) == [True, True]
+    assert pointing(**call(wrong, s_batch=objects)) == [False, False]
+    still = quantus.MaxSensitivity(nr_samples=3, disable_warnings=True)
+    assert still(**call(right)) == pytest.approx([0, 0], abs=1e-6)
+    flipping = quantus.PixelFlipping(
+        features_in_step=128, perturb_baseline="black", return_auc_per_sample=True, disable_warnings=True
+    )
+    # The half that counts goes first: what is left of the class sinks at once.
+    assert (np.array(flipping(**call(right))) < np.array(flipping(**call(wrong)))).all()
+
+
+def test_quantus_is_refused_another_model(explainer: Explainer) -> None:
+    explain = quantus_explain_func(explainer)
+    torch.manual_seed(9)
+    with pytest.raises(InputError, match="model: has other weights"):
+        explain(SmallResNet(2), images().numpy(), TARGET.numpy())
+    with pytest.raises(InputError, match="model is a str"):
+        explain("resnet", images().numpy(), TARGET.numpy())
+    with pytest.raises(InputError, match="targets has 1 entries for 2 images"):
+        explain(explainer.explanandum.module, images().numpy(), TARGET.numpy()[:1])
+    with pytest.raises(InputError, match=r"inputs have the shape \(3, 32, 32\)"):
+        explain(explainer.explanandum.module, images()[0].numpy(), TARGET.numpy())
+
+
+def test_pytorch_grad_cam_gets_the_masks(explainer: Explainer) -> None:
+    expected = explainer.attribute(images(), TARGET)[:, 0].numpy()
+    with grad_cam_adapter(explainer) as cam:
+        for targets in ([ClassifierOutputTarget(0), ClassifierOutputTarget(1)], [0, 1], ["left", "right"], TARGET):
+            maps = cam(input_tensor=images(), targets=targets)
+            assert maps.shape == (2, 32, 32)
+            np.testing.assert_array_equal(maps, expected)
+        best = explainer.explanandum(images()).argmax(1)
+        np.testing.assert_array_equal(cam(images()), explainer.attribute(images(), best)[:, 0].numpy())
+
+
+def test_pytorch_grad_cam_scores_the_known_answer() -> None:
+    right, wrong = known(), known(wrong=True)
+    targets = [ClassifierOutputTarget(0), ClassifierOutputTarget(1)]
+    cams = [grad_cam_adapter(each)(images(), targets) for each in (right, wrong)]
+    change = CamMultImageConfidenceChange()
+    kept = [change(images(), each, targets, right.explanandum) for each in cams]
+    assert (kept[0] > kept[1]).all()
+    road = ROADCombined(percentiles=[25, 50, 75])
+    scores = [road(images(), each, targets, right.explanandum) for each in cams]
+    assert (scores[0] > 0).all()
+    assert (scores[1] < 0).all()
+    picture = PREPROCESSING.denormalise(images())[0].permute(1, 2, 0).numpy()
+    drawn = show_cam_on_image(picture, cams[0][0], use_rgb=True)
+    assert drawn.shape == (32, 32, 3)
+    # The colour map is red where the mask is.
+    assert (drawn[:, :16, 0] > drawn[:, :16, 2]).all()
+    assert (drawn[:, 16:, 0] < drawn[:, 16:, 2]).all()
+
+
+def test_pytorch_grad_cams_targets_are_checked(explainer: Explainer) -> None:
+    cam = grad_cam_adapter(explainer)
+    with pytest.raises(InputError, match="targets has 1 entries for 2 images"):
+        cam(images(), [0])
+    with pytest.raises(InputError, match="target index 7 is outside"):
+        cam(images(), [0, 7])
+    with pytest.raises(InputError, match="a function names no class"):
+        cam(images(), [lambda output: output[0], 1])
+    with pytest.raises(InputError, match="aug_smooth"):
+        cam(images(), [0, 1], aug_smooth=True)
+    segmentation = SemanticSegmentationTarget(1, np.ones((32, 32), np.float32))
+    np.testing.assert_array_equal(cam(images(), [segmentation] * 2), cam(images(), [1, 1]))
+
+
+def test_the_documented_snippets_run(
+    explainer: Explainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    matplotlib.use("Agg")
+    text = (Path(__file__).parents[1] / "docs" / "adapters.md").read_text(encoding="utf-8")
+    snippets = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    assert len(snippets) == 4
+    explainer.save_pretrained(tmp_path / "dog-explainer")
+    (tmp_path / "photos").mkdir()
+    generator = np.random.default_rng(0)
+    for number in (1, 2):
+        pixels = generator.integers(0, 255, (40, 50, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"photos/{number}.jpg")
+    monkeypatch.chdir(tmp_path)
+    torch.manual_seed(0)
+    names: dict[str, Any] = {}
+    for snippet in snippets:
+        exec(compile(snippet, "docs/adapters.md", "exec"), names)
+    assert names["averaged"].shape == names["images"].shape
+    assert Image.open("captum.png").size[0] > 0
+    assert Image.open("grad_cam.png").size == (32, 32)
+    assert len(capsys.readouterr().out.splitlines()) >= 6

@@ -245,4 +245,4 @@ def test_the_card_is_written_anew_until_somebody_edits_it(explainer: Explainer, 
     assert (tmp_path / "copy" / "README.md").read_text() == edited
     explainer.save_pretrained(tmp_path / "explainer", overwrite_card=True)
     assert "Of my own" not in card.read_text()
-    assert "license" not in card.read_text()
+    assert "license: mit" in card.read_text()

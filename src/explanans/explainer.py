@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
 import torch
 from torch import Tensor, nn
@@ -142,12 +142,18 @@ class Explainer(Saved):
         quick.facts = dict(self.facts)
         return quick.eval()
 
-    def attribute(self, inputs: Any, target: Target | None = None) -> Any:
+    @overload
+    def attribute(self, inputs: Tensor, target: Target | None = None) -> Tensor: ...
+
+    @overload
+    def attribute(self, inputs: tuple[Tensor], target: Target | None = None) -> tuple[Tensor]: ...
+
+    def attribute(self, inputs: Tensor | tuple[Tensor], target: Target | None = None) -> Tensor | tuple[Tensor]:
         """Masks in captum's convention: a tensor of the inputs' shape, equal in every colour channel, in [0, 1].
 
         Args:
-            inputs: normalised images (N, 3, H, W); or a tuple of one such tensor, as captum's metrics give it, and then
-                a tuple comes back.
+            inputs: normalised images (N, 3, H, W); captum's own metrics hand over a tuple of one such tensor, and get a
+                tuple back.
             target: the class of each image (or several: their pixelwise maximum) by the one target rule of
                 :func:`explanans.targets.multi_hot`; None takes each image's most probable class.
 
@@ -155,7 +161,7 @@ class Explainer(Saved):
         """
         if isinstance(inputs, tuple):
             if len(inputs) != 1:
-                raise InputError(f"inputs: a tuple of {len(inputs)}; an Explainer has one input, the images.")
+                raise InputError(f"inputs are {len(inputs)} tensors; a classifier of images has one, (N, 3, H, W).")
             return (self.attribute(inputs[0], target),)
         with torch.no_grad(), evaluating(self):
             if target is None:

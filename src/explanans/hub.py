@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,13 @@ OPTIONS = ("revision", "token", "cache_dir", "force_download", "local_files_only
 _TRANSPORT: tuple[type[Exception], ...] = (OSError, HfHubHTTPError.__bases__[0])
 
 
+def check_options(options: Iterable[str]) -> None:
+    """Raises InputError where one is none of ``OPTIONS``."""
+    unknown = sorted(set(options) - set(OPTIONS))
+    if unknown:
+        raise InputError(f"Explainer.from_pretrained: unknown arguments {unknown}; the hub's are {', '.join(OPTIONS)}.")
+
+
 def fetch(name: str, files: list[str], **options: Any) -> Path:
     """The folder in the local cache that holds what was pushed as ``name``.
 
@@ -45,9 +52,6 @@ def fetch(name: str, files: list[str], **options: Any) -> Path:
     Raises:
         InputError: no such name, revision or access; or the network failed and the cache has not the whole of it.
     """
-    unknown = sorted(set(options) - set(OPTIONS))
-    if unknown:
-        raise InputError(f"Explainer.from_pretrained: unknown arguments {unknown}.")
     revision = options.get("revision")
     place = f"the hub at {constants.ENDPOINT}"
     try:

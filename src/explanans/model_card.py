@@ -15,7 +15,7 @@ from explanans.version import __version__
 CARD = "README.md"
 TAGS = ("explainability", "attribution", "saliency", "image-classification")
 
-_SEAL = re.compile(r"\n<!-- written by explanans ([0-9a-f]{16}); .*-->\n?\Z")
+_SEAL = re.compile(r"\n<!-- written by explanans ([0-9a-f]{16}); .*-->\Z")
 _UPSTREAM = "This model has been pushed to the Hub using the [PytorchModelHubMixin]"
 """How the card began that earlier versions left to huggingface_hub; it says nothing."""
 
@@ -66,8 +66,8 @@ def sealed(card: str) -> str:
 
 def is_edited(card: str) -> bool:
     """Whether its text, below the metadata, is a person's own."""
-    # Editors and git change line ends and the last blank lines.
-    _, body = split("\n".join(card.rstrip().splitlines()) + "\n")
+    _, body = split("\n".join(card.splitlines()))
+    body = body.rstrip()
     if not body.strip() or body.lstrip().startswith(_UPSTREAM):
         return False
     seal = _SEAL.search(body)
@@ -89,6 +89,11 @@ def renewed(fresh: str, old: str | None) -> str:
     kept = {name: value for name, value in theirs.items() if name not in ("model-index", "library_name")}
     tags = [*dict.fromkeys([*ours.get("tags", []), *(kept.pop("tags", None) or [])])]
     return _join({**ours, **kept, **({"tags": tags} if tags else {})}, body)
+
+
+def without_text(card: str | None) -> str | None:
+    """The metadata alone: for :func:`renewed`, where even an edited text shall go."""
+    return None if card is None else _join(split(card)[0], "")
 
 
 def split(card: str) -> tuple[dict[str, Any], str]:

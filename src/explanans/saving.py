@@ -14,7 +14,7 @@ from explanans import hub, sources
 from explanans.errors import InputError
 from explanans.explanandum import Explanandum
 from explanans.files import atomic_file
-from explanans.model_card import CARD, renewed, write_card
+from explanans.model_card import CARD, renewed, without_text, write_card
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
@@ -35,7 +35,7 @@ class Saved(nn.Module, ModelHubMixin, library_name="explanans", tags=["explainab
     card: str | None
 
     def calibrate(self, scale: float, shift: float) -> None:
-        """Set what :meth:`head_logits` multiplies by and adds."""
+        """Set what ``head_logits`` multiplies by and adds."""
         self.scale.fill_(scale)
         self.shift.fill_(shift)
 
@@ -62,7 +62,7 @@ class Saved(nn.Module, ModelHubMixin, library_name="explanans", tags=["explainab
 
         Args:
             save_directory: a folder; an Explainer that lies there is replaced.
-            overwrite_card: write the card anew, whatever a person did to it.
+            overwrite_card: write the text anew even where a person edited it; metadata that were added stay.
             options: of :meth:`huggingface_hub.ModelHubMixin.save_pretrained`.
 
         Returns:
@@ -70,8 +70,8 @@ class Saved(nn.Module, ModelHubMixin, library_name="explanans", tags=["explainab
         """
         path = Path(save_directory) / CARD
         card = str(self.generate_model_card(**(options.get("model_card_kwargs") or {})))
-        if not overwrite_card:
-            card = renewed(renewed(card, self.card), path.read_text(encoding="utf-8") if path.is_file() else None)
+        for old in (self.card, path.read_text(encoding="utf-8") if path.is_file() else None):
+            card = renewed(card, without_text(old) if overwrite_card else old)
         with atomic_file(path) as temporary:
             temporary.write_text(card, encoding="utf-8")
         if options.get("push_to_hub"):
@@ -85,7 +85,7 @@ class Saved(nn.Module, ModelHubMixin, library_name="explanans", tags=["explainab
 
         Args:
             repo_id: OWNER/NAME; made if it is not there.
-            overwrite_card: write the card anew, whatever a person did to it.
+            overwrite_card: write the text anew even where a person edited it; metadata that were added stay.
             options: of :meth:`huggingface_hub.ModelHubMixin.push_to_hub` (``private``, ``token``, ``branch``, …).
 
         Returns:
@@ -96,11 +96,9 @@ class Saved(nn.Module, ModelHubMixin, library_name="explanans", tags=["explainab
         """
         own = self.card
         with hub.pushing(repo_id):
-            if overwrite_card:
-                self.card = None
-            else:
-                there = hub.published_text(repo_id, CARD, revision=options.get("branch"), token=options.get("token"))
-                self.card = None if own is None and there is None else renewed(own or there or "", there)
+            there = hub.published_text(repo_id, CARD, revision=options.get("branch"), token=options.get("token"))
+            known = [without_text(card) if overwrite_card else card for card in (own, there)]
+            self.card = renewed(known[0], known[1]) if known[0] else known[1]
             try:
                 options["model_card_kwargs"] = {"where": repo_id, **(options.get("model_card_kwargs") or {})}
                 return super().push_to_hub(repo_id, **options)
@@ -138,6 +136,7 @@ class Saved(nn.Module, ModelHubMixin, library_name="explanans", tags=["explainab
         Raises:
             InputError: nothing there, damaged files, another classifier.
         """
+        hub.check_options(options)
         name = str(pretrained_model_name_or_path)
         unknown = sorted(set(options) - set(hub.OPTIONS))
         if unknown:
