@@ -123,8 +123,8 @@ class Explanandum(nn.Module):
         missing = [name for name, value in known.items() if value is None]
         if missing:
             raise InputError(
-                f"Explanandum.load({str(spec)!r}): {' and '.join(missing)} cannot be known from the source; "
-                f"pass {', '.join(f'{name}=…' for name in missing)}."
+                f"Explanandum.load({str(spec)!r}): {' and '.join(missing)} cannot be known from the source"
+                f"{loaded.unknown and f' ({loaded.unknown})'}; pass {', '.join(f'{name}=…' for name in missing)}."
             )
         if loaded.check is not None:
             loaded.check(cast(Preprocessing, known["preprocessing"]))
