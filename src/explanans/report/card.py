@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from explanans.benchmark.columns import COLUMNS
 from explanans.benchmark.results import Results, Row
@@ -63,15 +64,16 @@ def receipt_figures(path: str | Path, explainer: Explainer) -> dict[str, Any]:
         }
     if "images" in content:
         good = [entry for entry in content["images"] if entry["failure"] is None]
-        rows = [each["receipt"] for entry in good for each in entry["classes"] if each["receipt"] is not None]
-        return _means(file, rows, len(good), file.resolve().parent.name, next((list(row["fills"]) for row in rows), []))
-    pictures, rows = 0, []
+        made = [each["receipt"] for entry in good for each in entry["classes"] if each["receipt"] is not None]
+        rows = np.array([[receipt[name] for name in FIGURES] for receipt in made]).reshape(-1, len(FIGURES))
+        return _means(file, rows, len(good), list(made[0]["fills"]) if made else [])
+    images, parts = 0, [np.empty((0, len(FIGURES)))]
     for shard in sorted(file.parent.glob("*/*/images.parquet")):
-        status = pq.ParquetFile(shard).read(columns=["status"])["status"].to_pylist()
-        pictures += status.count("ok")
-        if (table := shard.with_name("receipts.parquet")).is_file():
-            rows += pq.ParquetFile(table).read(columns=list(FIGURES)).to_pylist()
-    return _means(file, rows, pictures, file.resolve().parent.name, list(FILLS))
+        images += pq.ParquetFile(shard).read(columns=["status"])["status"].to_pylist().count("ok")
+        if (receipts := shard.with_name("receipts.parquet")).is_file():
+            table = pq.ParquetFile(receipts).read(columns=list(FIGURES))
+            parts.append(np.stack([table[name].to_numpy().astype(float) for name in FIGURES], axis=1))
+    return _means(file, np.concatenate(parts), images, list(FILLS))
 
 
 def benchmark_figures(folder: str | Path, explainer: Explainer, method: str | None = None) -> dict[str, Any]:
@@ -128,12 +130,12 @@ def _check(file: Path, record: Mapping[str, Any], explainer: Explainer) -> None:
         raise InputError(f"receipts: {file} is of another Explainer; make them with this one.")
 
 
-def _means(file: Path, rows: Iterable[Mapping[str, Any]], images: int, data: str, fills: list[str]) -> dict[str, Any]:
-    listed = list(rows)
-    if not listed:
+def _means(file: Path, rows: NDArray[np.float64], images: int, fills: list[str]) -> dict[str, Any]:
+    """``rows``: (masks, FIGURES)."""
+    if not len(rows):
         raise InputError(f"receipts: {file} has masks without receipts; run 'explanans explain' with --receipts.")
-    means = {name: fmean(row[name] for row in listed) for name in FIGURES}
-    return {**means, "masks": len(listed), "images": images, "data": data, "fills": fills}
+    means = dict(zip(FIGURES, rows.mean(0).tolist(), strict=True))
+    return {**means, "masks": len(rows), "images": images, "data": file.resolve().parent.name, "fills": fills}
 
 
 def _classifier(results: Results, explainer: Explainer) -> str:
