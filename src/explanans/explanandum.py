@@ -214,7 +214,8 @@ class Explanandum(nn.Module):
         if any(part.training for part in self.module.modules()):
             self.module.eval()
         logits = logits_of(self.module(images))
-        if logits.shape != (len(images), self.num_classes):
+        # Not len(images): a graph that is being exported would take it for a constant.
+        if logits.ndim != 2 or logits.shape[0] != images.shape[0] or logits.shape[1] != self.num_classes:
             raise InputError(
                 f"the classifier returned logits of shape {tuple(logits.shape)} for {len(images)} images and "
                 f"{self.num_classes} classes {list(self.classes)[:10]}; expected ({len(images)}, {self.num_classes}). "

@@ -44,7 +44,7 @@ def read_processor(processor: Any) -> tuple[Preprocessing, bool]:
     if not found:
         raise InexpressibleError("does more to colours than a mean and a deviation for each can say")
     order = (2, 1, 0) if found[0] else (0, 1, 2)
-    means, stds = ([round(float(values[index]), 6) for index in order] for values in (mean, std))
+    means, stds = (tuple(round(float(values[index]), 6) for index in order) for values in (mean, std))
     return Preprocessing(size, means, stds, _interpolation(processor)), found[0]
 
 
@@ -61,7 +61,7 @@ def _interpolation(processor: Any) -> str:
     # A model of timm inside transformers keeps timm's own names.
     resample = (getattr(processor, "data_config", None) or {}).get("interpolation", _setting(processor, "resample"))
     name = resample if isinstance(resample, str) else _RESAMPLING.get(2 if resample is None else int(resample))
-    if name not in _RESAMPLING.values():
+    if name is None or name not in _RESAMPLING.values():
         raise InexpressibleError(f"resamples by {resample!s}, not by one of {', '.join(_RESAMPLING.values())}")
     return name
 
