@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
 from explanans.errors import InputError
-from explanans.files import atomic_file, atomic_folder
+from explanans.files import atomic_file, atomic_folder, hold
 
 
 def listing(folder: Path) -> list[str]:
@@ -128,3 +129,13 @@ def test_an_empty_folder_is_taken(tmp_path: Path) -> None:
     with atomic_folder(tmp_path / "result") as temporary:
         (temporary / "mark").write_text("1")
     assert listing(tmp_path / "result") == ["mark"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs file locks")
+def test_a_file_is_held_until_it_is_closed(tmp_path: Path) -> None:
+    with (tmp_path / "held").open("ab") as first, (tmp_path / "held").open("ab") as second:
+        hold(first, "busy")
+        with pytest.raises(InputError, match="busy"):
+            hold(second, "busy")
+        first.close()
+        hold(second, "busy")

@@ -1,6 +1,6 @@
 """Turn the demo's classifier into a black box: an ONNX file without gradients, in a folder that says its classes.
 
-    python examples/black-box/hide.py DEMO/classifier/classifier BOX
+python examples/black-box/hide.py DEMO/classifier/classifier BOX
 """
 
 from __future__ import annotations

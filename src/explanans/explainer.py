@@ -84,7 +84,8 @@ class Explainer(Saved):
         return self._checked(self.network(images), images)
 
     def _checked(self, logits: Tensor, images: Tensor) -> Tensor:
-        if logits.ndim != 4 or logits.shape[:2] != (len(images), self.explanandum.num_classes):
+        classes = self.explanandum.num_classes
+        if logits.ndim != 4 or logits.shape[0] != images.shape[0] or logits.shape[1] != classes:
             raise InputError(
                 f"network: returned {tuple(logits.shape)} for {len(images)} images and "
                 f"{self.explanandum.num_classes} classes; expected (N, C, h, w)."

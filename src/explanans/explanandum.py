@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from explanans import sources
 from explanans.errors import InputError
 from explanans.preprocessing import Preprocessing
+from explanans.sources.logits import logits_of
 
 Activation = Literal["sigmoid", "softmax"]
 ACTIVATIONS = ("sigmoid", "softmax")
@@ -32,34 +33,6 @@ def read_classes(classes: Sequence[str] | str | Path) -> tuple[str, ...]:
             f"classes: {f'{doubled} occur twice' if doubled else 'the list is empty'}; give C unique names."
         )
     return names
-
-
-def logits_of(output: Any) -> Tensor:
-    """The logits in whatever a classifier returned.
-
-    A tensor is taken as it is; otherwise the attribute ``logits`` (Hugging Face), the entry ``"logits"`` or the only
-    tensor of a mapping, the first tensor of a tuple or list (GoogLeNet and Inception return extra heads after it).
-    """
-    if isinstance(output, Tensor):
-        return output
-    if isinstance(getattr(output, "logits", None), Tensor):
-        return cast(Tensor, output.logits)
-    if isinstance(output, Mapping):
-        tensors = [value for value in output.values() if isinstance(value, Tensor)]
-        if isinstance(output.get("logits"), Tensor):
-            return cast(Tensor, output["logits"])
-        if len(tensors) == 1:
-            return tensors[0]
-        raise InputError(
-            f"the classifier returned a mapping with the keys {sorted(map(str, output))}; expected one 'logits'. "
-            "Wrap it in a module that returns the logits."
-        )
-    if isinstance(output, tuple | list) and output and isinstance(output[0], Tensor):
-        return output[0]
-    raise InputError(
-        f"the classifier returned a {type(output).__name__}; expected a tensor (N, C), an object with .logits, a dict "
-        "or a tuple that starts with the logits. Wrap it in a module that returns the logits."
-    )
 
 
 class Explanandum(nn.Module):
@@ -104,6 +77,12 @@ class Explanandum(nn.Module):
                 f"activation='softmax' with the only class {self.classes[0]!r}: its probability is 1 on every picture. "
                 "Take 'sigmoid', or give every picture one of at least two classes."
             )
+        outputs = module.outputs if isinstance(module, sources.FileBox | sources.FunctionBox) else "logits"
+        if outputs not in ("logits", activation):
+            raise InputError(
+                f"activation={activation!r}, but the classifier was said to return {outputs} probabilities; leave the "
+                "activation out, or say what it returns."
+            )
         self.activation: Activation = activation
         self.preprocessing = preprocessing
         self.source = source
@@ -131,8 +110,9 @@ class Explanandum(nn.Module):
             classes, activation, preprocessing: needed where the source does not know them; the error says which.
             weights: a ``.safetensors`` or ``weights_only`` PyTorch file of the whole module. Without it, ``timm:`` and
                 ``torchvision:`` load their published weights; there is never a random classifier.
-            trust_factory: allow a *saved folder* to name a factory or function that is then imported and called, and
-                ``export:`` files, which PyTorch unpickles. Off, because loading a file must not run code.
+            trust_factory: allow a *saved folder* to name a factory or function that is then imported and called,
+                ``export:`` files, which PyTorch unpickles, and ``torchscript:`` files, which can write files. Off,
+                because loading a file must not run code.
         """
         loaded = sources.load(spec, weights=weights, trust_factory=trust_factory)
         known = {
@@ -143,8 +123,8 @@ class Explanandum(nn.Module):
         missing = [name for name, value in known.items() if value is None]
         if missing:
             raise InputError(
-                f"Explanandum.load({str(spec)!r}): {' and '.join(missing)} cannot be known from the source; "
-                f"pass {', '.join(f'{name}=…' for name in missing)}."
+                f"Explanandum.load({str(spec)!r}): {' and '.join(missing)} cannot be known from the source"
+                f"{loaded.unknown and f' ({loaded.unknown})'}; pass {', '.join(f'{name}=…' for name in missing)}."
             )
         if loaded.check is not None:
             loaded.check(cast(Preprocessing, known["preprocessing"]))
@@ -234,7 +214,8 @@ class Explanandum(nn.Module):
         if any(part.training for part in self.module.modules()):
             self.module.eval()
         logits = logits_of(self.module(images))
-        if logits.shape != (len(images), self.num_classes):
+        # Not len(images): a graph that is being exported would take it for a constant.
+        if logits.ndim != 2 or logits.shape[0] != images.shape[0] or logits.shape[1] != self.num_classes:
             raise InputError(
                 f"the classifier returned logits of shape {tuple(logits.shape)} for {len(images)} images and "
                 f"{self.num_classes} classes {list(self.classes)[:10]}; expected ({len(images)}, {self.num_classes}). "
@@ -264,6 +245,15 @@ class Explanandum(nn.Module):
         device = next((tensor.device for tensor in self.module.state_dict().values()), torch.device("cpu"))
         preprocessing = self.preprocessing
         grey = torch.zeros(1, preprocessing.channels, preprocessing.height, preprocessing.width, device=device)
-        logits = self(grey)
+        try:
+            logits = self(grey)
+        except (RuntimeError, AssertionError, ValueError, TypeError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(
+                f"the classifier does not take an image of shape {tuple(grey.shape)} ({type(error).__name__}: "
+                f"{' '.join(str(error).split())[:300]}). Give the preprocessing that it was made for: its size, and "
+                "one number of mean and std for each channel."
+            ) from error
         if not logits.isfinite().all():
             raise InputError("the classifier returns NaN or infinity on a mid-grey image; check its weights.")

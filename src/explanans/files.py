@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, Any
 
 from explanans.errors import InputError
 
@@ -22,6 +23,22 @@ def user_folder(variable: str, *below: str) -> Path:
 def cache_folder() -> Path:
     """Where to keep what can be made anew: $EXPLANANS_CACHE, else explanans in $XDG_CACHE_HOME or in ~/.cache."""
     return user_folder("EXPLANANS_CACHE")
+
+
+def hold(file: IO[Any], busy: str) -> None:
+    """Keep an open file to this process until it is closed; on Windows nothing is kept.
+
+    Raises:
+        InputError: another process holds it; the message is ``busy``.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise InputError(busy) from error
 
 
 @contextmanager

@@ -86,8 +86,11 @@ class Preprocessing:
 
     def normalise(self, pixels: Tensor) -> Tensor:
         """uint8 (…, channels, H, W) in [0, 255] or float in [0, 1] → float32, zero at the data set's mean colour."""
-        values = pixels.float() / 255 if pixels.dtype == torch.uint8 else pixels
-        return (values - self.statistics("mean", values)) / self.statistics("std", values)
+        if pixels.dtype == torch.uint8:
+            # In place: with a batch of pictures each further copy is as slow as the arithmetic.
+            values = pixels.float().div_(255)
+            return values.sub_(self.statistics("mean", values)).div_(self.statistics("std", values))
+        return (pixels - self.statistics("mean", pixels)) / self.statistics("std", pixels)
 
     def denormalise(self, inputs: Tensor) -> Tensor:
         """Inverse of :meth:`normalise`: (…, channels, H, W) → RGB (…, 3, H, W) in [0, 1] (clipped there)."""

@@ -138,6 +138,9 @@ class Saved(nn.Module, ModelHubMixin, library_name="explanans", tags=["explainab
         """
         hub.check_options(options)
         name = str(pretrained_model_name_or_path)
+        unknown = sorted(set(options) - set(hub.OPTIONS))
+        if unknown:
+            raise InputError(f"Explainer.from_pretrained: unknown arguments {unknown}.")
         folder = Path(name) if Path(name).is_dir() else hub.fetch(name, SAVED, **options)
         config = sources.read_config(folder, CONFIG, "Explainer", "Explainer.save_pretrained", KEYS)
         explanandum = _matching_classifier(

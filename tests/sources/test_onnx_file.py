@@ -126,3 +126,63 @@ def test_what_needs_gradients_says_so_and_the_rest_works(tmp_path: Path) -> None
     assert maps.shape == (1, 2, 16, 16)
     with pytest.raises(InputError, match="fit needs gradients"):
         fit(Explainer(classifier, "compact", encoder_weights=None), "nowhere")
+
+
+@pytest.fixture
+def split(tmp_path: Path) -> Path:
+    """A graph whose weights lie in a file of their own, as torch.onnx.export writes them."""
+    (tmp_path / "made").mkdir()
+    file = write(tmp_path / "made" / "model.onnx")
+    # The threshold is in bytes of the Python object: it keeps the two axes of the mean in the graph.
+    onnx.save(onnx.load(file), file, save_as_external_data=True, location="model.onnx.data", size_threshold=53)
+    return file
+
+
+def test_weights_in_a_file_of_their_own_are_saved_and_hashed(split: Path, tmp_path: Path) -> None:
+    classifier = load(f"onnx:{split}", activation="softmax")
+    assert torch.allclose(classifier(images()), expected(images()), atol=1e-5)
+    classifier.save(tmp_path / "saved")
+    data = split.with_name("model.onnx.data")
+    other = (-np.frombuffer(data.read_bytes(), np.float32)).tobytes()
+    data.write_bytes(other)
+    assert load(f"onnx:{split}", activation="softmax").weights_hash != classifier.weights_hash
+    data.unlink()
+    with pytest.raises(InputError, match=r"weights in 'model.onnx.data', which is not beside it"):
+        load(f"onnx:{split}", activation="softmax")
+    loaded = Explanandum.load(tmp_path / "saved")
+    assert torch.allclose(loaded(images()), expected(images()), atol=1e-5)
+    (tmp_path / "saved" / "model.onnx.data").write_bytes(other)
+    with pytest.raises(InputError, match="changed or damaged"):
+        Explanandum.load(tmp_path / "saved")
+
+
+def test_weights_outside_of_the_folder_are_not_read(split: Path) -> None:
+    model = onnx.load(split, load_external_data=False)
+    for tensor in model.graph.initializer:
+        for entry in tensor.external_data:
+            entry.value = "../secret" if entry.key == "location" else entry.value
+    split.write_bytes(model.SerializeToString())
+    with pytest.raises(InputError, match=r"'../secret', outside of its folder"):
+        load(f"onnx:{split}", activation="softmax")
+
+
+def test_an_activation_that_contradicts_the_outputs(tmp_path: Path) -> None:
+    file = write(tmp_path / "model.onnx", last="Softmax")
+    with pytest.raises(InputError, match=r"activation='sigmoid', but .* softmax probabilities"):
+        load(f"onnx:{file}?outputs=softmax", activation="sigmoid")
+
+
+def test_other_channels_and_sizes_than_the_graph_takes(tmp_path: Path) -> None:
+    file = write(tmp_path / "model.onnx")
+    with pytest.raises(InputError, match=r"mean and std have 1 numbers.*takes 3 channels"):
+        load(f"onnx:{file}", activation="softmax", preprocessing=Preprocessing(16, (0.5,), (0.5,)))
+    classifier = load(f"onnx:{file}", activation="softmax")
+    with pytest.raises(InputError, match=r"does not take images of shape \(2, 3, 20, 20\)"):
+        classifier(images(2, 20))
+
+
+def test_no_images(tmp_path: Path) -> None:
+    classifier = load(f"onnx:{write(tmp_path / 'model.onnx', last='Softmax')}?outputs=softmax")
+    assert classifier.probabilities(images(0)).shape == (0, 2)
+    fixed = load(f"onnx:{write(tmp_path / 'model.onnx', last='Softmax', batch=2)}?outputs=softmax")
+    assert fixed.probabilities(images(0)).shape == (0, 2)

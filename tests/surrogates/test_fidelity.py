@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 
+import numpy as np
 import pytest
 import torch
 from scipy.special import rel_entr
@@ -24,6 +26,8 @@ def test_softmax_against_scipy() -> None:
     assert found.divergence == pytest.approx(rel_entr(p, q).sum(1).mean())
     expected = sum(spearmanr(p[:, c], q[:, c]).statistic for c in range(3)) / 3
     assert found.rank_correlation == pytest.approx(expected)
+    assert found.by_class[1] == pytest.approx(spearmanr(p[:, 1], q[:, 1]).statistic)
+    assert found.constant == pytest.approx(np.bincount(p.argmax(1)).max() / 40)
 
 
 def test_sigmoid_against_scipy() -> None:
@@ -32,13 +36,30 @@ def test_sigmoid_against_scipy() -> None:
     p, q = box.double().sigmoid().numpy(), other.double().sigmoid().numpy()
     assert found.agreement == pytest.approx(((p > 0.5) == (q > 0.5)).all(1).mean())
     assert found.divergence == pytest.approx((rel_entr(p, q) + rel_entr(1 - p, 1 - q)).mean())
+    assert found.constant == pytest.approx(max(Counter(map(tuple, p > 0.5)).values()) / 40)
 
 
 def test_equal_answers_share_a_rank_and_a_constant_class_does_not_count() -> None:
     box = torch.tensor([[0.0, 1.0], [0.0, 1.0], [2.0, 1.0], [1.0, 1.0]])
     other = torch.tensor([[0.5, 0.0], [0.0, 1.0], [3.0, 2.0], [3.0, 3.0]])
     expected = spearmanr(box[:, 0].sigmoid(), other[:, 0].sigmoid()).statistic
-    assert agreement_of(box, other, "sigmoid").rank_correlation == pytest.approx(expected)
+    found = agreement_of(box, other, "sigmoid")
+    assert found.rank_correlation == pytest.approx(expected)
+    assert found.by_class[1] is None
+
+
+def test_a_constant_surrogate_is_no_better_than_constant() -> None:
+    box = logits(5)
+    most = ((box > 0).float() @ torch.tensor([4.0, 2.0, 1.0])).mode().values
+    same = torch.tensor([1.0 if int(most) & bit else -1.0 for bit in (4, 2, 1)]).expand_as(box)
+    found = agreement_of(box, same, "sigmoid")
+    assert found.agreement == found.constant
+    assert found.rank_correlation == 0
+
+
+def test_facts_of_before_there_were_all_figures() -> None:
+    facts = {"pictures": 3, "agreement": 0.9, "divergence": 0.1, "rank_correlation": 0.8}
+    assert Agreement.from_dict(facts).by_class == ()
 
 
 def test_the_box_itself_is_perfect() -> None:
@@ -57,7 +78,10 @@ def test_limits() -> None:
     Fidelity(good, good).require(Limits())
     # Only masked pictures decide, and what could not be measured is not good enough.
     Fidelity(Agreement(10, 0.1, 1, 0.1), good).require(Limits())
-    with pytest.raises(InputError, match=r"agreement 0\.50 \(wanted 0\.7\) with the box.*--calls"):
+    numbers = (
+        r"agreement 0\.50 \(wanted 0\.7\) with the box.*whole pictures: agreement 0\.900.*masked ones: agreement 0\.5"
+    )
+    with pytest.raises(InputError, match=rf"{numbers}.*--calls"):
         Fidelity(good, Agreement(10, 0.5, 0.1, 0.9)).require(Limits())
     with pytest.raises(InputError, match="rank correlation nan"):
         Fidelity(good, Agreement(10, 0.9, 0.1, math.nan)).require(Limits())

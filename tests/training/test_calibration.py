@@ -65,7 +65,7 @@ def test_the_smallest_mask_that_keeps_what_larger_ones_keep(explainer: Explainer
     # The rival's mask, 10 lower, is empty at every cut, and an empty mask lets through what black pixels say.
     assert facts["gaps"]["-3"] == pytest.approx(keeps - nothing, abs=1e-4)
     assert facts["gaps"]["1"] == pytest.approx(keeps - nothing, abs=1e-4)
-    assert facts["gaps"]["1.25"] == pytest.approx(holds_four - nothing, abs=1e-4)
+    assert facts["gaps"]["1.5"] == pytest.approx(holds_four - nothing, abs=1e-4)
 
 
 def test_masks_are_sharpened_around_the_cut(explainer: Explainer, pictures: LabelledImages) -> None:

@@ -45,6 +45,7 @@ def test_trains_saves_and_loads(fit: Fit, scenes: str, out: Path) -> None:
     assert facts["source"] == {"spec": SMALL, "arguments": {"num_classes": 6}}
     assert {"f1_micro", "f1_macro", "map", "accuracy", "blank"} <= set(facts["metrics"])
     assert facts["training"]["blanks"] == 0.25
+    assert facts["training"]["hidden_largest"] == 0.5
     assert facts["data"]["training"]["images"] == 24
     rows = read_curves(out / "metrics.csv")
     assert [row["epoch"] for row in rows] == [1, 2]
@@ -128,6 +129,7 @@ def test_what_is_monitored_decides_what_is_kept_and_when_it_ends(
         ({"activation": "softmax"}, "exactly one"),
         ({"activation": "softmax", "classes": ["dotted star"]}, "the only class 'dotted star'"),
         ({"blanks": 2.0}, "blanks"),
+        ({"hidden_largest": 0.0}, "hidden_largest=0.0 is no share"),
         ({"freeze_backbone": True}, "weights=None"),
         ({"weights": "published"}, "published"),
         ({"weights": "nowhere.safetensors"}, "nowhere"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,64 @@ def test_a_poor_one_and_that_of_another_are_refused(box: Explanandum, scenes: st
     path.write_text(json.dumps(facts))
     with pytest.raises(InputError, match="stands in for another classifier: weights_hash"):
         load_surrogate(folder, box, allow_poor=True)
+
+
+def test_more_calls_go_on_from_the_answers_of_an_earlier_run(box: Explanandum, scenes: str, out: Path) -> None:
+    surrogate_of(box, scenes, out)
+    with pytest.raises(InputError, match="holds a run with other settings"):
+        surrogate_of(box, scenes, out, calls=80)
+    assert box.module.asked == 60, "nothing is asked for a run that is refused"
+    surrogate_of(box, scenes, out / "more", calls=80, answers=out / "answers")
+    assert box.module.asked == 80
+
+
+def test_the_budget_holds_however_it_is_divided(box: Explanandum, scenes: str, out: Path) -> None:
+    surrogate_of(box, scenes, out)
+    # 40 of the 60 went to training, so that 20 are left for what is held out, not 30.
+    folder, fidelity = surrogate_of(box, scenes, out / "other", held_out_calls=30, answers=out / "answers")
+    assert box.module.asked == 60
+    facts = json.loads((folder / "explanandum.json").read_text())
+    assert facts["calls"] == {"training": 30, "held-out": 20}
+    assert fidelity.whole.pictures + fidelity.masked.pictures == 20
+
+
+def test_a_run_that_may_not_resume_can_start(box: Explanandum, scenes: str, out: Path) -> None:
+    fresh = replace(RUN, resume=False)
+    surrogate_of(box, scenes, out, run=fresh)
+    with pytest.raises(InputError, match="holds a run already"):
+        surrogate_of(box, scenes, out, run=fresh)
+
+
+def test_held_out_pictures_that_are_trained_on_are_refused(box: Explanandum, scenes: str, out: Path) -> None:
+    with pytest.raises(InputError, match=r"validation: 12 of its 12 pictures are in scenes/train too"):
+        surrogate_of(box, scenes, out, validation_split="train[:50%]")
+    assert box.module.asked == 0
+    surrogate_of(box, scenes, out, train_split="train[:50%]", validation_split="train[50%:]")
+
+
+def test_what_is_spent_is_printed_where_there_is_no_bar(
+    box: Explanandum, scenes: str, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    surrogate_of(box, scenes, out, ask_batch_size=10)
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("asking the box")]
+    assert [line.partition(" calls")[0] for line in lines] == [
+        f"asking the box: {count} of 60" for count in (10, 20, 30, 40, 50, 60)
+    ]
+    assert lines[-1].endswith("60 of 60 calls, 0:00:00 left")
+
+
+def test_a_surrogate_from_a_factory_needs_trust(
+    box: Explanandum, scenes: str, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(out.parent))
+    (out.parent / "own_net.py").write_text("from explanans.classifiers.small_resnet import SmallResNet\n")
+    folder, _ = surrogate_of(box, scenes, out, architecture="own_net:SmallResNet")
+    explainer = Explainer(box, "compact", encoder_weights=None)
+    options: dict[str, Any] = {"objective": "stalder2022", "surrogate": folder, "allow_poor_surrogate": True}
+    with pytest.raises(InputError, match="trust_factory=True"):
+        fit(explainer, scenes, run=RUN, out=out / "explainer", **options)
+    fit(explainer, scenes, run=RUN, out=out / "explainer", trust_factory=True, **options)
+    assert explainer.facts["surrogate"]["weights_hash"]
 
 
 def test_too_few_calls(box: Explanandum, scenes: str, out: Path) -> None:

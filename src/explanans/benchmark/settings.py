@@ -83,7 +83,7 @@ class BenchmarkSettings:
         sanity_stages: Into how many stages the cascade over the layers is divided.
         device: auto, cpu, cuda, cuda:1.
         cache: Keep decoded and resized images in memory.
-        trust_factory: Run the code that a saved classifier names as its architecture.
+        trust_factory: Run code that comes with a saved classifier: a factory, a function, a program.
     """
 
     classifiers: dict[str, str] = field(default_factory=dict)

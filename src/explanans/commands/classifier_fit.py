@@ -42,6 +42,7 @@ def classifier_fit(
     augment: Literal["none", "flip", "turn", "crop"] = "crop",
     blanks: float | None = None,
     hidden: float | None = None,
+    hidden_largest: float = 0.5,
     out: str = "runs/classifier",
     quiet: bool = False,
     monitor: Literal["f1_micro", "loss"] = "f1_micro",
@@ -69,6 +70,7 @@ def classifier_fit(
         augment: Random changes of the training pictures.
         blanks: Empty pictures, labelled "no class", per picture; null for 0.25 (sigmoid) or 0 (softmax).
         hidden: Share of the pictures with random hidden cells; null for 0.5 (sigmoid) or 0 (softmax).
+        hidden_largest: Up to this share of a picture's cells is hidden.
         out: Run folder; the classifier is saved in its sub-folder classifier.
         quiet: Print nothing.
         monitor: What the validation is judged by, for early stopping and for the epoch that is kept.
@@ -98,6 +100,7 @@ def classifier_fit(
             augment=augment,
             blanks=blanks,
             hidden=hidden,
+            hidden_largest=hidden_largest,
             monitor=monitor,
             optimisation=recipe,
             run=run,

@@ -7,6 +7,7 @@ and saved with it. Then: explanans fit BOX DATA --surrogate OUT/surrogate. Recei
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from jsonargparse import ArgumentParser
@@ -18,6 +19,7 @@ from explanans.surrogates import Fidelity, Limits
 from explanans.tables import aligned
 from explanans.training import Optimisation, Run, fit_surrogate
 from explanans.training.classifier import FINE_TUNING, FROM_SCRATCH
+from explanans.training.surrogate import RUN
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -40,10 +42,11 @@ def surrogate_fit(
     validation: str | None = None,
     validation_split: str = "val",
     ask_batch_size: int = 32,
+    answers: str | None = None,
     out: str = "runs/surrogate",
     quiet: bool = False,
     optimisation: Optimisation = FINE_TUNING,
-    run: Run = Run(epochs=10),  # noqa: B008
+    run: Run = RUN,
 ) -> int:
     """Parse and call.
 
@@ -55,7 +58,7 @@ def surrogate_fit(
         classes: The box's classes where it does not know them: a file with one per line, or a,b,c.
         activation: sigmoid (multi-label) or softmax (single-label); null where the box knows.
         preprocessing: The box's input where it does not know it.
-        trust_factory: Run the code that a saved folder names, and read export: files.
+        trust_factory: Run the code that a saved folder names, torchscript: and export: files.
         architecture: Of the surrogate: timm:NAME, torchvision:NAME, explanans:small_resnet or package.module:factory.
         weights: What the surrogate starts from: published (ImageNet), a file, or null to train from scratch.
         arguments: More settings of the architecture.
@@ -63,6 +66,7 @@ def surrogate_fit(
         validation: Data set for the held-out pictures, if it is another one.
         validation_split: Split to measure fidelity on.
         ask_batch_size: Pictures per call of the box.
+        answers: Folder that keeps what the box answered, such as that of an earlier run; null for OUT/answers.
         out: Run folder; the surrogate is saved in its sub-folder surrogate.
         quiet: Print nothing.
         optimisation: How the weights move.
@@ -91,9 +95,12 @@ def surrogate_fit(
             optimisation=recipe,
             run=run,
             ask_batch_size=ask_batch_size,
+            answers=answers,
             out=out,
         )
         print(table(fidelity))
+        if lowest := lowest_class(fidelity, asked.classes):
+            print(lowest)
         limits = Limits()
         print(
             f"wanted on masked pictures: agreement {limits.agreement:g}, rank correlation {limits.rank_correlation:g}"
@@ -105,9 +112,20 @@ def surrogate_fit(
 def table(fidelity: Fidelity) -> str:
     rows = []
     for name, each in (("whole", fidelity.whole), ("masked", fidelity.masked)):
-        figures = f"{each.agreement:.3f}", f"{each.divergence:.4f}", f"{each.rank_correlation:.3f}"
-        rows.append([name, str(each.pictures), *figures])
-    return aligned(["held-out pictures", "number", "agreement", "KL (nats)", "rank correlation"], rows)
+        figures = each.agreement, each.constant, each.divergence, each.rank_correlation
+        formats = ".3f", ".3f", ".4f", ".3f"
+        rows.append([name, str(each.pictures), *map(format, figures, formats)])
+    return aligned(["held-out pictures", "number", "agreement", "constant", "KL (nats)", "rank correlation"], rows)
+
+
+def lowest_class(fidelity: Fidelity, classes: Sequence[str]) -> str:
+    """The class whose probability the surrogate orders worst on masked pictures; empty where nothing is known."""
+    pairs = zip(fidelity.masked.by_class, classes, strict=True)
+    known = [(value, name) for value, name in pairs if value is not None]
+    if not known:
+        return ""
+    value, name = min(known)
+    return f"lowest rank correlation on masked pictures: {name} {value:.3f} ({len(known)} classes)"
 
 
 run = surrogate_fit

@@ -17,6 +17,7 @@ from explanans.bars import progress_bar
 from explanans.data.checksums import check_file, parse_checksum
 from explanans.data.transfer import Transfer
 from explanans.errors import InputError
+from explanans.files import hold
 
 
 def fetch(
@@ -71,15 +72,8 @@ def fetch(
 def _alone(part: Path) -> Iterator[None]:
     """Holds ``part`` against a second process that would write into the same file."""
     with part.open("ab") as file:
-        try:
-            import fcntl
-        except ImportError:  # Windows, where the checksum alone has to tell.
-            yield
-            return
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise InputError(f"another process is downloading {part}; wait until it is done.") from error
+        # On Windows the checksum alone has to tell.
+        hold(file, f"another process is downloading {part}; wait until it is done.")
         try:
             yield
         finally:

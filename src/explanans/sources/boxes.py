@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -24,19 +25,47 @@ class FileBox(nn.Module):
 
     Attributes:
         file: where it is.
+        companions: further files that it reads, named relative to its folder.
         differentiable: whether gradients pass through it.
+        outputs: what it returns.
     """
 
     differentiable = True
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, outputs: Outputs = "logits", companions: Sequence[str] = ()) -> None:
         super().__init__()
         self.file = file
+        self.outputs = outputs
+        self.companions = tuple(companions)
 
     def content_hash(self) -> str:
-        """SHA-256 of the file."""
-        with self.file.open("rb") as opened:
-            return hashlib.file_digest(opened, "sha256").hexdigest()
+        """SHA-256 of the file; of the list of all files and their hashes where it has companions."""
+        own = _digest(self.file)
+        if not self.companions:
+            return own
+        lines = [own, *(f"{name}|{_digest(self.file.parent / name)}" for name in self.companions)]
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+    def copy_to(self, folder: Path) -> None:
+        """Copy the file and its companions."""
+        for name in (self.file.name, *self.companions):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(self.file.parent / name, folder / name)
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def refuse_weights(spec: str, weights: str | Path | None) -> None:
+    """A file that is the whole classifier takes no weights from elsewhere."""
+    if weights is not None:
+        raise InputError(f"classifier {spec!r} holds its weights; leave weights={str(weights)!r} out.")
+
+
+def first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 
 def existing(spec: str, name: str) -> Path:
@@ -53,7 +82,7 @@ def as_logits(values: Tensor, outputs: Outputs) -> Tensor:
     Raises:
         InputError: probabilities that are none.
     """
-    if outputs == "logits":
+    if outputs == "logits" or not len(values):
         return values
     if values.isnan().any() or values.min() < -1e-4 or values.max() > 1 + 1e-4:
         low, high = float(values.min()), float(values.max())
@@ -71,17 +100,18 @@ def as_logits(values: Tensor, outputs: Outputs) -> Tensor:
     return values.clamp(SMALLEST, 1 - SMALLEST).logit()
 
 
-def in_batches(call: Callable[[Tensor], Tensor], images: Tensor, size: int | None, *, pad: bool) -> Tensor:
-    """Answers to any number of images from something that takes ``size`` at once (None: any number).
+def in_batches(
+    call: Callable[[Tensor], Tensor], images: Tensor, *, smallest: int = 1, largest: int | None = None
+) -> Tensor:
+    """Answers to any number of images from something that takes ``smallest`` to ``largest`` (None: any) at once.
 
-    Args:
-        pad: it takes exactly ``size``, so the last images are followed by zeros, whose answers are dropped.
+    Too few are followed by zeros, whose answers are dropped.
     """
-    if size is None or (len(images) == size) or (not pad and len(images) < size):
+    if smallest <= len(images) and (largest is None or len(images) <= largest):
         return call(images)
     answers = []
-    for part in images.split(size):
-        missing = size - len(part) if pad else 0
+    for part in images.split(largest or smallest):
+        missing = max(0, smallest - len(part))
         whole = torch.cat([part, part.new_zeros(missing, *part.shape[1:])]) if missing else part
         answers.append(call(whole)[: len(part)])
     return torch.cat(answers)

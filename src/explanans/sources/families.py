@@ -27,7 +27,7 @@ BUILT: dict[str, tuple[Callable[[str, str | Path | None], Loaded], Callable[[Sou
 """Architectures that a library builds: how to load one by name, and how to build it for weights that were saved."""
 
 FILES: dict[str, Callable[[str, str | Path | None, bool], Loaded]] = {
-    "torchscript": lambda name, weights, trust: load_torchscript(name, weights),
+    "torchscript": load_torchscript,
     "export": load_export,
     "onnx": lambda name, weights, trust: load_onnx(name, weights),
 }

@@ -66,7 +66,7 @@ class FunctionBox(nn.Module):
         return hashlib.sha256(f"{self.name}|{self.version}".encode()).hexdigest()
 
     def forward(self, images: Tensor) -> Tensor:
-        return as_logits(in_batches(self._answer, images, self.batch, pad=False), self.outputs)
+        return as_logits(in_batches(self._answer, images, largest=self.batch), self.outputs)
 
     def _answer(self, images: Tensor) -> Tensor:
         assert self.preprocessing is not None, "an Explanandum binds its preprocessing"

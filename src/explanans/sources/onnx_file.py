@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,8 +13,18 @@ from torch import Tensor
 from explanans.errors import InputError
 from explanans.preprocessing import Preprocessing
 from explanans.sources.base import Loaded, Source
-from explanans.sources.boxes import OUTPUTS, FileBox, Outputs, as_logits, existing, in_batches
-from explanans.sources.options import choice, split_options
+from explanans.sources.boxes import (
+    OUTPUTS,
+    FileBox,
+    Outputs,
+    as_logits,
+    existing,
+    first_line,
+    in_batches,
+    refuse_weights,
+)
+from explanans.sources.onnx_data import external_files
+from explanans.sources.options import choice, join_options, split_options
 
 OPTIONS = ("outputs", "layout", "output")
 TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
@@ -29,15 +40,20 @@ class ONNXBox(FileBox):
         outputs: what it returns.
         layout: of its input, where the shape does not tell; None: where it must.
         output: name of the output with the classes; None for the first.
+        companions: files beside it that hold its weights.
     """
 
     differentiable = False
 
     def __init__(
-        self, file: Path, outputs: Outputs = "logits", layout: Layout | None = None, output: str | None = None
+        self,
+        file: Path,
+        outputs: Outputs = "logits",
+        layout: Layout | None = None,
+        output: str | None = None,
+        companions: Sequence[str] = (),
     ) -> None:
-        super().__init__(file)
-        self.outputs = outputs
+        super().__init__(file, outputs, companions)
         self._sessions: dict[str, Any] = {}
         session = self._session(torch.device("cpu"))
         self.input, *others = session.get_inputs()
@@ -60,29 +76,45 @@ class ONNXBox(FileBox):
         shape = self.input.shape[2:] if self.layout == "nchw" else self.input.shape[1:3]
         return (shape[0], shape[1]) if all(isinstance(side, int) for side in shape) else None
 
+    @property
+    def channels(self) -> int | None:
+        """Where the graph fixes their number."""
+        count = self.input.shape[1 if self.layout == "nchw" else 3]
+        return count if isinstance(count, int) else None
+
     def forward(self, images: Tensor) -> Tensor:
-        return as_logits(in_batches(self._answer, images, self.batch, pad=True), self.outputs)
+        answer = in_batches(self._answer, images, smallest=self.batch or 1, largest=self.batch)
+        return as_logits(answer, self.outputs)
 
     def _answer(self, images: Tensor) -> Tensor:
         given = images.detach() if self.layout == "nchw" else images.detach().permute(0, 2, 3, 1)
         array = np.ascontiguousarray(given.float().cpu().numpy(), dtype=TYPES[self.input.type])
-        (answer,) = self._session(images.device).run([self.output], {self.input.name: array})
+        session = self._session(images.device)
+        # Its errors have a module of their own and no common base but Exception.
+        try:
+            (answer,) = session.run([self.output], {self.input.name: array})
+        except Exception as error:
+            raise InputError(
+                f"{self.file} does not take images of shape {array.shape}, its input is {self.input.shape} "
+                f"({first_line(error)}); give the preprocessing that it was made for."
+            ) from error
         return torch.from_numpy(np.asarray(answer, np.float32)).to(images.device).flatten(1)
 
     def _session(self, device: torch.device) -> Any:
-        """One for each kind of device, made when it is asked for; files and threads are its own."""
-        if device.type not in self._sessions:
+        """One for each device, made when it is asked for; files and threads are its own."""
+        if str(device) not in self._sessions:
             runtime = _onnxruntime()
             cuda = device.type == "cuda" and "CUDAExecutionProvider" in runtime.get_available_providers()
             options = runtime.SessionOptions()
             options.intra_op_num_threads = torch.get_num_threads()
             options.log_severity_level = 3
-            providers = [*(["CUDAExecutionProvider"] if cuda else []), "CPUExecutionProvider"]
+            accelerator = [("CUDAExecutionProvider", {"device_id": device.index or 0})] if cuda else []
+            providers = [*accelerator, "CPUExecutionProvider"]
             try:
-                self._sessions[device.type] = runtime.InferenceSession(str(self.file), options, providers=providers)
+                self._sessions[str(device)] = runtime.InferenceSession(str(self.file), options, providers=providers)
             except Exception as error:
-                raise InputError(f"{self.file} cannot be read as ONNX ({str(error).splitlines()[0][:200]}).") from error
-        return self._sessions[device.type]
+                raise InputError(f"{self.file} cannot be read as ONNX ({first_line(error)}).") from error
+        return self._sessions[str(device)]
 
     def __getstate__(self) -> dict[str, Any]:
         # A session cannot be pickled or copied; another is made where it is needed.
@@ -103,25 +135,29 @@ class _Input:
 def load_onnx(name: str, weights: str | Path | None) -> Loaded:
     spec = f"onnx:{name}"
     name, options = split_options(name, OPTIONS)
-    if weights is not None:
-        raise InputError(f"classifier {spec!r} holds its weights; leave weights={str(weights)!r} out.")
+    refuse_weights(spec, weights)
     file = existing(spec, name)
     outputs = choice(spec, options, "outputs", OUTPUTS)
     layout = choice(spec, options, "layout", ("", "nchw", "nhwc")) or None
-    box = ONNXBox(file, outputs, layout, options.get("output"))  # type: ignore[arg-type]
-    query = "&".join(f"{key}={value}" for key, value in options.items())
+    _onnxruntime()
+    box = ONNXBox(file, outputs, layout, options.get("output"), external_files(file))  # type: ignore[arg-type]
     return Loaded(
         box,
-        Source(f"onnx:{file.name}{'?' if query else ''}{query}"),
+        Source(f"onnx:{file.name}{join_options(options)}"),
         activation=None if outputs == "logits" else outputs,
-        check=lambda preprocessing: _check_size(box, preprocessing),
+        check=lambda preprocessing: _check_input(box, preprocessing),
     )
 
 
-def _check_size(box: ONNXBox, preprocessing: Preprocessing) -> None:
+def _check_input(box: ONNXBox, preprocessing: Preprocessing) -> None:
     size = (preprocessing.height, preprocessing.width)
     if box.size not in (None, size):
         raise InputError(f"preprocessing: size is {size}, but {box.file} takes {box.size}; give that size.")
+    if box.channels not in (None, preprocessing.channels):
+        raise InputError(
+            f"preprocessing: mean and std have {preprocessing.channels} numbers, but {box.file} takes "
+            f"{box.channels} channels ({box.input.shape}, layout {box.layout}); give as many."
+        )
 
 
 def _layout(file: Path, shape: list[Any]) -> Layout:

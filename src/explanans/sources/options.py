@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from urllib.parse import parse_qsl
+from collections.abc import Mapping, Sequence
+from urllib.parse import parse_qsl, urlencode
 
 from explanans.errors import InputError
 
@@ -20,6 +20,11 @@ def split_options(spec: str, known: Sequence[str]) -> tuple[str, dict[str, str]]
     if wrong or (mark and not options):
         raise InputError(f"classifier {spec!r}: {wrong or 'nothing'} after '?'; its options are {', '.join(known)}.")
     return name, options
+
+
+def join_options(options: Mapping[str, str]) -> str:
+    """What :func:`split_options` took off, to write behind a name again."""
+    return f"?{urlencode(options)}" if options else ""
 
 
 def choice(spec: str, options: dict[str, str], name: str, allowed: Sequence[str]) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,7 @@ def save(module: nn.Module, config: Mapping[str, Any], folder: str | Path) -> Pa
     """Write a classifier's weights and its JSON description into ``folder``, all or nothing."""
     with atomic_folder(folder, replace_if_holds=CONFIG) as temporary:
         if isinstance(module, FileBox):
-            shutil.copyfile(module.file, temporary / module.file.name)
+            module.copy_to(temporary)
             write_config(config, temporary / CONFIG)
         elif isinstance(module, FunctionBox):
             write_config(config, temporary / CONFIG)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -25,12 +26,27 @@ class Agreement:
             classes of p log(p / q) + (1 − p) log((1 − p) / (1 − q)); mean over the pictures. Lower is better.
         rank_correlation: Spearman's, over the pictures, of the probabilities of a class; mean over the classes on which
             the box's answers differ at all. Higher is better.
+        constant: the agreement of an answer that is always the same, the box's most frequent one: what ``agreement``
+            has to be compared with.
+        by_class: rank correlation of each class; None where the box's answers do not differ.
     """
 
     pictures: int
     agreement: float
     divergence: float
     rank_correlation: float
+    constant: float = math.nan
+    by_class: tuple[float | None, ...] = ()
+
+    @classmethod
+    def from_dict(cls, facts: Mapping[str, Any]) -> Agreement:
+        return cls(**{**facts, "by_class": tuple(facts.get("by_class", ()))})
+
+    def __str__(self) -> str:
+        return (
+            f"agreement {self.agreement:.3f} (a constant answer {self.constant:.3f}), KL {self.divergence:.4f}, rank "
+            f"correlation {self.rank_correlation:.3f}, {self.pictures} pictures"
+        )
 
 
 @dataclass(frozen=True)
@@ -58,7 +74,7 @@ class Fidelity:
 
     @classmethod
     def from_dict(cls, facts: Mapping[str, Any]) -> Fidelity:
-        return cls(Agreement(**facts["whole"]), Agreement(**facts["masked"]))
+        return cls(Agreement.from_dict(facts["whole"]), Agreement.from_dict(facts["masked"]))
 
     def require(self, limits: Limits) -> None:
         """Raises InputError, with the numbers, where the surrogate is below the limits."""
@@ -73,7 +89,8 @@ class Fidelity:
         if low:
             raise InputError(
                 f"surrogate: on masked pictures its {' and '.join(low)} with the box is poor, so that masks which are "
-                "trained on it may explain something else. Ask the box more (--calls), take a larger architecture, or "
+                f"trained on it may explain something else. Measured on whole pictures: {self.whole}; on masked ones: "
+                f"{self.masked}. Ask the box more (--calls), take a larger architecture, or "
                 "insist: allow_poor_surrogate=True (--allow_poor_surrogate)."
             )
 
@@ -81,15 +98,15 @@ class Fidelity:
 def agreement_of(box: Tensor, surrogate: Tensor, activation: Activation) -> Agreement:
     """From the logits (N, C) of both on the same pictures; without a picture everything is NaN."""
     if not len(box):
-        return Agreement(0, *[float("nan")] * 3)
+        return Agreement(0, math.nan, math.nan, math.nan)
     box, surrogate = box.double(), surrogate.double()
     if activation == "softmax":
-        same = box.argmax(1) == surrogate.argmax(1)
+        answer, other = box.argmax(1, keepdim=True), surrogate.argmax(1, keepdim=True)
         log_p, log_q = box.log_softmax(1), surrogate.log_softmax(1)
         divergence = (log_p.exp() * (log_p - log_q)).sum(1)
         probabilities = log_p.exp(), log_q.exp()
     else:
-        same = ((box > 0) == (surrogate > 0)).all(1)
+        answer, other = box > 0, surrogate > 0
         divergence = sum(
             (
                 functional.logsigmoid(sign * box).exp()
@@ -98,20 +115,27 @@ def agreement_of(box: Tensor, surrogate: Tensor, activation: Activation) -> Agre
             for sign in (1, -1)
         ).mean(1)  # type: ignore[union-attr]
         probabilities = box.sigmoid(), surrogate.sigmoid()
-    return Agreement(len(box), float(same.double().mean()), float(divergence.mean()), _spearman(*probabilities))
+    _, counts = answer.unique(dim=0, return_counts=True)
+    by_class = [_spearman(a, b) for a, b in zip(probabilities[0].T, probabilities[1].T, strict=True)]
+    known = [each for each in by_class if each is not None]
+    return Agreement(
+        pictures=len(box),
+        agreement=float((answer == other).all(1).double().mean()),
+        divergence=float(divergence.mean()),
+        rank_correlation=sum(known) / len(known) if known else math.nan,
+        constant=float(counts.max()) / len(box),
+        by_class=tuple(by_class),
+    )
 
 
-def _spearman(one: Tensor, other: Tensor) -> float:
-    """Mean over the columns in which the first differs; NaN where none does."""
-    correlations = []
-    for a, b in zip(one.T, other.T, strict=True):
-        x, y = _ranks(a), _ranks(b)
-        x, y = x - x.mean(), y - y.mean()
-        if x.abs().max() == 0:
-            continue
-        spread = float((x.norm() * y.norm()).item())
-        correlations.append(float((x @ y).item()) / spread if spread else 0.0)
-    return sum(correlations) / len(correlations) if correlations else float("nan")
+def _spearman(one: Tensor, other: Tensor) -> float | None:
+    """None where the first is constant, 0 where only the second is."""
+    x, y = _ranks(one), _ranks(other)
+    x, y = x - x.mean(), y - y.mean()
+    if x.abs().max() == 0:
+        return None
+    spread = float((x.norm() * y.norm()).item())
+    return float((x @ y).item()) / spread if spread else 0.0
 
 
 def _ranks(values: Tensor) -> Tensor:

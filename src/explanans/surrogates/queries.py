@@ -18,6 +18,8 @@ WHOLE_EVERY = 4
 # And of the masked ones, one of so many is masked as RISE does; the others as an Explainer does.
 RISE_EVERY = 3
 RISE_CELLS = 7
+# Raised with every change of what a number draws, since answers are kept by number.
+DRAWN = 1
 COARSEST, FINEST = 2, 10
 
 
@@ -46,6 +48,7 @@ class Queries(Dataset[Tensor]):
         self.seed = seed
         self.fill_name = fill
         self.fill = make_fill(fill, dataset.preprocessing)
+        self._orders: dict[int, list[int]] = {}
 
     def __getitem__(self, number: int) -> Tensor:
         """(channels, H, W), normalised."""
@@ -67,9 +70,15 @@ class Queries(Dataset[Tensor]):
         masked = number - min(shown_whole + 1, count)
         return self._order(1 + masked // count)[masked % count], False
 
+    def name_of(self, number: int) -> str:
+        """The picture's own name, for messages."""
+        return self.dataset.names[self.picture_of(number)[0]]
+
     def _order(self, turn: int) -> list[int]:
-        generator = torch.Generator().manual_seed((self.seed << 20) + turn)
-        return torch.randperm(len(self.dataset), generator=generator).tolist()
+        if turn not in self._orders:
+            generator = torch.Generator().manual_seed((self.seed << 20) + turn)
+            self._orders[turn] = torch.randperm(len(self.dataset), generator=generator).tolist()
+        return self._orders[turn]
 
     def _mask(self, number: int, size: tuple[int, int], generator: torch.Generator) -> Tensor:
         if number % RISE_EVERY == 0:

@@ -13,9 +13,21 @@ from explanans.surrogates.fidelity import Fidelity, Limits
 
 
 def load_surrogate(
-    folder: str | Path, box: Explanandum, *, allow_poor: bool = False, limits: Limits | None = None
+    folder: str | Path,
+    box: Explanandum,
+    *,
+    allow_poor: bool = False,
+    trust_factory: bool = False,
+    limits: Limits | None = None,
 ) -> tuple[Explanandum, dict[str, Any]]:
     """The surrogate in a folder of ``explanans surrogate fit``, and what an Explainer's facts say of it.
+
+    Args:
+        folder: of the surrogate.
+        box: what is to be explained.
+        allow_poor: take it whatever its fidelity.
+        trust_factory: as for :meth:`Explanandum.load`, where the surrogate's architecture is a factory.
+        limits: of its fidelity.
 
     Raises:
         InputError: no surrogate, one of another box, or one whose fidelity is below the limits (unless allowed).
@@ -34,5 +46,5 @@ def load_surrogate(
     fidelity = Fidelity.from_dict(config["fidelity"])
     if not allow_poor:
         fidelity.require(limits or Limits())
-    surrogate = Explanandum.load(folder)
+    surrogate = Explanandum.load(folder, trust_factory=trust_factory)
     return surrogate, {"weights_hash": surrogate.weights_hash, "fidelity": fidelity.to_dict(), "calls": config["calls"]}

@@ -17,7 +17,7 @@ from explanans.masking import apply_mask, make_fill
 from explanans.modes import evaluating
 from explanans.refinement import enlarge
 
-CUTS = tuple(step / 4 for step in range(-12, 13))
+CUTS = tuple(step / 2 for step in range(-6, 7))
 
 
 @dataclass(frozen=True)
@@ -113,23 +113,28 @@ def _gaps(
     """(labels of the image, cuts): kept minus let through."""
     explanandum = explainer.explanandum
     batch = collate([dataset[index]])
-    place = next(explainer.network.parameters(), torch.zeros(()))
-    image, present = batch["image"].to(place), batch["labels"][0].bool()
+    like = next(explainer.network.parameters(), torch.zeros(()))
+    image, present = batch["image"].to(like), batch["labels"][0].bool()
     own, others = present.nonzero().flatten(), (~present).nonzero().flatten()
     rivals = others[torch.randperm(len(others), generator=generator)[: calibration.rivals]]
-    asked = torch.cat([own, rivals]).to(place.device)
+    asked = torch.cat([own, rivals]).to(like.device)
     logits = enlarge(explainer.network(image)[:, asked], image.shape[-2:])[0]
     cuts = torch.tensor(CUTS, device=logits.device, dtype=logits.dtype)
     kept = (logits[:, None] >= cuts[:, None, None]).flatten(0, 1)
-    # Most of the masks of an absent class are empty at every cut: each is shown once.
-    distinct, which = kept.flatten(1).unique(dim=0, return_inverse=True)
+    # The masks of a class lie inside one another, so those with as many pixels are equal, and most of an absent class
+    # are empty at every cut: each is shown once.
+    pixels = kept.flatten(1).sum(1).tolist()
+    keys = [(row // len(CUTS) if count else -1, count) for row, count in enumerate(pixels)]
+    place = {key: number for number, key in enumerate(dict.fromkeys(keys))}
+    which = torch.tensor([place[key] for key in keys], device=kept.device)
+    distinct = kept[[keys.index(key) for key in place]]
     hidden = make_fill(calibration.fill, explanandum.preprocessing)(
         image, torch.Generator(image.device).manual_seed(index)
     )
     answers = torch.cat(
         [
             explanandum.probabilities(apply_mask(image.expand(len(some), -1, -1, -1), some, hidden))
-            for some in distinct.view(-1, *image.shape[-2:]).split(batch_size)
+            for some in distinct.split(batch_size)
         ]
     )
     through = answers[which].view(len(asked), len(CUTS), -1)[:, :, own.to(answers.device)].double().cpu()

@@ -58,6 +58,7 @@ class ClassifierTraining(LightningModule):
         optimisation: Optimisation,
         blanks: float,
         hidden: float,
+        hidden_largest: float = 0.5,
         seed: int,
         channels_last: bool,
     ) -> None:
@@ -70,6 +71,7 @@ class ClassifierTraining(LightningModule):
         self.optimisation = optimisation
         self.blanks = blanks
         self.hidden = hidden
+        self.hidden_largest = hidden_largest
         self.seed = seed
         self.average = optimisation.averaged(module)
         self.scores = classification_scores(activation, num_classes)
@@ -92,7 +94,9 @@ class ClassifierTraining(LightningModule):
         generator = torch.Generator(images.device).manual_seed(self._seed(self.current_epoch + 1, index))
         pictures = images
         if self.hidden:
-            images = hide_cells(pictures, self.preprocessing, share=self.hidden, generator=generator)
+            images = hide_cells(
+                pictures, self.preprocessing, share=self.hidden, largest=self.hidden_largest, generator=generator
+            )
         if self.blanks:
             empty = blank_pictures(pictures, max(1, round(self.blanks * len(images))), self.preprocessing, generator)
             images = torch.cat([images, empty])

@@ -50,6 +50,7 @@ def fit_classifier(
     augment: str = "crop",
     blanks: float | None = None,
     hidden: float | None = None,
+    hidden_largest: float = 0.5,
     monitor: Literal["f1_micro", "loss"] = "f1_micro",
     optimisation: Optimisation | None = None,
     run: Run | None = None,
@@ -80,8 +81,10 @@ def fit_classifier(
         blanks: pictures with nothing on them, labelled "no class", for each picture of a batch. Without them a
             classifier may be certain of a class on plain grey, and what it says about masked pictures means little.
             None: 0.25 for "sigmoid"; 0 for "softmax", which cannot say "no class".
-        hidden: share of the pictures in which up to half of the cells of a 7×7 grid are hidden, for the same reason.
-            None: 0.5 for "sigmoid", 0 for "softmax".
+        hidden: share of the pictures in which random cells of a 7×7 grid are hidden, for the same reason. None: 0.5 for
+            "sigmoid", 0 for "softmax".
+        hidden_largest: up to so large a share of the cells. More makes the classifier's answer to what a mask keeps
+            nearer its answer to the whole picture.
         monitor: what the validation is judged by, for early stopping and for the best epoch: "f1_micro" (higher is
             better), or "loss" (lower is better; the paper). ``min_delta`` of ``run`` is a difference of this.
         optimisation, run: how the weights move; length, machine, seed, resume. None: a recipe for fine-tuning or, with
@@ -99,6 +102,8 @@ def fit_classifier(
     run = run or Run()
     optimisation = optimisation or (FROM_SCRATCH if weights is None else FINE_TUNING)
     blanks, hidden = _check_blanks(activation, blanks, hidden)
+    if not 0 < hidden_largest <= 1:
+        raise InputError(f"hidden_largest={hidden_largest} is no share of the cells; give a number in (0, 1].")
     if monitor not in MONITORS:
         raise InputError(f"monitor={monitor!r}; take one of {sorted(MONITORS)}.")
     _check_parts(weights, optimisation, freeze_backbone, trainable_from)
@@ -134,6 +139,7 @@ def fit_classifier(
             "augment": augment,
             "blanks": blanks,
             "hidden": hidden,
+            "hidden_largest": hidden_largest,
             "monitor": monitor,
             "optimisation": asdict(optimisation),
         },
@@ -151,6 +157,7 @@ def fit_classifier(
         optimisation=optimisation,
         blanks=blanks,
         hidden=hidden,
+        hidden_largest=hidden_largest,
         seed=run.seed,
         channels_last=run.channels_last,
     )

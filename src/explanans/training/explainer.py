@@ -157,6 +157,7 @@ def fit(
     calibration: Calibration | None = None,
     surrogate: str | Path | None = None,
     allow_poor_surrogate: bool = False,
+    trust_factory: bool = False,
     out: str | Path = "runs/explainer",
     trainer_options: Mapping[str, Any] | None = None,
 ) -> Path:
@@ -175,6 +176,7 @@ def fit(
         surrogate: folder of a network that stands in for a classifier without gradients (``explanans surrogate fit``):
             the objective asks it, the calibration and receipts ask the classifier itself.
         allow_poor_surrogate: take it whatever its fidelity.
+        trust_factory: run the code that the surrogate's folder names as its architecture.
         out: the run folder; the trained Explainer is saved in its sub-folder ``explainer``.
         trainer_options: anything else for Lightning's Trainer.
 
@@ -191,7 +193,9 @@ def fit(
     if surrogate is None:
         explanandum.require_gradients("fit")
     else:
-        teacher, stands_in = load_surrogate(surrogate, explanandum, allow_poor=allow_poor_surrogate)
+        teacher, stands_in = load_surrogate(
+            surrogate, explanandum, allow_poor=allow_poor_surrogate, trust_factory=trust_factory
+        )
     transform = augmentation(augment, explanandum.preprocessing)
 
     def opened(source: str | Path | LabelledImages, split: str, **options: Any) -> LabelledImages:

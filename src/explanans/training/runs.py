@@ -138,7 +138,7 @@ def train(
     checkpoints ``best.ckpt`` and ``last.ckpt``. A folder of another configuration is refused, so that nothing is mixed.
     """
     folder = Path(folder)
-    _claim(folder, run, description)
+    claim(folder, run, description)
     best = callbacks.ModelCheckpoint(folder, "best", monitor=monitor, mode=mode, enable_version_counter=False)
     # Two callbacks, because one that saves both writes "last" only when "best" changes.
     last = callbacks.ModelCheckpoint(folder, "last", save_on_train_epoch_end=True, enable_version_counter=False)
@@ -218,7 +218,7 @@ def _fit(
         raise KeyboardInterrupt from None
 
 
-def _claim(folder: Path, run: Run, description: Mapping[str, Any]) -> None:
+def claim(folder: Path, run: Run, description: Mapping[str, Any]) -> None:
     """Write ``run.json``, or check that the one that lies there describes the same training."""
     # What does not change a number may differ between a run and its resumption.
     free = {"resume", "progress", "workers", "cache", "devices", "epochs", "patience"}

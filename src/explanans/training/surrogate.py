@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +26,12 @@ from explanans.training.backbone import new_classifier
 from explanans.training.classification import ClassifierTraining
 from explanans.training.classifier import FINE_TUNING, FROM_SCRATCH
 from explanans.training.optimisation import Optimisation
-from explanans.training.runs import Run, train
+from explanans.training.runs import Run, claim, train
 
 SAVED = "surrogate"
 HELD_OUT_SEED = 1
+# The last epoch: one that was chosen by the held-out answers would look better on them than it is.
+RUN = Run(epochs=10, patience=0, keep="last")
 
 
 class Answered(Dataset[dict[str, Tensor]]):
@@ -66,6 +70,7 @@ def fit_surrogate(
     optimisation: Optimisation | None = None,
     run: Run | None = None,
     ask_batch_size: int = 32,
+    answers: str | Path | None = None,
     out: str | Path = "runs/surrogate",
     trainer_options: Mapping[str, Any] | None = None,
 ) -> tuple[Path, Fidelity]:
@@ -74,14 +79,19 @@ def fit_surrogate(
     Args:
         box: the classifier that is asked; it may have no gradients.
         data: pictures; labels are not used.
-        calls: how many pictures the box answers in all, held-out ones included; never more. (Opening a box shows it one
-            grey picture before.)
+        calls: how many pictures the box answers in all, held-out ones and those of earlier runs with the same
+            ``answers`` included; never more. (Opening a box shows it one grey picture before. A batch that was under
+            way when the process was killed counts.)
         held_out_calls: how many of them are pictures of the validation split, on which fidelity is measured; None: a
-            tenth, at least 64.
+            tenth, at least 64. They are asked first.
         architecture, weights, arguments: of the surrogate, as for :func:`explanans.training.classifier.fit_classifier`.
-        validation, train_split, validation_split: as there.
-        optimisation, run: how the weights move; length, seed, resume. ``run.seed`` decides the questions too.
+        validation, train_split, validation_split: as there; no picture may be in both.
+        optimisation, run: how the weights move; length, seed, resume. ``run.seed`` decides the questions too. By
+            default the last epoch is kept; with ``keep="best"`` or ``patience`` the held-out answers choose one, and
+            fidelity is flattered by that.
         ask_batch_size: pictures per call of the box.
+        answers: folder that keeps the box's answers; None: ``answers`` in ``out``. That of an earlier run with the
+            same box, pictures and seed gives its answers to this one, for more calls or another architecture.
         out: run folder: answers, checkpoints, and the surrogate in its sub-folder ``surrogate``.
 
     Returns:
@@ -91,7 +101,7 @@ def fit_surrogate(
     Raises:
         InputError: something does not fit, or the box failed; its answers are kept, so repeat the call.
     """
-    run = run or Run()
+    run = run or RUN
     optimisation = optimisation or (FROM_SCRATCH if weights is None else FINE_TUNING)
     held = max(64, calls // 10) if held_out_calls is None else held_out_calls
     if held < 1 or calls - held < run.batch_size:
@@ -104,14 +114,32 @@ def fit_surrogate(
     validating = Queries(
         _opened(data if validation is None else validation, validation_split, box, run), run.seed + HELD_OUT_SEED
     )
-    learned = Answers(out / "answers" / "training", box, training)
-    checked = Answers(out / "answers" / "held-out", box, validating)
-    _ask({learned: calls - held, checked: held}, ask_batch_size, show=run.progress and sys.stderr.isatty())
+    _check_apart(training.dataset, validating.dataset)
     lightning.seed_everything(run.seed, workers=True, verbose=False)
     statistics = (box.preprocessing.mean, box.preprocessing.std)
     module, source, _ = new_classifier(
         architecture, box.num_classes, weights, arguments={**_channels(architecture, box), **(arguments or {})}
     )
+    facts = {
+        "box": box.identity(),
+        "calls": {"training": calls - held, "held-out": held},
+        "data": {name: _data(each) for name, each in (("training", training), ("held-out", validating))},
+        "training": {"weights": None if weights is None else str(weights), "optimisation": asdict(optimisation)},
+    }
+    description = {"source": source.to_dict(), "statistics": statistics, **facts}
+    # Before anything is spent: a run folder of other settings is refused.
+    claim(out, run, description)
+    place = out / "answers" if answers is None else Path(answers)
+    learned = Answers(place / "training", box, training)
+    checked = Answers(place / "held-out", box, validating)
+    _ask({checked: held, learned: calls - held}, calls, ask_batch_size, show=run.progress and sys.stderr.isatty())
+    held, taught = min(held, checked.count), min(calls - held, learned.count)
+    if not held or taught < run.batch_size:
+        raise InputError(
+            f"calls={calls}: {taught} training and {held} held-out pictures are answered, and {place} says that "
+            f"{learned.spent + checked.spent} were spent; at least {run.batch_size} (batch_size) and 1 are needed. "
+            "Raise calls."
+        )
     trained = SurrogateTraining(
         module,
         num_classes=box.num_classes,
@@ -123,19 +151,14 @@ def fit_surrogate(
         seed=run.seed,
         channels_last=run.channels_last,
     )
-    facts = {
-        "box": box.identity(),
-        "calls": {"training": calls - held, "held-out": held},
-        "data": {name: _data(each) for name, each in (("training", training), ("held-out", validating))},
-        "training": {"weights": None if weights is None else str(weights), "optimisation": asdict(optimisation)},
-    }
     best = train(
         trained,
-        _loader(learned, training, calls - held, box, run, shuffle=True),
+        _loader(learned, training, taught, box, run, shuffle=True),
         _loader(checked, validating, held, box, run),
         out,
-        run,
-        {"source": source.to_dict(), "statistics": statistics, **facts},
+        # This call has claimed the folder itself.
+        replace(run, resume=True),
+        description,
         trainer_options=trainer_options,
     )
     trained.load_state_dict(torch.load(best, "cpu", weights_only=True)["state_dict"])
@@ -147,6 +170,7 @@ def fit_surrogate(
         source=source,
     )
     fidelity = measure(surrogate, checked, held, run.batch_size)
+    facts["calls"] = {"training": taught, "held-out": held}
     return surrogate.save(out / SAVED, fidelity=fidelity.to_dict(), seed=run.seed, **facts), fidelity
 
 
@@ -170,8 +194,21 @@ def _opened(given: str | Path | LabelledImages, split: str, box: Explanandum, ru
     )
 
 
-def _ask(wanted: Mapping[Answers, int], batch_size: int, show: bool) -> None:
-    """All answers that are still missing, with what is spent of the budget."""
+def _check_apart(training: LabelledImages, held_out: LabelledImages) -> None:
+    both = sorted({path.resolve() for path in training.paths} & {path.resolve() for path in held_out.paths})
+    if both:
+        raise InputError(
+            f"validation: {len(both)} of its {len(held_out)} pictures are in {training.name} too, such as {both[0]}. "
+            "Fidelity is measured on pictures that the surrogate never saw: take another validation_split, or parts "
+            "such as train[:90%] and train[90%:]."
+        )
+
+
+def _ask(wanted: Mapping[Answers, int], calls: int, batch_size: int, show: bool) -> None:
+    """All answers that are still missing and within ``calls`` altogether, with what is spent of the budget.
+
+    A bar where ``show``; otherwise a line for every tenth of the budget.
+    """
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -179,15 +216,26 @@ def _ask(wanted: Mapping[Answers, int], batch_size: int, show: bool) -> None:
         TextColumn("calls"),
         TimeRemainingColumn(),
     )
+
+    def spent() -> int:
+        return sum(each.spent for each in wanted)
+
+    start, before = time.monotonic(), spent()
+    tenth = before * 10 // calls
     with Progress(*columns, console=Console(stderr=True), disable=not show) as bar:
-        task = bar.add_task("asking the box", total=sum(wanted.values()))
+        task = bar.add_task("asking the box", total=calls, completed=before)
 
-        def told(count: int = 0) -> None:
-            bar.update(task, completed=sum(min(each.count, calls) for each, calls in wanted.items()))
+        def told(_: int) -> None:
+            nonlocal tenth
+            now = spent()
+            bar.update(task, completed=now)
+            if not show and now * 10 // calls > tenth:
+                tenth = now * 10 // calls
+                left = timedelta(seconds=round((time.monotonic() - start) / (now - before) * (calls - now)))
+                print(f"asking the box: {now:,} of {calls:,} calls, {left} left", flush=True)
 
-        told()
-        for answers, calls in wanted.items():
-            answers.ask(calls, batch_size, told)
+        for answers, share in wanted.items():
+            answers.ask(min(share, answers.spent + calls - spent()), batch_size, told)
 
 
 def _loader(
