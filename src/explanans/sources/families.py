@@ -58,4 +58,9 @@ def load_named(spec: str, weights: str | Path | None, trust_factory: bool) -> Lo
 def build(source: Source) -> nn.Module:
     """The module of ``source`` with random weights, to load saved weights into."""
     scheme = source.spec.partition(":")[0]
+    if scheme in FILES or scheme == "function":
+        raise InputError(
+            f"classifier {source.spec!r} is finished: it can be explained, but not built anew or trained. To train "
+            f"one, take {', '.join(f'{known}:NAME' for known in BUILT if known != 'hf')} or package.module:factory."
+        )
     return BUILT[scheme][1](source) if scheme in BUILT else build_factory(source)
