@@ -59,7 +59,8 @@ class BenchmarkSettings:
 
     Args:
         classifiers: By name, saved folders or names such as torchvision:resnet50; all of the same classes.
-        data: voc:PATH, scenes:PATH, folder:PATH, table:PATH or a path alone.
+        data: voc:PATH, voc:2007, coco:PATH, cub:PATH, scenes:PATH, folder:PATH, table:PATH or a path alone; options
+            follow a question mark, such as voc:2007?task=segmentation (docs/data.md).
         methods: By name.
         split: What is measured, or a part of it such as val[:200].
         threshold_split: Another split, from which each method's best threshold comes; null leaves those scores out.

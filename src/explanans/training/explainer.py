@@ -165,7 +165,8 @@ def fit(
 
     Args:
         explainer: gets the weights of the best epoch, in place.
-        data: a data set or its name (``voc:PATH``, ``scenes:PATH``, ``folder:PATH``, ``table:PATH``).
+        data: a data set or its name (``voc:2007``, ``coco:PATH``, ``cub:PATH``, ``scenes:PATH``, ``folder:PATH``, …;
+            see :func:`explanans.open_dataset`).
         validation: where ``validation_split`` is taken from; by default ``data``.
         train_split, validation_split: a split, with or without a part of it ("train[:90%]").
         objective: what it is trained to do, by name or as a callable; see :mod:`explanans.objectives`.
