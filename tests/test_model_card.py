@@ -31,8 +31,9 @@ BENCHMARK = {
     "normalisation": "raw",
     "same_weights": True,
     "scores": {
-        "iou_soft": {"title": "IoU (soft) ↑", "mean": 0.51234, "low": 0.48, "high": 0.54},
-        "removed": {"title": "probability, removed ↓", "mean": 0.2, "low": 0.1, "high": 0.3},
+        "iou_soft": {"title": "IoU (soft) ↑", "mean": 0.51234, "low": 0.48, "high": 0.54, "images": 222},
+        "removed": {"title": "probability, removed ↓", "mean": 0.2, "low": 0.1, "high": 0.3, "images": 222},
+        "road": {"title": "ROAD ↑", "mean": 0.25, "low": -0.1, "high": 0.4, "images": 6},
     },
 }
 
@@ -76,7 +77,8 @@ def test_measurements_are_tables() -> None:
     )
     assert "| probability, what the masks keep | 0.623 |" in text
     assert "Over 249 masks of 1,222 images of `VOC2012/val`; what is hidden is filled by mean and by blur" in text
-    assert "| IoU (soft) ↑ | 0.512 | 0.480 … 0.540 |" in text
+    assert "| IoU (soft) ↑ | 0.512 | 0.480 … 0.540 | 222 |" in text
+    assert "| ROAD ↑ | 0.250 | -0.100 … 0.400 | 6 |" in text
     assert "Not measured yet" not in text
     assert "other weights" not in text
     assert "recorded other weights" in write_card(config(benchmark={**BENCHMARK, "same_weights": False}))

@@ -194,19 +194,21 @@ def _receipts(facts: Mapping[str, Any]) -> str:
 
 def _benchmark(facts: Mapping[str, Any]) -> str:
     rows = [
-        [each["title"], f"{each['mean']:.3f}", f"{each['low']:.3f} … {each['high']:.3f}"]
+        [each["title"], f"{each['mean']:.3f}", f"{each['low']:.3f} … {each['high']:.3f}", f"{each['images']:,}"]
         for each in facts["scores"].values()
     ]
     about = f"{facts['images']:,} images of {_code(facts['data'])}, masks {facts['normalisation']}"
     made = "" if facts["same_weights"] else " The benchmark recorded other weights; a person named this row."
     arrows = "↑ more, ↓ less is better; intervals are 95 % bootstrap intervals over the images."
-    return f"{_table(['score', 'mean', '95 %'], rows)}\n\n{about}. {arrows}{made}"
+    return f"{_table(['score', 'mean', '95 %', 'images'], rows)}\n\n{about}. {arrows}{made}"
 
 
 def _index(facts: Mapping[str, Any], name: str) -> dict[str, Any]:
     metrics = [
         {"type": metric, "name": each["title"].rstrip(" ↑↓"), "value": each["mean"]}
         for metric, each in facts["scores"].items()
+        # The hub has no place for the number of images, and a mean over a few is no result.
+        if each["images"] == facts["images"]
     ]
     task = {"type": "image-attribution", "name": "Class masks of an image classifier"}
     data = {"type": re.sub(r"[^a-z0-9]+", "-", facts["data"].lower()).strip("-"), "name": facts["data"]}

@@ -138,6 +138,7 @@ def test_the_benchmarks_row_is_found_by_weights(explainer: Explainer, measured: 
     assert iou["mean"] == pytest.approx(values.mean())
     assert iou["low"] < iou["mean"] < iou["high"]
     assert iou["title"] == "IoU (soft) ↑"
+    assert iou["images"] == 24
 
 
 def test_a_row_of_other_weights_must_be_named(explainer: Explainer, measured: Path) -> None:

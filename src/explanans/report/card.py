@@ -77,7 +77,7 @@ def receipt_figures(path: str | Path, explainer: Explainer) -> dict[str, Any]:
 
 
 def benchmark_figures(folder: str | Path, explainer: Explainer, method: str | None = None) -> dict[str, Any]:
-    """The Explainer's row of a benchmark: every score that was measured on all images, with its 95 % interval.
+    """The Explainer's row of a benchmark: every score that was measured, with its 95 % interval.
 
     Args:
         folder: what ``explanans benchmark`` wrote.
@@ -86,7 +86,8 @@ def benchmark_figures(folder: str | Path, explainer: Explainer, method: str | No
             by an earlier version of explanans has).
 
     Returns:
-        ``data``, ``images``, ``normalisation``, ``method``, ``same_weights``, and ``scores``: title, mean, low, high.
+        ``data``, ``images``, ``normalisation``, ``method``, ``same_weights``, and ``scores``: title, mean, low, high, and on how many
+        images (some are measured on a few).
 
     Raises:
         InputError: the classifier or the Explainer was not measured.
@@ -155,6 +156,13 @@ def _measured(results: Results, classifier: str, method: str) -> list[str]:
 
 def _scores(row: Row) -> dict[str, Any]:
     return {
-        name: {"title": COLUMNS[name].heading, "mean": mean, "low": row.low[name], "high": row.high[name]}
-        for name, mean in row.mean.items()
+        name: {
+            "title": COLUMNS[name].heading,
+            "mean": row.mean[name],
+            "low": row.low[name],
+            "high": row.high[name],
+            "images": row.scored[name],
+        }
+        for name in COLUMNS
+        if name in row.mean
     }
