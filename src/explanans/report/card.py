@@ -86,8 +86,8 @@ def benchmark_figures(folder: str | Path, explainer: Explainer, method: str | No
             by an earlier version of explanans has).
 
     Returns:
-        ``data``, ``images``, ``normalisation``, ``method``, ``same_weights``, and ``scores``: title, mean, low, high, and on how many
-        images (some are measured on a few).
+        ``data``, ``images``, ``normalisation``, ``method``, ``same_weights``, and ``scores``: title, mean, low,
+        high, and on how many images (some are measured on a few).
 
     Raises:
         InputError: the classifier or the Explainer was not measured.
