@@ -183,6 +183,8 @@ class Explainer(nn.Module, ModelHubMixin, library_name="explanans", tags=["expla
             "calibration": {"scale": float(self.scale), "shift": float(self.shift)},
             "facts": self.facts,
         }
+        if isinstance(self.network, TrunkHead):
+            config["layers"] = self.network.layers
         if self.explanandum.source is not None:
             self.explanandum.save(save_directory / CLASSIFIER)
         # Last, because a folder without its configuration is refused: one that was interrupted is never half loaded.
@@ -254,6 +256,8 @@ class Explainer(nn.Module, ModelHubMixin, library_name="explanans", tags=["expla
         if network is None and config["mask_network"] is None:
             raise InputError(f"{folder} was saved with a network of your own; pass network=MODULE to load it.")
         explainer = cls(explanandum, network or config["mask_network"], encoder_weights=None)
+        if isinstance(explainer.network, TrunkHead):
+            _require_layers(folder, config.get("layers"), explainer.network.layers)
         sources.load_weights(explainer.network, folder / WEIGHTS)
         explainer.network_name = config["mask_network"]
         # Those saved by an earlier version have none.
@@ -261,6 +265,15 @@ class Explainer(nn.Module, ModelHubMixin, library_name="explanans", tags=["expla
         explainer.calibrate(calibration["scale"], calibration["shift"])
         explainer.facts = config["facts"]
         return explainer.eval()
+
+
+def _require_layers(folder: Path, saved: list[str] | None, own: list[str]) -> None:
+    """Layers are found anew when a head is built; others of the same widths would take its weights and mean nothing."""
+    if saved is not None and saved != own:
+        raise InputError(
+            f"{folder}: the head was trained on the layers {saved} of the classifier, but here it would read {own}; take "
+            "the versions of explanans and of the classifier's library that it was trained with, or train it again."
+        )
 
 
 def _encoder_weights(choice: str | Path | None, explanandum: Explanandum) -> Any:

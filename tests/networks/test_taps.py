@@ -32,6 +32,11 @@ def test_ends_of_stages(name: str, names: list[str], strides: list[int]) -> None
     assert [64 // tap.height for tap in taps] == strides
 
 
+def test_a_size_that_is_no_multiple_has_its_finest_level_too() -> None:
+    taps = find_taps(classifier(timm.create_model("mobilenetv2_035", num_classes=2), size=65))
+    assert [tap.grid for tap in taps] == [(17, 17), (9, 9), (5, 5), (3, 3)]
+
+
 def test_blocks_of_a_vision_transformer_at_even_depths() -> None:
     model = timm.create_model("vit_tiny_patch16_224", img_size=64, num_classes=2)
     taps = find_taps(classifier(model))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import timm
 import torch
 
 from explanans.errors import InputError
-from explanans.explainer import Explainer
+from explanans.explainer import CONFIG, Explainer
 from explanans.explanandum import Explanandum
 from explanans.networks import TrunkHead, build_network
 from explanans.preprocessing import Preprocessing
@@ -83,6 +84,35 @@ def test_the_head_holds_no_weight_of_the_classifier() -> None:
     assert copied._shared.explanandum is given
     images = torch.rand(1, 3, 64, 64)
     assert torch.equal(copied(images), network.eval()(images))
+
+
+def test_a_copied_explainer_reads_its_own_classifier() -> None:
+    explainer = Explainer(classifier(), "trunk?width=8").eval()
+    copied = copy.deepcopy(explainer)
+    assert copied.network._shared.explanandum is copied.explanandum
+    images = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        before = explainer(images)
+        for parameter in copied.explanandum.module.parameters():
+            parameter.zero_()
+        assert torch.equal(explainer(images), before)
+        assert not torch.equal(copied(images), before)
+
+
+def test_a_head_that_would_read_other_layers_is_refused(tmp_path: Path) -> None:
+    given = classifier()
+    explainer = Explainer(given, "trunk?width=8")
+    explainer.save_pretrained(tmp_path / "saved")
+    config = json.loads((tmp_path / "saved" / CONFIG).read_text())
+    assert config["layers"] == ["blocks.1", "blocks.2", "blocks.4", "bn2"]
+    config["layers"][1] = "blocks.2.0"
+    (tmp_path / "saved" / CONFIG).write_text(json.dumps(config))
+    with pytest.raises(InputError, match=r"trained on the layers .*blocks\.2\.0.*would read"):
+        Explainer.from_pretrained(tmp_path / "saved", explanandum=given)
+    # Saved by a version that did not write them down.
+    del config["layers"]
+    (tmp_path / "saved" / CONFIG).write_text(json.dumps(config))
+    assert Explainer.from_pretrained(tmp_path / "saved", explanandum=given).network.layers == explainer.network.layers
 
 
 def test_saved_loaded_and_folded(tmp_path: Path) -> None:

@@ -67,14 +67,17 @@ def find_taps(explanandum: Explanandum) -> tuple[Tap, ...]:
 
 @contextmanager
 def reading(explanandum: Explanandum, taps: tuple[Tap, ...]) -> Iterator[dict[str, Tensor]]:
-    """Inside, every pass through the classifier leaves the outputs of ``taps`` in the dictionary, by name."""
+    """Inside, every pass through the classifier leaves the outputs of ``taps`` in the dictionary, by name.
+
+    By way of hooks, so that one classifier is read by one thread at a time.
+    """
     features: dict[str, Tensor] = {}
 
     def see(name: str, module: nn.Module, inputs: Any, output: Any) -> None:
         features[name] = _tensor(output)
 
-    modules = dict(explanandum.module.named_modules())
-    handles = [modules[tap.name].register_forward_hook(partial(see, tap.name)) for tap in taps]
+    module = explanandum.module
+    handles = [module.get_submodule(tap.name).register_forward_hook(partial(see, tap.name)) for tap in taps]
     try:
         yield features
     finally:
@@ -100,7 +103,8 @@ def _watch(explanandum: Explanandum) -> list[Tap]:
         if not isinstance(output, Tensor) or isinstance(module, (nn.Linear, *_POOLING)):
             return
         view = spatial_view(output, size) if len(output) == 1 else None
-        if view is not None and view.shape[2] * FINEST <= size[0]:
+        # A side that is no multiple is rounded up by convolutions with padding: 225 pixels are 57 positions.
+        if view is not None and (view.shape[2] - 1) * FINEST < size[0]:
             outputs.append(output)
             seen.append(Tap(name, view.shape[1], view.shape[2], view.shape[3], id(output)))
 
@@ -140,7 +144,11 @@ def _on_its_way(tap: Tap, named: dict[str, Tap], kinds: dict[str, nn.Module]) ->
 
 
 def _even_depths(taps: list[Tap], kinds: dict[str, nn.Module]) -> tuple[Tap, ...]:
-    """Of the longest row of blocks, those at 1/4, 2/4, 3/4 and the end."""
+    """Of the longest row of blocks, those at 1/4, 2/4, 3/4 and the end.
+
+    A last block whose tensor the row itself returns counts as the row, not as one of its blocks. In a transformer with
+    a class token nothing reads the patches that leave it.
+    """
     rows: dict[str, list[Tap]] = {}
     for tap in taps:
         rows.setdefault(tap.name.rpartition(".")[0], []).append(tap)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import parse_qsl
 
 from torch import Tensor, nn
@@ -20,8 +21,9 @@ class _Shared:
     def __init__(self, explanandum: Explanandum) -> None:
         self.explanandum = explanandum
 
-    def __deepcopy__(self, memo: object) -> _Shared:
-        return self
+    def __deepcopy__(self, memo: dict[int, Any]) -> _Shared:
+        # A copy of the whole Explainer has copied its classifier first: its head reads that one.
+        return _Shared(memo.get(id(self.explanandum), self.explanandum))
 
 
 class Level(nn.Module):
@@ -66,6 +68,11 @@ class TrunkHead(nn.Module):
         self.head = mask_head(coarser, explanandum.num_classes)
         # Straight from the deepest features, which know the class from the first step on.
         self.coarse = mask_head(self.taps[-1].channels, explanandum.num_classes, prior=0.5)
+
+    @property
+    def layers(self) -> list[str]:
+        """Names of the layers that are read, finest first."""
+        return [tap.name for tap in self.taps]
 
     def forward(self, images: Tensor) -> Tensor:
         return self.answer_and_logits(images)[1]
