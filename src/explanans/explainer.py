@@ -271,8 +271,8 @@ def _require_layers(folder: Path, saved: list[str] | None, own: list[str]) -> No
     """Layers are found anew when a head is built; others of the same widths would take its weights and mean nothing."""
     if saved is not None and saved != own:
         raise InputError(
-            f"{folder}: the head was trained on the layers {saved} of the classifier, but here it would read {own}; take "
-            "the versions of explanans and of the classifier's library that it was trained with, or train it again."
+            f"{folder}: the head was trained on the layers {saved} of the classifier, but here it would read {own}; "
+            "take the versions of explanans and of the classifier's library that it was trained with, or train it again."
         )
 
 
