@@ -10,9 +10,10 @@ from torch import Tensor, nn
 
 from explanans.classifiers import SmallResNet
 from explanans.errors import InputError
-from explanans.explainer import CLASSIFIER, CONFIG, WEIGHTS, Explainer
+from explanans.explainer import Explainer
 from explanans.explanandum import Explanandum
 from explanans.preprocessing import Preprocessing
+from explanans.saving import CLASSIFIER, CONFIG, WEIGHTS
 from explanans.sources import Source
 
 PREPROCESSING = Preprocessing(32, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
@@ -225,3 +226,23 @@ def test_folded_has_the_same_masks_and_its_own_network(explainer: Explainer) -> 
     assert folded.explanandum is explainer.explanandum
     assert folded.network is not explainer.network
     assert not any(part.training for part in folded.modules())
+
+
+def test_the_card_is_written_anew_until_somebody_edits_it(explainer: Explainer, tmp_path: Path) -> None:
+    card = tmp_path / "explainer" / "README.md"
+    explainer.save_pretrained(tmp_path / "explainer")
+    card.write_text(card.read_text().replace("---\n", "---\nlicense: mit\n", 1))
+    explainer.facts = {"seed": 77}
+    explainer.save_pretrained(tmp_path / "explainer")
+    assert "license: mit" in card.read_text()
+    assert "seed: 77" in card.read_text()
+    card.write_text(card.read_text() + "\nOf my own.\n")
+    edited = card.read_text()
+    explainer.save_pretrained(tmp_path / "explainer")
+    assert card.read_text() == edited
+    # It goes along when the Explainer is loaded and saved elsewhere.
+    Explainer.from_pretrained(tmp_path / "explainer").save_pretrained(tmp_path / "copy")
+    assert (tmp_path / "copy" / "README.md").read_text() == edited
+    explainer.save_pretrained(tmp_path / "explainer", overwrite_card=True)
+    assert "Of my own" not in card.read_text()
+    assert "license: mit" in card.read_text()

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
 import torch
-from huggingface_hub import ModelHubMixin, snapshot_download
-from huggingface_hub.errors import HFValidationError
 from torch import Tensor, nn
 
 from explanans import sources
@@ -19,15 +15,11 @@ from explanans.modes import evaluating
 from explanans.networks import TrunkHead, build_network
 from explanans.networks.folding import fold_batch_norms
 from explanans.refinement import enlarge
+from explanans.saving import Saved
 from explanans.targets import Target, multi_hot
 
 if TYPE_CHECKING:
     from explanans.explanation import Explanation
-
-CONFIG = "config.json"
-WEIGHTS = "model.safetensors"
-CLASSIFIER = "classifier"
-KEYS = ("mask_network", "classifier", "facts")
 
 
 class Prediction(NamedTuple):
@@ -37,7 +29,7 @@ class Prediction(NamedTuple):
     masks: Tensor
 
 
-class Explainer(nn.Module, ModelHubMixin, library_name="explanans", tags=["explainability"]):
+class Explainer(Saved):
     """A mask network over a frozen classifier.
 
     ``explainer(x)`` are the class masks S = σ(E(x)), (N, C, H, W) in [0, 1], of normalised images (N, 3, H, W).
@@ -51,7 +43,8 @@ class Explainer(nn.Module, ModelHubMixin, library_name="explanans", tags=["expla
 
     Attributes:
         scale, shift: of the mask logits, see :meth:`head_logits`.
-        facts: how it was trained; saved with it.
+        facts: how it was trained, and what was measured of it; saved with it.
+        card: the model card that lay beside it when it was loaded.
     """
 
     scale: Tensor
@@ -77,11 +70,7 @@ class Explainer(nn.Module, ModelHubMixin, library_name="explanans", tags=["expla
         self.register_buffer("scale", torch.ones(()))
         self.register_buffer("shift", torch.zeros(()))
         self.facts: dict[str, Any] = {}
-
-    def calibrate(self, scale: float, shift: float) -> None:
-        """Set what :meth:`head_logits` multiplies by and adds."""
-        self.scale.fill_(scale)
-        self.shift.fill_(shift)
+        self.card: str | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -153,16 +142,27 @@ class Explainer(nn.Module, ModelHubMixin, library_name="explanans", tags=["expla
         quick.facts = dict(self.facts)
         return quick.eval()
 
-    def attribute(self, inputs: Tensor, target: Target | None = None) -> Tensor:
+    @overload
+    def attribute(self, inputs: Tensor, target: Target | None = None) -> Tensor: ...
+
+    @overload
+    def attribute(self, inputs: tuple[Tensor], target: Target | None = None) -> tuple[Tensor]: ...
+
+    def attribute(self, inputs: Tensor | tuple[Tensor], target: Target | None = None) -> Tensor | tuple[Tensor]:
         """Masks in captum's convention: a tensor of the inputs' shape, equal in every colour channel, in [0, 1].
 
         Args:
-            inputs: normalised images (N, 3, H, W).
+            inputs: normalised images (N, 3, H, W); captum's own metrics hand over a tuple of one such tensor, and get a
+                tuple back.
             target: the class of each image (or several: their pixelwise maximum) by the one target rule of
                 :func:`explanans.targets.multi_hot`; None takes each image's most probable class.
 
         Not recorded by autograd; parameters and inputs get no gradient.
         """
+        if isinstance(inputs, tuple):
+            if len(inputs) != 1:
+                raise InputError(f"inputs are {len(inputs)} tensors; a classifier of images has one, (N, 3, H, W).")
+            return (self.attribute(inputs[0], target),)
         with torch.no_grad(), evaluating(self):
             if target is None:
                 target = self.explanandum(inputs).argmax(1)
@@ -176,105 +176,6 @@ class Explainer(nn.Module, ModelHubMixin, library_name="explanans", tags=["expla
 
         return explain(self, images, **options)
 
-    def _save_pretrained(self, save_directory: Path) -> None:
-        config = {
-            "mask_network": self.network_name,
-            "classifier": self.explanandum.identity(),
-            "calibration": {"scale": float(self.scale), "shift": float(self.shift)},
-            "facts": self.facts,
-        }
-        if isinstance(self.network, TrunkHead):
-            config["layers"] = self.network.layers
-        if self.explanandum.source is not None:
-            self.explanandum.save(save_directory / CLASSIFIER)
-        # Last, because a folder without its configuration is refused: one that was interrupted is never half loaded.
-        sources.save_state(self.network, config, save_directory, CONFIG)
-
-    @classmethod
-    def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **options: Any) -> Explainer:
-        """Load what :meth:`save_pretrained` wrote, in evaluation mode.
-
-        Args:
-            pretrained_model_name_or_path: a folder, or a name on the Hugging Face hub.
-            options: of :class:`huggingface_hub.ModelHubMixin` (``revision``, ``token``, …), and
-
-                - ``explanandum``: the classifier that it explains, where it was not saved with it.
-                - ``network``: the mask network, where it was a module of your own; it gets the weights.
-                - ``allow_other_classifier``: take an ``explanandum`` that is not the one it was trained for.
-                - ``trust_factory``: see :meth:`Explanandum.load`.
-
-        Raises:
-            InputError: nothing there, damaged files, another classifier.
-        """
-        try:
-            return super().from_pretrained(pretrained_model_name_or_path, **options)
-        except json.JSONDecodeError as error:
-            raise InputError(
-                f"{pretrained_model_name_or_path}: {CONFIG} is not valid JSON ({error}); it is damaged. Save the "
-                "Explainer again."
-            ) from error
-
-    @classmethod
-    def _from_pretrained(
-        cls,
-        *,
-        model_id: str,
-        revision: str | None = None,
-        cache_dir: str | Path | None = None,
-        force_download: bool = False,
-        local_files_only: bool = False,
-        token: str | bool | None = None,
-        explanandum: Explanandum | None = None,
-        network: nn.Module | None = None,
-        allow_other_classifier: bool = False,
-        trust_factory: bool = False,
-        **unknown: Any,
-    ) -> Explainer:
-        if unknown:
-            raise InputError(f"Explainer.from_pretrained: unknown arguments {sorted(unknown)}.")
-        folder = Path(model_id)
-        if not folder.is_dir():
-            try:
-                folder = Path(
-                    snapshot_download(
-                        model_id,
-                        revision=revision,
-                        cache_dir=cache_dir,
-                        force_download=force_download,
-                        local_files_only=local_files_only,
-                        token=token,
-                    )
-                )
-            except (OSError, HFValidationError) as error:
-                raise InputError(
-                    f"explainer {model_id!r} is no folder here and could not be fetched from the hub ({error})."
-                ) from error
-        config = sources.read_config(folder, CONFIG, "Explainer", "Explainer.save_pretrained", KEYS)
-        explanandum = _matching_classifier(
-            folder, config["classifier"], explanandum, allow_other_classifier, trust_factory
-        )
-        if network is None and config["mask_network"] is None:
-            raise InputError(f"{folder} was saved with a network of your own; pass network=MODULE to load it.")
-        explainer = cls(explanandum, network or config["mask_network"], encoder_weights=None)
-        if isinstance(explainer.network, TrunkHead):
-            _require_layers(folder, config.get("layers"), explainer.network.layers)
-        sources.load_weights(explainer.network, folder / WEIGHTS)
-        explainer.network_name = config["mask_network"]
-        # Those saved by an earlier version have none.
-        calibration = config.get("calibration", {"scale": 1.0, "shift": 0.0})
-        explainer.calibrate(calibration["scale"], calibration["shift"])
-        explainer.facts = config["facts"]
-        return explainer.eval()
-
-
-def _require_layers(folder: Path, saved: list[str] | None, own: list[str]) -> None:
-    """Layers are found anew when a head is built; others of the same widths would take its weights and mean nothing."""
-    if saved is not None and saved != own:
-        raise InputError(
-            f"{folder}: the head was trained on the layers {saved} of the classifier, but here it would read {own}; "
-            "take the versions of explanans and of the classifier's library that it was trained with, or train it again."
-        )
-
 
 def _encoder_weights(choice: str | Path | None, explanandum: Explanandum) -> Any:
     if choice == "explanandum":
@@ -282,28 +183,3 @@ def _encoder_weights(choice: str | Path | None, explanandum: Explanandum) -> Any
     if choice is None or choice == "published":
         return choice
     return sources.read_weights(choice)
-
-
-def _matching_classifier(
-    folder: Path,
-    identity: Mapping[str, Any],
-    explanandum: Explanandum | None,
-    allow_other: bool,
-    trust_factory: bool,
-) -> Explanandum:
-    if explanandum is None:
-        if not (folder / CLASSIFIER).is_dir():
-            raise InputError(
-                f"{folder} explains a classifier that was not saved with it (weights' hash "
-                f"{identity['weights_hash'][:12]}…); pass explanandum=Explanandum(…)."
-            )
-        explanandum = Explanandum.load(folder / CLASSIFIER, trust_factory=trust_factory)
-    own = json.loads(json.dumps(explanandum.identity()))
-    different = [key for key in ("weights_hash", "classes", "activation", "preprocessing") if own[key] != identity[key]]
-    if different and not allow_other:
-        raise InputError(
-            f"{folder} was trained for another classifier: {', '.join(different)} differ (weights' hash "
-            f"{identity['weights_hash'][:12]}… there, {own['weights_hash'][:12]}… here). Its masks would explain "
-            "something else; pass the right one, or allow_other_classifier=True if you insist."
-        )
-    return explanandum

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from explanans import sources
 from explanans.errors import InputError
 from explanans.preprocessing import Preprocessing
+from explanans.sources.logits import logits_of
 
 Activation = Literal["sigmoid", "softmax"]
 ACTIVATIONS = ("sigmoid", "softmax")
@@ -32,34 +33,6 @@ def read_classes(classes: Sequence[str] | str | Path) -> tuple[str, ...]:
             f"classes: {f'{doubled} occur twice' if doubled else 'the list is empty'}; give C unique names."
         )
     return names
-
-
-def logits_of(output: Any) -> Tensor:
-    """The logits in whatever a classifier returned.
-
-    A tensor is taken as it is; otherwise the attribute ``logits`` (Hugging Face), the entry ``"logits"`` or the only
-    tensor of a mapping, the first tensor of a tuple or list (GoogLeNet and Inception return extra heads after it).
-    """
-    if isinstance(output, Tensor):
-        return output
-    if isinstance(getattr(output, "logits", None), Tensor):
-        return cast(Tensor, output.logits)
-    if isinstance(output, Mapping):
-        tensors = [value for value in output.values() if isinstance(value, Tensor)]
-        if isinstance(output.get("logits"), Tensor):
-            return cast(Tensor, output["logits"])
-        if len(tensors) == 1:
-            return tensors[0]
-        raise InputError(
-            f"the classifier returned a mapping with the keys {sorted(map(str, output))}; expected one 'logits'. "
-            "Wrap it in a module that returns the logits."
-        )
-    if isinstance(output, tuple | list) and output and isinstance(output[0], Tensor):
-        return output[0]
-    raise InputError(
-        f"the classifier returned a {type(output).__name__}; expected a tensor (N, C), an object with .logits, a dict "
-        "or a tuple that starts with the logits. Wrap it in a module that returns the logits."
-    )
 
 
 class Explanandum(nn.Module):
@@ -137,8 +110,9 @@ class Explanandum(nn.Module):
             classes, activation, preprocessing: needed where the source does not know them; the error says which.
             weights: a ``.safetensors`` or ``weights_only`` PyTorch file of the whole module. Without it, ``timm:`` and
                 ``torchvision:`` load their published weights; there is never a random classifier.
-            trust_factory: allow a *saved folder* to name a factory or function that is then imported and called, and
-                ``export:`` files, which PyTorch unpickles. Off, because loading a file must not run code.
+            trust_factory: allow a *saved folder* to name a factory or function that is then imported and called,
+                ``export:`` files, which PyTorch unpickles, and ``torchscript:`` files, which can write files. Off,
+                because loading a file must not run code.
         """
         loaded = sources.load(spec, weights=weights, trust_factory=trust_factory)
         known = {
@@ -149,8 +123,8 @@ class Explanandum(nn.Module):
         missing = [name for name, value in known.items() if value is None]
         if missing:
             raise InputError(
-                f"Explanandum.load({str(spec)!r}): {' and '.join(missing)} cannot be known from the source; "
-                f"pass {', '.join(f'{name}=…' for name in missing)}."
+                f"Explanandum.load({str(spec)!r}): {' and '.join(missing)} cannot be known from the source"
+                f"{loaded.unknown and f' ({loaded.unknown})'}; pass {', '.join(f'{name}=…' for name in missing)}."
             )
         if loaded.check is not None:
             loaded.check(cast(Preprocessing, known["preprocessing"]))

@@ -13,11 +13,16 @@ from typing import IO, Any
 from explanans.errors import InputError
 
 
+def user_folder(variable: str, *below: str) -> Path:
+    """The folder that an environment variable names, else explanans (and ``below``) in $XDG_CACHE_HOME or ~/.cache."""
+    if own := os.environ.get(variable):
+        return Path(own).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser().joinpath("explanans", *below)
+
+
 def cache_folder() -> Path:
     """Where to keep what can be made anew: $EXPLANANS_CACHE, else explanans in $XDG_CACHE_HOME or in ~/.cache."""
-    if own := os.environ.get("EXPLANANS_CACHE"):
-        return Path(own).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "explanans"
+    return user_folder("EXPLANANS_CACHE")
 
 
 def hold(file: IO[Any], busy: str) -> None:

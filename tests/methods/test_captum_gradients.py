@@ -143,6 +143,11 @@ def test_deeplift_accounts_for_the_whole_logit() -> None:
     assert not any(name in vars(part) for part in classifier.modules() for name in ("input", "output", "input_ref"))
 
 
+def test_deeplift_has_no_steps() -> None:
+    with pytest.raises(InputError, match="steps=20: DeepLIFT takes one pass"):
+        DeepLIFT(explanandum(Square()), steps=20)
+
+
 def test_deeplift_says_what_it_cannot_take_apart_and_leaves_nothing_behind() -> None:
     torch.manual_seed(0)
     classifier = explanandum(Net(twice=True))

@@ -11,21 +11,22 @@ import torch
 import torchvision
 from safetensors.torch import save_file
 
+from explanans.errors import InputError
 from explanans.explainer import Explainer
 from explanans.explanandum import Explanandum
 from explanans.methods import make_method
 from explanans.preprocessing import Preprocessing
+from explanans.sources import Source, build
 
-SIZED = {"img_size": 64}
-TIMM = {
-    "resnet10t": {},
-    "mobilenetv2_035": {},
-    "efficientnet_b0": {},
-    "convnext_atto": {},
-    "vit_tiny_patch16_224": SIZED,
-    "swin_tiny_patch4_window7_224": {**SIZED, "window_size": 2},
-    "mobilevit_xxs": {},
-}
+TIMM = [
+    "resnet10t",
+    "mobilenetv2_035",
+    "efficientnet_b0",
+    "convnext_atto",
+    "vit_tiny_patch16_224?img_size=64",
+    "swin_tiny_patch4_window7_224?img_size=64",
+    "mobilevit_xxs",
+]
 TORCHVISION = ["mobilenet_v3_small", "resnet18", "shufflenet_v2_x0_5", "squeezenet1_1"]
 
 
@@ -42,12 +43,48 @@ def check(classifier: Explanandum) -> None:
 
 
 @pytest.mark.parametrize("name", TIMM)
-def test_timm(name: str) -> None:
+def test_timm_by_name_with_weights_of_ones_own(name: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
-    module = timm.create_model(name, num_classes=4, **TIMM[name])
+    architecture, _, size = name.partition("?img_size=")
+    module = timm.create_model(architecture, num_classes=4, **({"img_size": int(size)} if size else {})).eval()
+    save_file(module.state_dict(), tmp_path / "weights.safetensors")
+    spec = f"timm:{name}{'&' if size else '?'}num_classes=4"
     # Not 224, and not the statistics of ImageNet.
     preprocessing = Preprocessing(64, (0.3, 0.4, 0.5), (0.2, 0.2, 0.3))
-    check(Explanandum(module, classes=list("abcd"), activation="softmax", preprocessing=preprocessing))
+    settings = {"classes": list("abcd"), "activation": "softmax", "preprocessing": preprocessing}
+    classifier = Explanandum.load(spec, weights=tmp_path / "weights.safetensors", **settings)
+    images = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        assert torch.allclose(classifier(images), module(images), atol=1e-6)
+    check(classifier)
+
+
+def test_options_of_a_name(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no weights were published for num_classes.*--weights"):
+        Explanandum.load("timm:resnet10t?num_classes=4", classes=list("abcd"), activation="sigmoid")
+    with pytest.raises(InputError, match="no weights were published for num_classes"):
+        Explanandum.load("torchvision:resnet18?num_classes=4", classes=list("abcd"), activation="sigmoid")
+    with pytest.raises(InputError, match="num_classes='four'"):
+        Explanandum.load("timm:resnet10t?num_classes=four")
+    with pytest.raises(InputError, match=r"img_size.*leave that option out"):
+        Explanandum.load("timm:resnet10t?img_size=64", weights=tmp_path / "weights.safetensors")
+    torch.manual_seed(0)
+    module = torchvision.models.squeezenet1_1(num_classes=4)
+    save_file(module.state_dict(), tmp_path / "weights.safetensors")
+    spec, weights = "torchvision:squeezenet1_1?num_classes=4", tmp_path / "weights.safetensors"
+    with pytest.raises(InputError, match="classes and activation cannot be known"):
+        Explanandum.load(spec, weights=weights)
+    classifier = Explanandum.load(spec, weights=weights, classes=list("abcd"), activation="sigmoid")
+    again = Explanandum.load(classifier.save(tmp_path / "saved"))
+    assert again.weights_hash == classifier.weights_hash
+
+
+@pytest.mark.parametrize("spec", ["onnx:model.onnx", "torchscript:model.pt", "export:model.pt2", "function:os:getcwd"])
+def test_what_is_finished_cannot_be_trained(spec: str) -> None:
+    with pytest.raises(InputError, match=r"is finished.*To train one, take timm:NAME"):
+        build(Source(spec, {"num_classes": 2}))
+    with pytest.raises(InputError, match="can be explained, but not trained"):
+        build(Source("hf:owner/name", {"num_classes": 2}))
 
 
 @pytest.mark.parametrize("name", TORCHVISION)

@@ -131,9 +131,26 @@ def test_a_service_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
         ("function:their_service:absent?outputs=softmax", "has no attribute 'absent'"),
         ("function:their_service:calls?outputs=softmax", "name a function"),
         ("function:their_service:redness?outputs=softmax&speed=3", "its options are"),
+        ("function:their_service:redness?outputs=softmax&size=8&retries=often", "retries='often'"),
         ("function:their_service:redness?outputs=softmax", "preprocessing cannot be known"),
     ],
 )
 def test_what_cannot_be_known_is_asked_for(service: str, spec: str, complaint: str) -> None:
     with pytest.raises(InputError, match=complaint):
         Explanandum.load(spec, classes=("red", "other"))
+
+
+def test_infinite_logits_are_no_answer(service: str) -> None:
+    __import__("their_service").unbounded = lambda given: np.full((len(given), 2), np.inf)
+    with pytest.raises(InputError, match="NaN or infinity"):
+        Explanandum.load(
+            "function:their_service:unbounded?outputs=logits&size=8", classes=("a", "b"), activation="sigmoid"
+        )
+
+
+def test_no_pictures_and_a_folder_of_a_function_in_hand(tmp_path: Path) -> None:
+    classifier = made(lambda given: np.full((len(given), 2), 0.5))
+    assert classifier.probabilities(normalised(pictures(0))).shape == (0, 2)
+    classifier.save(tmp_path / "saved")
+    with pytest.raises(InputError, match=r"function in hand.*from_function"):
+        Explanandum.load(tmp_path / "saved", trust_factory=True)

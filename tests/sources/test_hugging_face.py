@@ -12,6 +12,7 @@ from explanans.errors import InputError
 from explanans.explainer import Explainer
 from explanans.explanandum import Explanandum
 from explanans.methods.layers import last_spatial_layer
+from explanans.preprocessing import Preprocessing
 
 transformers = pytest.importorskip("transformers", reason="needs the extra hf")
 
@@ -102,9 +103,55 @@ def test_the_crop_is_the_size(tmp_path: Path) -> None:
     assert loaded.preprocessing.size == (24, 24)
 
 
-def test_what_cannot_be_expressed(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"multiplies pixels by 1; pass preprocessing"):
-        Explanandum.load(f"hf:{saved(tmp_path / 'vit', rescale_factor=1.0)}")
+PROCESSORS = {
+    "offset": {"image_processor_type": "EfficientNetImageProcessor", "rescale_offset": True, "rescale_factor": 2 / 255},
+    "twice": {"image_processor_type": "EfficientNetImageProcessor", "include_top": True},
+    "bytes": {"rescale_factor": 1.0, "image_mean": [120.0, 110.0, 100.0], "image_std": [60.0, 50.0, 40.0]},
+    "plain": {"do_normalize": False},
+    "bgr": {
+        "image_processor_type": "MobileViTImageProcessor",
+        "do_flip_channel_order": True,
+        "do_center_crop": False,
+        "size": {"shortest_edge": 32},
+    },
+}
+
+
+@pytest.mark.parametrize("name", PROCESSORS)
+def test_the_model_gets_what_the_processor_would_give_it(tmp_path: Path, name: str) -> None:
+    folder = saved(tmp_path / "vit", **PROCESSORS[name])
+    classifier = Explanandum.load(f"hf:{folder}")
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8))
+    theirs = transformers.AutoImageProcessor.from_pretrained(folder)(picture, return_tensors="pt")["pixel_values"]
+    logits = transformers.AutoModelForImageClassification.from_pretrained(folder).eval()(theirs).logits
+    ours = classifier.preprocessing(picture)[None]
+    assert torch.allclose(classifier(ours), logits, atol=1e-4)
+    given = ours.flip(1) if name == "bgr" else ours
+    assert torch.allclose(given, theirs, atol=1e-4)
+    classifier.save(tmp_path / "classifier")
+    again = Explanandum.load(tmp_path / "classifier")
+    assert torch.equal(again(ours), classifier(ours))
+    assert again.preprocessing == classifier.preprocessing
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [({"resample": 1}, "resamples by"), ({"do_resize": False}, "pictures of any size")],
+)
+def test_what_cannot_be_expressed_is_asked_for(tmp_path: Path, changes: dict[str, object], complaint: str) -> None:
+    folder = saved(tmp_path / "vit", **changes)
+    with pytest.raises(InputError, match=rf"preprocessing cannot be known.*its processor .*{complaint}"):
+        Explanandum.load(f"hf:{folder}")
+    own = Preprocessing(32, (0.5,) * 3, (0.5,) * 3)
+    assert Explanandum.load(f"hf:{folder}", preprocessing=own).preprocessing == own
+
+
+def test_a_regression_has_no_classes(tmp_path: Path) -> None:
+    folder = saved(tmp_path / "vit")
+    entries = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**entries, "problem_type": "regression"}))
+    with pytest.raises(InputError, match="regression"):
+        Explanandum.load(f"hf:{folder}")
 
 
 def test_nothing_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -77,7 +77,10 @@ def evaluate(
         samples = loader(dataset, batch_size, workers=num_workers)
         for batch in track(samples, title, console=Console(stderr=True), disable=not progress):
             if "segmentation" not in batch:
-                raise InputError("dataset has no segmentations, which masks are compared with; give one that has them.")
+                raise InputError(
+                    "dataset has no segmentations, which masks are compared with; give one that has them (of VOC those "
+                    "opened with ?task=segmentation: voc:2007?task=segmentation)."
+                )
             labelled = batch["labels"].bool().any(1)
             images, labels, segmentation = (
                 batch[key][labelled].to(place) for key in ("image", "labels", "segmentation")

@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from explanans.bars import progress_bar
 
 GUESS = 0.1
 """Seconds per image before anything is known."""
@@ -76,10 +77,9 @@ class _Bar(Timetable):
 @contextmanager
 def followed(quiet: bool) -> Iterator[Timetable]:
     """A bar with the time left over everything on standard error, if that is a terminal."""
-    console = Console(stderr=True, quiet=quiet)
-    if quiet or not console.is_terminal:
-        yield Timetable()
-        return
     columns = (TextColumn("{task.fields[job]}"), BarColumn(), TimeElapsedColumn(), TextColumn("{task.fields[left]}"))
-    with Progress(*columns, console=console) as progress:
-        yield _Bar(progress, progress.add_task("benchmark", total=1.0, job="opening", left=""))
+    with progress_bar(*columns, show=not quiet) as progress:
+        if progress.disable:
+            yield Timetable()
+        else:
+            yield _Bar(progress, progress.add_task("benchmark", total=1.0, job="opening", left=""))

@@ -62,7 +62,9 @@ class Results:
     def __init__(self, folder: Path, settings: dict[str, Any]) -> None:
         self.folder = folder
         self.settings = settings
-        self._rows: dict[tuple[str, str], pa.Table] = {}
+        self._tables: dict[tuple[str, str], pa.Table] = {}
+        # A report asks for the same rows once for every metric, and filtering them takes most of its time.
+        self._rows: dict[tuple[str, str, str, str], pa.Table] = {}
 
     @classmethod
     def open(cls, folder: str | Path) -> Results:
@@ -115,12 +117,16 @@ class Results:
         steps = self.normalisations(method)
         if normalisation is not None and normalisation not in steps:
             raise InputError(f"normalisation={normalisation!r}: {method} was measured with {steps}.")
-        table = table.filter(pc.equal(table["normalisation"], normalisation or steps[0]))
-        if subset == "shared":
-            table = table.filter(pc.is_in(table["index"], pa.array(self._shared_indices(), pa.int32())))
-        elif subset != "all":
+        if subset not in ("all", "shared"):
             raise InputError(f"subset={subset!r}; take 'all' or 'shared'.")
-        return table
+        step = normalisation or steps[0]
+        key = (classifier, method, step, subset)
+        if key not in self._rows:
+            table = table.filter(pc.equal(table["normalisation"], step))
+            if subset == "shared":
+                table = table.filter(pc.is_in(table["index"], pa.array(self._shared_indices(), pa.int32())))
+            self._rows[key] = table
+        return self._rows[key]
 
     def values(
         self, metric: str, classifier: str, method: str, normalisation: str | None = None, subset: str = "all"
@@ -260,13 +266,13 @@ class Results:
                 f"{self.folder} has no {classifier!r} with {method!r}; it has the classifiers {self.classifiers} and "
                 f"the methods {self.methods}."
             )
-        if (classifier, method) not in self._rows:
+        if (classifier, method) not in self._tables:
             parts = sorted((self.folder / SCORES / classifier / method).glob("part-*.parquet"))
             tables = [pq.ParquetFile(part).read().replace_schema_metadata(None) for part in parts] or [
                 SCHEMA.empty_table()
             ]
-            self._rows[classifier, method] = pa.concat_tables(tables).sort_by("index")
-        return self._rows[classifier, method]
+            self._tables[classifier, method] = pa.concat_tables(tables).sort_by("index")
+        return self._tables[classifier, method]
 
     def _json(self, kind: str, classifier: str, method: str) -> dict[str, Any] | None:
         path = self.folder / kind / classifier / f"{method}.json"

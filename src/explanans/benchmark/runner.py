@@ -119,7 +119,9 @@ class _Run:
             self.timetable.plan(_job(station, name, SANITY), maps, seconds)
 
     def _cost(self, station: Station, name: str) -> float | None:
-        """Measure once; seconds per image for the labels' maps, None where the method failed."""
+        """Measure once; seconds per image for the labels' maps, None where the method failed or costs nothing."""
+        if (self.settings.methods[name].method or name) in REFERENCES:
+            return None
         path = self.folder.json_path(COSTS, station.name, name)
         if path.is_file():
             cost = json.loads(path.read_text(encoding="utf-8"))

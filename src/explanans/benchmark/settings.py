@@ -59,7 +59,8 @@ class BenchmarkSettings:
 
     Args:
         classifiers: By name, saved folders or names such as torchvision:resnet50; all of the same classes.
-        data: voc:PATH, scenes:PATH, folder:PATH, table:PATH or a path alone.
+        data: voc:PATH, voc:2007, coco:PATH, cub:PATH, scenes:PATH, folder:PATH, table:PATH or a path alone; options
+            follow a question mark, such as voc:2007?task=segmentation (docs/data.md).
         methods: By name.
         split: What is measured, or a part of it such as val[:200].
         threshold_split: Another split, from which each method's best threshold comes; null leaves those scores out.
@@ -83,7 +84,7 @@ class BenchmarkSettings:
         sanity_stages: Into how many stages the cascade over the layers is divided.
         device: auto, cpu, cuda, cuda:1.
         cache: Keep decoded and resized images in memory.
-        trust_factory: Run the code that a saved classifier names as its architecture.
+        trust_factory: Run code that comes with a saved classifier: a factory, a function, a program.
     """
 
     classifiers: dict[str, str] = field(default_factory=dict)

@@ -27,5 +27,6 @@ COMMANDS = {
     "explain": Command("explanans.commands.explain", "explain pictures with a trained Explainer"),
     "export": Command("explanans.commands.export", "write an Explainer as ONNX, checked against PyTorch"),
     "benchmark": Command("explanans.commands.benchmark", "measure attribution methods side by side"),
+    "card": Command("explanans.commands.card", "the model card of an Explainer, with what was measured"),
     "report": Command("explanans.commands.report", "tables and page of a benchmark, from its folder"),
 }

@@ -53,7 +53,8 @@ def classifier_fit(
 
     Args:
         architecture: timm:NAME, torchvision:NAME, explanans:small_resnet or package.module:factory.
-        data: voc:PATH, scenes:PATH, folder:PATH (a sub-folder per class), table:PATH (CSV, Parquet) or a path alone.
+        data: voc:PATH, voc:2007, coco:PATH, cub:PATH, scenes:PATH, folder:PATH (a sub-folder per class), table:PATH
+            (CSV, Parquet) or a path alone; options follow a question mark (docs/data.md).
         classes: A file with one class per line, or names separated by commas; null for all in the data.
         activation: sigmoid for multi-label data, softmax for exactly one class per picture.
         size: Side of the classifier's input in pixels; null for the architecture's own.

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser
 
-from explanans.commands.options import add_function
+from explanans.commands.options import add_function, comma_list
 from explanans.data.coco.lists import write_lists
 from explanans.data.published import install, installed_as
 
@@ -32,7 +32,7 @@ def coco(folder: str | None = None, part: str | None = None, lists_only: bool = 
     if lists_only:
         place, name = Path(folder or ".").expanduser(), f"coco:{folder or '.'}"
     else:
-        parts = None if part is None else [each.strip() for each in part.split(",")]
+        parts = comma_list(part)
         place, name = install("coco:2014", folder, parts=parts, progress=not quiet), installed_as("coco:2014", folder)
     # Pictures alone can be fetched too, and make no lists.
     lists = write_lists(place) if lists_only or (place / "annotations").is_dir() else {}

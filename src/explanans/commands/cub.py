@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from jsonargparse import ArgumentParser
 
-from explanans.commands.options import add_function
+from explanans.commands.options import add_function, comma_list
 from explanans.data.published import install, installed_as
 
 
@@ -24,7 +24,7 @@ def cub(folder: str | None = None, part: str | None = None, quiet: bool = False)
         part: images, segmentations or both (images,segmentations); null for both.
         quiet: Print nothing, show no progress.
     """
-    parts = None if part is None else [each.strip() for each in part.split(",")]
+    parts = comma_list(part)
     place = install("cub:2011", folder, parts=parts, progress=not quiet)
     if not quiet:
         print(f"CUB-200-2011 is in {place}; use it as {installed_as('cub:2011', folder)}")

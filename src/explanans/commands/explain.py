@@ -82,7 +82,7 @@ def explain(
         gpus: Of each of them.
         device: auto, cpu, cuda, cuda:1, mps.
         receipts: Make receipts; without them it is several times as fast.
-        trust_factory: Run the code that the saved classifier names as its architecture.
+        trust_factory: Run code that comes with the saved classifier: a factory, a function, a program.
         quiet: Print nothing but what failed.
     """
     # Anything else is a mistyped folder, which the hub would be asked about for half a minute.

@@ -74,7 +74,10 @@ def export(
         f"{done.check.difference:.1e} on {done.check.images} {'photos' if photos else 'generated pictures'}",
     )
     if done.check.resize_difference is not None:
-        _say(quiet, f"resizing inside changes a mask value by at most {done.check.resize_difference:.3f}")
+        _say(
+            quiet,
+            f"resizing inside changes mask values by {done.check.resize_difference:.4f} on average, at the worst image",
+        )
     if int8:
         dataset = None
         if data is not None:

@@ -56,7 +56,8 @@ def fit(
         activation: sigmoid (multi-label) or softmax (single-label); null where the classifier knows.
         preprocessing: The classifier's input where it does not know it.
         weights: File with the classifier's weights; null for those that come with its name.
-        trust_factory: Run the code that a saved folder names as the classifier's (or surrogate's) architecture.
+        trust_factory: Run code that comes with the classifier or its surrogate: a factory or function that a saved
+            folder names, torchscript: and export: files.
         network: Mask network: trunk (a head on the classifier's own features), compact, light/ENCODER,
             deeplabv3_resnet50, unet/ENCODER, ...
         encoder_weights: published (ImageNet), explanandum (the classifier's own), a file, or null for random ones.

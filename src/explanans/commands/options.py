@@ -67,6 +67,11 @@ def named_config(command: str) -> type[ActionConfigFile]:
     return NamedConfig
 
 
+def comma_list(text: str | None) -> list[str] | None:
+    """Names separated by commas; an empty one stays, to be refused by whoever knows the names."""
+    return None if text is None else [name.strip() for name in text.split(",")]
+
+
 def class_list(text: str | None) -> list[str] | Path | None:
     """``--classes``: a file with one name per line, or names separated by commas."""
     if text is None:

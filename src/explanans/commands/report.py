@@ -11,9 +11,8 @@ from jsonargparse import ArgumentParser
 
 from explanans.benchmark.results import Results
 from explanans.commands.options import add_function
-from explanans.data import LabelledImages, open_dataset
-from explanans.preprocessing import Preprocessing
 from explanans.report.benchmark import write_report
+from explanans.report.measured import open_measured
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -33,7 +32,7 @@ def report(
         quiet: Print nothing.
     """
     results = Results.open(folder)
-    opened = None if data is None else _open(results, data)
+    opened = None if data is None else open_measured(results, results.classifiers[0], data)
     page = write_report(results, Path(out or folder), reference=reference, data=opened)
     if not quiet:
         print(f"tables in {page.parent / 'tables'}; open {page.resolve().as_uri()}")
@@ -41,12 +40,3 @@ def report(
 
 
 run = report
-
-
-def _open(results: Results, data: str) -> LabelledImages:
-    """The benchmark's split of the data, as its first classifier sees it."""
-    classifier = results.classifiers[0]
-    facts = results.settings["classifiers"][classifier]
-    preprocessing = Preprocessing.from_dict(facts["preprocessing"])
-    split = results.settings["data"]["split"]
-    return open_dataset(data, split, classes=results.classes(classifier), preprocessing=preprocessing)

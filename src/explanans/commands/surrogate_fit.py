@@ -58,7 +58,7 @@ def surrogate_fit(
         classes: The box's classes where it does not know them: a file with one per line, or a,b,c.
         activation: sigmoid (multi-label) or softmax (single-label); null where the box knows.
         preprocessing: The box's input where it does not know it.
-        trust_factory: Run the code that a saved folder names, and read export: files.
+        trust_factory: Run the code that a saved folder names, torchscript: and export: files.
         architecture: Of the surrogate: timm:NAME, torchvision:NAME, explanans:small_resnet or package.module:factory.
         weights: What the surrogate starts from: published (ImageNet), a file, or null to train from scratch.
         arguments: More settings of the architecture.

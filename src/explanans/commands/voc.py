@@ -10,7 +10,7 @@ from typing import Literal
 
 from jsonargparse import ArgumentParser
 
-from explanans.commands.options import add_function
+from explanans.commands.options import add_function, comma_list
 from explanans.data.published import install, installed_as
 
 
@@ -29,7 +29,7 @@ def voc(
         part: trainval, test or both (trainval,test); null for all that the year has.
         quiet: Print nothing, show no progress.
     """
-    parts = None if part is None else [each.strip() for each in part.split(",")]
+    parts = comma_list(part)
     place = install(f"voc:{year}", folder, parts=parts, progress=not quiet)
     if not quiet:
         print(f"VOC-{year} is in {place}; use it as {installed_as(f'voc:{year}', folder)}")

@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO, Any
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
+from explanans.bars import progress_bar
 from explanans.errors import InputError
 from explanans.files import atomic_file
 
@@ -173,10 +173,9 @@ def _write(opened: Opened, files: dict[str, Member], folder: Path, progress: boo
     if (free := shutil.disk_usage(folder).free) < need:
         raise InputError(f"{folder.parent} has {free:,} bytes free and the archive needs {need:,}; make room.")
     half = folder.with_name(f"{folder.name}.half")
-    console = Console(stderr=True)
     columns = (TextColumn("Unpacking"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     try:
-        with Progress(*columns, console=console, disable=not (progress and console.is_terminal)) as bar:
+        with progress_bar(*columns, show=progress) as bar:
             for name, file in bar.track(missing.items(), total=len(missing)):
                 place = folder / name
                 place.parent.mkdir(parents=True, exist_ok=True)

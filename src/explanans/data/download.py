@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
+from explanans.bars import progress_bar
 from explanans.data.checksums import check_file, parse_checksum
 from explanans.data.transfer import Transfer
 from explanans.errors import InputError
@@ -83,8 +83,7 @@ def _alone(part: Path) -> Iterator[None]:
 
 @contextmanager
 def _bar(name: str, wanted: bool) -> Iterator[Progress]:
-    console = Console(stderr=True)
     columns = (TextColumn(name), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not (wanted and console.is_terminal)) as bar:
+    with progress_bar(*columns, show=wanted) as bar:
         bar.add_task(name, total=None)
         yield bar

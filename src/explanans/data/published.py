@@ -7,7 +7,6 @@ TensorFlow Datasets publishes them.
 
 from __future__ import annotations
 
-import os
 import urllib.parse
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pathlib import Path
 from explanans.data.archives import is_unpacked, unpack
 from explanans.data.download import fetch
 from explanans.errors import InputError
+from explanans.files import user_folder
 
 
 @dataclass(frozen=True)
@@ -90,9 +90,7 @@ UNPACKED_IN = {"coco:2014": "COCO2014"}
 
 def data_root() -> Path:
     """Where ``voc:2007`` and its like lie: $EXPLANANS_DATA, else explanans/data in $XDG_CACHE_HOME or in ~/.cache."""
-    if own := os.environ.get("EXPLANANS_DATA"):
-        return Path(own).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "explanans" / "data"
+    return user_folder("EXPLANANS_DATA", "data")
 
 
 def install(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import shutil
 import tempfile
 import time
@@ -96,20 +98,21 @@ def quantise(
     with tempfile.TemporaryDirectory() as folder:
         ready, made = Path(folder) / "ready.onnx", Path(folder) / "int8.onnx"
         quant_pre_process(str(source), str(ready), skip_symbolic_shape=True)
-        quantize_static(
-            str(ready),
-            str(made),
-            _Reader(tensors),
-            quant_format=QuantFormat.QDQ,
-            per_channel=True,
-            # Unsigned both: signed weights overflow in the 16-bit sums of processors without VNNI.
-            activation_type=QuantType.QUInt8,
-            weight_type=QuantType.QUInt8,
-            # A few outliers would widen the range of all.
-            calibrate_method=CalibrationMethod.Percentile,
-            op_types_to_quantize=["Conv"],
-            nodes_to_exclude=[*_delicate(ready), *keep_float],
-        )
+        with contextlib.redirect_stdout(io.StringIO()):
+            quantize_static(
+                str(ready),
+                str(made),
+                _Reader(tensors),
+                quant_format=QuantFormat.QDQ,
+                per_channel=True,
+                # Unsigned both: signed weights overflow in the 16-bit sums of processors without VNNI.
+                activation_type=QuantType.QUInt8,
+                weight_type=QuantType.QUInt8,
+                # A few outliers would widen the range of all.
+                calibrate_method=CalibrationMethod.Percentile,
+                op_types_to_quantize=["Conv"],
+                nodes_to_exclude=[*_delicate(ready), *keep_float],
+            )
         after = open_session(made)
         looked = [prepare(read_image(each))[None] for each in check] or tensors
         agreement = float(np.mean([_agreement(before, after, each) for each in looked]))
@@ -182,7 +185,8 @@ def _iou(session: Any, dataset: LabelledImages) -> float:
         labels = sample["labels"].bool()
         if not labels.any():
             continue
-        masks = torch.from_numpy(answer(session, sample["image"][None])[-1])
+        # onnxruntime's sigmoid goes beyond 1 by its rounding.
+        masks = torch.from_numpy(answer(session, sample["image"][None])[-1]).clamp(0, 1)
         target, valid = label_region(sample["segmentation"][None], labels[None])
         merged = masks[:, labels].amax(1)
         values.append(float(soft_overlap(merged, target, valid).iou()))

@@ -27,13 +27,16 @@ class DeepLIFT(CaptumGradients):
     ReLU of torchvision's residual blocks, it refuses; timm's networks have one for each use.
 
     Raises:
-        InputError: besides the usual, a classifier that uses an activation module twice.
+        InputError: besides the usual, a classifier that uses an activation module twice; ``steps``, of which there is
+            none.
     """
 
     random = False
 
     def __init__(self, explanandum: Explanandum, **settings: Any) -> None:
-        super().__init__(explanandum, **{"steps": 1, **settings})
+        if "steps" in settings:
+            raise InputError(f"steps={settings['steps']!r}: DeepLIFT takes one pass and has no steps; leave it out.")
+        super().__init__(explanandum, steps=1, **settings)
 
     def attribute(self, images: Tensor, classes: Tensor) -> Tensor:
         before = {part: set(vars(part)) for part in self.explanandum.modules()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -96,7 +96,8 @@ def _watched(module: nn.Module, probe: _Probe | _Tokens) -> Iterator[None]:
     handles = []
     try:
         for name, part in module.named_modules():
-            if name:
+            # TorchScript runs its layers itself and lets nobody watch.
+            if name and not isinstance(part, torch.jit.ScriptModule):
                 handles.append(part.register_forward_hook(partial(probe.see, name)))
         yield
     finally:
@@ -145,6 +146,14 @@ def _last_heard(explanandum: Explanandum, probe: _Probe) -> str | None:
     return None if gradients and silent else probe.feature_map
 
 
+def _refuse_torchscript(parts: Iterable[nn.Module]) -> None:
+    if any(isinstance(part, torch.jit.ScriptModule) for part in parts):
+        raise InputError(
+            "layer: the classifier is a TorchScript program, whose layers cannot be watched; save it with "
+            "torch.export.save instead, or take a method that needs no layer, such as integrated_gradients or rise."
+        )
+
+
 def layer_of_stride(explanandum: Explanandum, stride: int = 16) -> str:
     """Name of the last module whose output is as fine as one position per ``stride`` x ``stride`` pixels, or finer.
 
@@ -154,6 +163,7 @@ def layer_of_stride(explanandum: Explanandum, stride: int = 16) -> str:
     wanted = explanandum.preprocessing.height // stride
     sizes = {size: name for size, name in _probed(explanandum).by_size.items() if size[0] >= wanted}
     if not sizes:
+        _refuse_torchscript(explanandum.module.modules())
         raise InputError(
             f"layer: the classifier has no spatial output of stride {stride} or finer; name a layer, as in "
             "explanandum.module.named_modules()."
@@ -176,6 +186,7 @@ def last_spatial_layer(explanandum: Explanandum) -> str:
     advice = "Name a layer whose output is (N, C, h, w), (N, h, w, C) or (N, tokens, C): layer='…', as in "
     advice += "explanandum.module.named_modules()."
     if probe.name is None:
+        _refuse_torchscript(explanandum.module.modules())
         raise InputError(f"layer: no module of the classifier has a spatial output (N, C, h, w). {advice}")
     if probe.sequence is not None:
         raise InputError(
@@ -193,4 +204,5 @@ def find_layer(explanandum: Explanandum, name: str) -> nn.Module:
     if name not in modules:
         near = difflib.get_close_matches(name, modules, n=5, cutoff=0.4) or list(modules)[1:9]
         raise InputError(f"layer={name!r} is no module of the classifier; did you mean one of {near}?")
+    _refuse_torchscript([modules[name]])
     return modules[name]

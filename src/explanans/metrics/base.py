@@ -53,3 +53,10 @@ class ImageMean(Metric):
 
     def compute(self) -> Tensor:
         return self.means().mean()
+
+
+class ShareMean(ImageMean):
+    """:class:`ImageMean` of a score in [0, 1]."""
+
+    plot_lower_bound = 0.0
+    plot_upper_bound = 1.0

@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from explanans.metrics.base import ImageMean
+from explanans.metrics.base import ShareMean
 from explanans.metrics.overlap import Overlap, count_pixels, flatten, soft_overlap
 
 
@@ -93,9 +93,7 @@ def _no_background(overlap: Overlap) -> Tensor:
     return overlap.pixels == overlap.target_area
 
 
-class _CoverageMetric(ImageMean):
-    plot_lower_bound = 0.0
-    plot_upper_bound = 1.0
+class _CoverageMetric(ShareMean):
     score: ClassVar[Callable[[Overlap], Tensor]]
     nothing: ClassVar[Callable[[Overlap], Tensor]]
 
@@ -120,12 +118,10 @@ class BackgroundCoverage(_CoverageMetric):
     nothing = _no_background
 
 
-class MaskArea(ImageMean):
+class MaskArea(ShareMean):
     """Mean over images of :func:`mask_area`; lower is better at equal evidence."""
 
     higher_is_better = False
-    plot_lower_bound = 0.0
-    plot_upper_bound = 1.0
 
     def update(self, mask: Tensor, valid: Tensor | None = None) -> None:
         self.accumulate(*_area(mask, valid))

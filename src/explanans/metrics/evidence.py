@@ -8,7 +8,7 @@ from torch import Tensor
 from explanans.errors import InputError
 from explanans.masking import apply_mask
 from explanans.metrics.answers import Classify, answers, check_images, label_mean
-from explanans.metrics.base import ImageMean
+from explanans.metrics.base import ShareMean
 from explanans.metrics.overlap import floating
 
 
@@ -96,10 +96,7 @@ def _check_pair(whole: Tensor, kept: Tensor) -> None:
             raise InputError(f"{name} has values outside [0, 1]; give probabilities, not logits.")
 
 
-class _ProbabilityMetric(ImageMean):
-    plot_lower_bound = 0.0
-    plot_upper_bound = 1.0
-
+class _ProbabilityMetric(ShareMean):
     def add(self, values: Tensor, labels: Tensor, worst: float) -> None:
         scores = label_mean(values, labels)
         broken = scores.isnan()

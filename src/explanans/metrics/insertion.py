@@ -9,7 +9,7 @@ from torch import Tensor
 
 from explanans.errors import InputError
 from explanans.metrics.answers import Classify, answers, check_images, label_mean
-from explanans.metrics.base import ImageMean
+from explanans.metrics.base import ShareMean
 from explanans.metrics.overlap import flatten_maps
 
 
@@ -117,9 +117,7 @@ def _curve(
     return curve, broken | curve.isnan().any(1)
 
 
-class _CurveMetric(ImageMean):
-    plot_lower_bound = 0.0
-    plot_upper_bound = 1.0
+class _CurveMetric(ShareMean):
     appear: bool
     worst: float
 

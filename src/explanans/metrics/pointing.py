@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from explanans.errors import InputError
-from explanans.metrics.base import ImageMean
+from explanans.metrics.base import ShareMean
 from explanans.metrics.overlap import checked_regions, flatten_maps, floating
 
 
@@ -117,7 +117,7 @@ def _energy(maps: Tensor, target: Tensor, valid: Tensor | None) -> tuple[Tensor,
     return share.masked_fill(broken, 0), broken, nothing | ~target.flatten(1).any(1)
 
 
-class PointingGame(ImageMean):
+class PointingGame(ShareMean):
     """Mean over images of :func:`pointing_game`; higher is better.
 
     Args:
@@ -126,8 +126,6 @@ class PointingGame(ImageMean):
     """
 
     higher_is_better = True
-    plot_lower_bound = 0.0
-    plot_upper_bound = 1.0
 
     def __init__(self, tolerance: int = 15, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -137,12 +135,10 @@ class PointingGame(ImageMean):
         self.accumulate(*_pointing(maps, target, valid, self.tolerance))
 
 
-class EnergyPointingGame(ImageMean):
+class EnergyPointingGame(ShareMean):
     """Mean over images of :func:`energy_pointing_game`; higher is better."""
 
     higher_is_better = True
-    plot_lower_bound = 0.0
-    plot_upper_bound = 1.0
 
     def update(self, maps: Tensor, target: Tensor, valid: Tensor | None = None) -> None:
         self.accumulate(*_energy(maps, target, valid))

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from explanans.metrics.base import ImageMean
+from explanans.metrics.base import ShareMean
 from explanans.metrics.overlap import flatten
 
 CHANCE = 0.5
@@ -176,10 +176,8 @@ def average_precision(mask: Tensor, target: Tensor, valid: Tensor | None = None)
     return ranking(mask, target, valid).average_precision()
 
 
-class _RankingMetric(ImageMean):
+class _RankingMetric(ShareMean):
     higher_is_better = True
-    plot_lower_bound = 0.0
-    plot_upper_bound = 1.0
     score: ClassVar[Callable[[Ranking], Tensor]]
 
     def update(self, mask: Tensor, target: Tensor, valid: Tensor | None = None) -> None:

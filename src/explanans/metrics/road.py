@@ -32,9 +32,10 @@ def road(
     replaced (most relevant first), p_LeRF(s) when it is that with the lowest. Replaced pixels become the noisy mean of
     their neighbours (:func:`explanans.metrics.impute`), which hides their outline, so that the classifier cannot read
     the mask's shape (Rong et al., "A Consistent and Efficient Evaluation Strategy for Attribution Methods", ICML 2022;
-    the combination of both orders is that of pytorch-grad-cam). Higher is better, 0 is chance. Pixels of equal value
-    are taken row by row. A map with a NaN or infinity, and an image for which the classifier answers NaN, gets −½, the
-    worst value.
+    the combination of both orders is that of pytorch-grad-cam). Higher is better, 0 is what a random order gets on
+    average. Pixels of equal value are taken row by row from the top, so a constant map gets what the upper half of the
+    image is worth against the lower, not 0. A map with a NaN or infinity, and an image for which the classifier answers
+    NaN, gets −½, the worst value.
 
     Args:
         classify: images (B, 3, H, W) → probabilities (B, C), sigmoid or softmax as the classifier was trained.

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from explanans.metrics.base import ImageMean
+from explanans.metrics.base import ShareMean
 from explanans.metrics.overlap import Overlap, soft_overlap
 
 
@@ -60,10 +60,8 @@ def soft_iou(mask: Tensor, target: Tensor, valid: Tensor | None = None) -> Tenso
     return soft_overlap(mask, target, valid).iou()
 
 
-class _SoftMetric(ImageMean):
+class _SoftMetric(ShareMean):
     higher_is_better = True
-    plot_lower_bound = 0.0
-    plot_upper_bound = 1.0
     score: ClassVar[Callable[[Overlap], Tensor]]
 
     def update(self, mask: Tensor, target: Tensor, valid: Tensor | None = None) -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from explanans.errors import InputError
-from explanans.metrics.base import ImageMean
+from explanans.metrics.base import ShareMean
 from explanans.metrics.overlap import Overlap, blocks, count_pixels, flatten
 
 PAPER_THRESHOLDS = tuple(k / 10 for k in range(1, 10))
@@ -160,10 +160,8 @@ def best_threshold(scores: Tensor, thresholds: Sequence[float]) -> float:
     return float(thresholds[int((means == means.max()).int().argmax())])
 
 
-class _BinarisedMetric(ImageMean):
+class _BinarisedMetric(ShareMean):
     higher_is_better: bool | None = True
-    plot_lower_bound = 0.0
-    plot_upper_bound = 1.0
     score: ClassVar[Callable[[Overlap], Tensor]]
 
     def __init__(self, thresholds: Sequence[float] = PAPER_THRESHOLDS, **kwargs: Any) -> None:

@@ -108,8 +108,13 @@ def _watch(explanandum: Explanandum) -> list[Tap]:
             outputs.append(output)
             seen.append(Tap(name, view.shape[1], view.shape[2], view.shape[3], id(output)))
 
-    parts = explanandum.module.named_modules()
-    handles = [part.register_forward_hook(partial(see, name)) for name, part in parts if name]
+    # TorchScript runs its layers itself and lets nobody watch.
+    parts = [
+        (name, part)
+        for name, part in explanandum.module.named_modules()
+        if name and not isinstance(part, torch.jit.ScriptModule)
+    ]
+    handles = [part.register_forward_hook(partial(see, name)) for name, part in parts]
     tensors = explanandum.module.state_dict().values()
     like = next((value for value in tensors if value.is_floating_point()), torch.zeros(()))
     try:

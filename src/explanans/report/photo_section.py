@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from explanans.benchmark.columns import COLUMNS
 from explanans.benchmark.results import Results
-from explanans.data import LabelledImages, open_dataset
+from explanans.data import LabelledImages
 from explanans.errors import InputError
-from explanans.preprocessing import Preprocessing
 from explanans.report import page as html
 from explanans.report.grid import draw_grid
 from explanans.report.heatmaps import scale
+from explanans.report.measured import open_measured
 
 CHANGED = "Beware: these pictures or their labels are not the ones that were measured; the fingerprint differs."
 
@@ -79,13 +79,9 @@ def _measured_on(results: Results, data: LabelledImages) -> bool:
 
 def _find_data(results: Results, classifier: str) -> tuple[LabelledImages | None, str]:
     """The data set that the benchmark names, or why it cannot be had."""
-    facts = results.settings["data"]
-    source = facts.get("source")
-    if not source:
+    if not results.settings["data"].get("source"):
         return None, "the benchmark does not say where its data lies; give it with --data."
     try:
-        preprocessing = Preprocessing.from_dict(results.settings["classifiers"][classifier]["preprocessing"])
-        classes = results.classes(classifier)
-        return open_dataset(source, facts["split"], classes=classes, preprocessing=preprocessing), ""
+        return open_measured(results, classifier), ""
     except (InputError, OSError) as error:
         return None, f"{error} Give the data with --data."

@@ -26,7 +26,8 @@ class Source:
 class Loaded:
     """A module and what its source knows about it; None where it does not know.
 
-    ``check`` raises InputError for a preprocessing that the module cannot take.
+    ``check`` raises InputError for a preprocessing that the module cannot take; ``unknown`` says why something is not
+    known.
     """
 
     module: nn.Module
@@ -36,3 +37,4 @@ class Loaded:
     preprocessing: Preprocessing | None = None
     weights_hash: str | None = None
     check: Callable[[Preprocessing], None] | None = None
+    unknown: str = ""

@@ -100,17 +100,18 @@ def as_logits(values: Tensor, outputs: Outputs) -> Tensor:
     return values.clamp(SMALLEST, 1 - SMALLEST).logit()
 
 
-def in_batches(call: Callable[[Tensor], Tensor], images: Tensor, size: int | None, *, pad: bool) -> Tensor:
-    """Answers to any number of images from something that takes ``size`` at once (None: any number).
+def in_batches(
+    call: Callable[[Tensor], Tensor], images: Tensor, *, smallest: int = 1, largest: int | None = None
+) -> Tensor:
+    """Answers to any number of images from something that takes ``smallest`` to ``largest`` (None: any) at once.
 
-    Args:
-        pad: it takes exactly ``size``, so the last images are followed by zeros, whose answers are dropped.
+    Too few are followed by zeros, whose answers are dropped.
     """
-    if size is None or (len(images) == size) or (not pad and len(images) < size):
+    if smallest <= len(images) and (largest is None or len(images) <= largest):
         return call(images)
     answers = []
-    for part in images.split(size):
-        missing = size - len(part) if pad else 0
+    for part in images.split(largest or smallest):
+        missing = max(0, smallest - len(part))
         whole = torch.cat([part, part.new_zeros(missing, *part.shape[1:])]) if missing else part
         answers.append(call(whole)[: len(part)])
     return torch.cat(answers)

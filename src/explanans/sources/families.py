@@ -27,7 +27,7 @@ BUILT: dict[str, tuple[Callable[[str, str | Path | None], Loaded], Callable[[Sou
 """Architectures that a library builds: how to load one by name, and how to build it for weights that were saved."""
 
 FILES: dict[str, Callable[[str, str | Path | None, bool], Loaded]] = {
-    "torchscript": lambda name, weights, trust: load_torchscript(name, weights),
+    "torchscript": load_torchscript,
     "export": load_export,
     "onnx": lambda name, weights, trust: load_onnx(name, weights),
 }
@@ -58,4 +58,9 @@ def load_named(spec: str, weights: str | Path | None, trust_factory: bool) -> Lo
 def build(source: Source) -> nn.Module:
     """The module of ``source`` with random weights, to load saved weights into."""
     scheme = source.spec.partition(":")[0]
+    if scheme in FILES or scheme == "function":
+        raise InputError(
+            f"classifier {source.spec!r} is finished: it can be explained, but not built anew or trained. To train "
+            f"one, take {', '.join(f'{known}:NAME' for known in BUILT if known != 'hf')} or package.module:factory."
+        )
     return BUILT[scheme][1](source) if scheme in BUILT else build_factory(source)

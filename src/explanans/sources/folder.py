@@ -14,6 +14,11 @@ from explanans.sources.weights import CONFIG, WEIGHTS, load_weights, read_config
 def load_folder(folder: Path, *, weights: str | Path | None, trust_factory: bool) -> Loaded:
     keys = ("source", "classes", "activation", "preprocessing", "weights_hash")
     config = read_config(folder, CONFIG, "classifier", "Explanandum.save", keys)
+    if config["source"] is None and not (folder / WEIGHTS).is_file():
+        raise InputError(
+            f"{folder} was saved from a function in hand, which is not in it; make the classifier again with "
+            "Explanandum.from_function, or name the function: function:package.module:name."
+        )
     if config["source"] is None:
         raise InputError(
             f"{folder} was saved from a module in hand, so its architecture is not known; build the module, load "

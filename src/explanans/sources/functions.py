@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from explanans.errors import InputError
 from explanans.preprocessing import Preprocessing
 from explanans.sources.base import Loaded, Source
-from explanans.sources.boxes import Outputs, as_logits, in_batches
+from explanans.sources.boxes import Outputs, as_logits, in_batches, refuse_weights
 from explanans.sources.options import choice, positive, split_options
 
 OPTIONS = ("outputs", "size", "batch", "retries", "version")
@@ -66,7 +66,7 @@ class FunctionBox(nn.Module):
         return hashlib.sha256(f"{self.name}|{self.version}".encode()).hexdigest()
 
     def forward(self, images: Tensor) -> Tensor:
-        return as_logits(in_batches(self._answer, images, self.batch, pad=False), self.outputs)
+        return as_logits(in_batches(self._answer, images, largest=self.batch), self.outputs)
 
     def _answer(self, images: Tensor) -> Tensor:
         assert self.preprocessing is not None, "an Explanandum binds its preprocessing"
@@ -81,8 +81,8 @@ class FunctionBox(nn.Module):
             raise InputError(
                 f"{self.name} returned shape {tuple(values.shape)} for {len(pictures)} pictures; expected (N, classes)."
             )
-        if values.isnan().any():
-            raise InputError(f"{self.name} returned NaN; its answers must be numbers.")
+        if not values.isfinite().all():
+            raise InputError(f"{self.name} returned NaN or infinity; its answers must be numbers.")
         return values.to(images.device)
 
     def _asked(self, pictures: np.ndarray) -> Any:
@@ -107,8 +107,7 @@ class FunctionBox(nn.Module):
 def load_function(name: str, weights: str | Path | None) -> Loaded:
     spec = f"function:{name}"
     name, options = split_options(name, OPTIONS)
-    if weights is not None:
-        raise InputError(f"classifier {spec!r} has no weights here; leave weights={str(weights)!r} out.")
+    refuse_weights(spec, weights)
     package, _, attribute = name.partition(":")
     try:
         function = getattr(importlib.import_module(package), attribute)
@@ -124,7 +123,7 @@ def load_function(name: str, weights: str | Path | None) -> Loaded:
         name,
         outputs=outputs,  # type: ignore[arg-type]
         batch=positive(spec, options, "batch", 32),
-        retries=int(options["retries"]) if options.get("retries", "").isdecimal() else 3,
+        retries=positive(spec, options, "retries", 3, smallest=0),
         version=options.get("version", ""),
     )
     size = positive(spec, options, "size", 0) if "size" in options else None

@@ -83,7 +83,8 @@ class ONNXBox(FileBox):
         return count if isinstance(count, int) else None
 
     def forward(self, images: Tensor) -> Tensor:
-        return as_logits(in_batches(self._answer, images, self.batch, pad=True), self.outputs)
+        answer = in_batches(self._answer, images, smallest=self.batch or 1, largest=self.batch)
+        return as_logits(answer, self.outputs)
 
     def _answer(self, images: Tensor) -> Tensor:
         given = images.detach() if self.layout == "nchw" else images.detach().permute(0, 2, 3, 1)

@@ -35,8 +35,8 @@ def choice(spec: str, options: dict[str, str], name: str, allowed: Sequence[str]
     return value
 
 
-def positive(spec: str, options: dict[str, str], name: str, default: int) -> int:
+def positive(spec: str, options: dict[str, str], name: str, default: int, smallest: int = 1) -> int:
     value = options.get(name, str(default))
-    if not value.isdecimal() or int(value) < 1:
-        raise InputError(f"classifier {spec!r}: {name}={value!r}; give a whole number of at least 1.")
+    if not value.isdecimal() or int(value) < smallest:
+        raise InputError(f"classifier {spec!r}: {name}={value!r}; give a whole number of at least {smallest}.")
     return int(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +11,51 @@ import torch
 from torch import Tensor, nn
 
 from explanans.errors import InputError
+from explanans.preprocessing import Preprocessing
 from explanans.sources.base import Loaded, Source
-from explanans.sources.boxes import FileBox, existing, in_batches
+from explanans.sources.boxes import (
+    OUTPUTS,
+    FileBox,
+    Outputs,
+    as_logits,
+    existing,
+    first_line,
+    in_batches,
+    refuse_weights,
+)
+from explanans.sources.exported import batch_range, check_evaluation_mode, image_shape, with_layers
+from explanans.sources.logits import logits_of
+from explanans.sources.options import choice, join_options, positive, split_options
 
 UNREADABLE = (RuntimeError, OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile)
 
 
 class Program(FileBox):
-    """A saved program, with gradients; one that was made for a fixed number of images gets as many, filled up."""
+    """A saved program, with gradients.
 
-    def __init__(self, file: Path, inner: nn.Module, batch: int | None = None) -> None:
-        super().__init__(file)
+    Args:
+        file: where it lies.
+        inner: images → logits, or what ``outputs`` says.
+        outputs: what it returns.
+        smallest, largest: numbers of images that it takes at once (None: any). More are given in parts, fewer are
+            followed by zeros whose answers are dropped.
+        shape: (C, H, W) of an image, None where it is free.
+    """
+
+    def __init__(
+        self,
+        file: Path,
+        inner: nn.Module,
+        outputs: Outputs = "logits",
+        *,
+        smallest: int = 1,
+        largest: int | None = None,
+        shape: Sequence[int | None] = (None, None, None),
+    ) -> None:
+        super().__init__(file, outputs)
         self.inner = inner
-        self.batch = batch
+        self.smallest, self.largest = smallest, largest
+        self.shape = tuple(shape)
 
     def train(self, mode: bool = True) -> Program:
         """Only the flag: an exported program has one mode, and refuses to be asked for another."""
@@ -30,53 +63,92 @@ class Program(FileBox):
             part.training = mode
         return self
 
-    def forward(self, images: Tensor) -> Any:
-        return in_batches(self.inner, images, self.batch, pad=True) if self.batch else self.inner(images)
+    def forward(self, images: Tensor) -> Tensor:
+        self.check_shape(images.shape[1:])
+        answer = in_batches(self._answer, images, smallest=self.smallest, largest=self.largest)
+        return as_logits(answer, self.outputs)
+
+    def _answer(self, images: Tensor) -> Tensor:
+        return logits_of(self.inner(images))
+
+    def check_shape(self, given: Sequence[int]) -> None:
+        """An InputError for images (C, H, W) of another shape than the program was made for."""
+        if any(own not in (None, other) for own, other in zip(self.shape, given, strict=True)):
+            raise InputError(
+                f"{self.file} takes images of (channels, height, width) = {self.shape}, not {tuple(given)}; give the "
+                "preprocessing that it was made for."
+            )
+
+    @torch.no_grad()
+    def learn_batch(self, preprocessing: Preprocessing) -> None:
+        """What was traced may hold for one image at a time; try two."""
+        grey = torch.zeros(2, preprocessing.channels, preprocessing.height, preprocessing.width)
+        try:
+            alone = self._answer(grey[:1])
+        except RuntimeError:
+            return
+        try:
+            fits = len(self._answer(grey)) == 2
+        except RuntimeError:
+            fits = False
+        if not fits and len(alone) == 1:
+            self.smallest = self.largest = 1
 
 
-def load_torchscript(name: str, weights: str | Path | None) -> Loaded:
-    """TorchScript runs in its own interpreter, which can compute and nothing else."""
+def load_torchscript(name: str, weights: str | Path | None, trust_factory: bool = False) -> Loaded:
+    """TorchScript runs in an interpreter of its own, which knows no Python but can write files."""
     spec = f"torchscript:{name}"
-    _no_weights(spec, weights)
-    file = existing(spec, name)
+    file, outputs, options, batch = _read(spec, name, weights, ("outputs", "batch"))
+    _require_trust(spec, trust_factory, "a TorchScript program can read and write any of your files when it runs")
     try:
         inner = torch.jit.load(str(file), map_location="cpu").eval()
     except UNREADABLE as error:
-        raise InputError(f"classifier {spec!r} is no TorchScript file ({_first_line(error)}).") from error
-    return Loaded(Program(file, inner), Source(f"torchscript:{file.name}"))
+        raise InputError(f"classifier {spec!r} is no TorchScript file ({first_line(error)}).") from error
+    program = Program(file, inner, outputs, smallest=batch or 1, largest=batch)
+    return Loaded(
+        program,
+        Source(f"torchscript:{file.name}{options}"),
+        activation=None if outputs == "logits" else outputs,
+        check=program.learn_batch if batch is None else None,
+    )
 
 
 def load_export(name: str, weights: str | Path | None, trust_factory: bool = False) -> Loaded:
     """A program of ``torch.export.save``; PyTorch unpickles parts of it, which can run code."""
     spec = f"export:{name}"
-    _no_weights(spec, weights)
-    file = existing(spec, name)
-    if not trust_factory:
-        raise InputError(
-            f"classifier {spec!r}: PyTorch reads exported programs with pickle, which can run code that is in the "
-            "file. If you trust it, pass trust_factory=True (--trust_factory true)."
-        )
+    file, outputs, options, _ = _read(spec, name, weights, ("outputs",))
+    _require_trust(spec, trust_factory, "PyTorch reads exported programs with pickle, which can run code in the file")
     try:
-        program = torch.export.load(str(file))
+        exported = torch.export.load(str(file))
     except UNREADABLE as error:
-        raise InputError(f"classifier {spec!r} is no exported program ({_first_line(error)}).") from error
-    return Loaded(Program(file, program.module(), _fixed_batch(program)), Source(f"export:{file.name}"))
+        raise InputError(f"classifier {spec!r} is no exported program ({first_line(error)}).") from error
+    check_evaluation_mode(spec, exported)
+    smallest, largest = batch_range(exported)
+    program = Program(
+        file, with_layers(exported), outputs, smallest=smallest, largest=largest, shape=image_shape(spec, exported)
+    )
+    return Loaded(
+        program,
+        Source(f"export:{file.name}{options}"),
+        activation=None if outputs == "logits" else outputs,
+        check=lambda given: program.check_shape((given.channels, given.height, given.width)),
+    )
 
 
-def _fixed_batch(program: Any) -> int | None:
-    """The number of images that the program was exported for; None where it is free."""
-    names = set(program.graph_signature.user_inputs)
-    for node in program.graph.nodes:
-        if node.op == "placeholder" and node.name in names:
-            first = node.meta["val"].shape[0]
-            return first if isinstance(first, int) else None
-    return None
+def _read(
+    spec: str, name: str, weights: str | Path | None, known: Sequence[str]
+) -> tuple[Path, Outputs, str, int | None]:
+    """File, what it returns, its options as they were written, and images at a time."""
+    name, options = split_options(name, known)
+    refuse_weights(spec, weights)
+    batch = positive(spec, options, "batch", 1) if "batch" in options else None
+    outputs: Any = choice(spec, options, "outputs", OUTPUTS)
+    return existing(spec, name), outputs, join_options(options), batch
 
 
-def _no_weights(spec: str, weights: str | Path | None) -> None:
-    if weights is not None:
-        raise InputError(f"classifier {spec!r} holds its weights; leave weights={str(weights)!r} out.")
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+def _require_trust(spec: str, trusted: bool, danger: str) -> None:
+    if not trusted:
+        raise InputError(
+            f"classifier {spec!r}: {danger}. If you trust where it comes from, pass trust_factory=True "
+            "(--trust_factory)."
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
@@ -25,3 +25,12 @@ def published(name: str, build_it: Callable[[], nn.Module], url: str | None = No
             f"{where_to_get(url) + ', or' if url else 'fetch the file elsewhere and'} pass weights=FILE (--weights "
             "FILE; .safetensors or a state dict)."
         ) from error
+
+
+def refuse_random_head(spec: str, arguments: Mapping[str, object]) -> None:
+    """Published weights have the classes that they were published with; another number would be a random head."""
+    if "num_classes" in arguments:
+        raise InputError(
+            f"classifier {spec!r}: no weights were published for num_classes; pass your own as weights=FILE (--weights "
+            "FILE), or leave num_classes out."
+        )

@@ -3,43 +3,59 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
 from explanans.errors import InputError
 from explanans.preprocessing import Preprocessing
 from explanans.sources.base import Loaded, Source
-from explanans.sources.published import published
+from explanans.sources.options import positive, split_options
+from explanans.sources.published import published, refuse_random_head
 from explanans.sources.weights import load_weights
 
 
 def load_timm(name: str, weights: str | Path | None) -> Loaded:
-    import timm
+    """``num_classes`` and ``img_size`` may follow the name: ``vit_tiny_patch16_224?num_classes=5&img_size=96``."""
     from timm.data import resolve_model_data_config
 
-    if not timm.is_model(name.split(".")[0]):
-        close = timm.list_models(f"*{name.split('_')[0]}*")[:8]
-        raise InputError(f"timm has no model {name!r}; close to it: {', '.join(close) or 'nothing'}.")
+    spec = f"timm:{name}"
+    name, options = split_options(name, ("num_classes", "img_size"))
+    arguments = {option: positive(spec, options, option, 1) for option in options}
+    source = Source(f"timm:{name}", arguments)
     if weights is None:
-        module = published(f"timm:{name}", lambda: timm.create_model(name, pretrained=True))
+        refuse_random_head(spec, arguments)
+        module = published(spec, lambda: _create(source, pretrained=True))
     else:
-        module = timm.create_model(name, pretrained=False)
+        module = build_timm(source)
         load_weights(module, weights)
     data = resolve_model_data_config(module)
     is_imagenet = module.num_classes == 1000
+    size = arguments.get("img_size", data["input_size"][1:])
     return Loaded(
         module,
-        Source(f"timm:{name}"),
+        source,
         classes=imagenet_names() if is_imagenet else None,
         activation="softmax" if is_imagenet else None,
-        preprocessing=Preprocessing(data["input_size"][1:], data["mean"], data["std"], data["interpolation"]),
+        preprocessing=Preprocessing(size, data["mean"], data["std"], data["interpolation"]),
     )
 
 
 def build_timm(source: Source) -> nn.Module:
+    return _create(source, pretrained=False)
+
+
+def _create(source: Source, *, pretrained: bool) -> Any:
     import timm
 
-    return timm.create_model(source.spec.partition(":")[2], pretrained=False, **source.arguments)
+    name = source.spec.partition(":")[2]
+    if not timm.is_model(name.split(".")[0]):
+        close = timm.list_models(f"*{name.split('_')[0]}*")[:8]
+        raise InputError(f"timm has no model {name!r}; close to it: {', '.join(close) or 'nothing'}.")
+    try:
+        return timm.create_model(name, pretrained=pretrained, **source.arguments)
+    except TypeError as error:
+        raise InputError(f"classifier {source.spec!r}: {error}; leave that option out.") from error
 
 
 def imagenet_names() -> list[str]:

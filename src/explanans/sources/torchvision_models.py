@@ -10,7 +10,8 @@ from torch import nn
 from explanans.errors import InputError
 from explanans.preprocessing import Preprocessing
 from explanans.sources.base import Loaded, Source
-from explanans.sources.published import published
+from explanans.sources.options import positive, split_options
+from explanans.sources.published import published, refuse_random_head
 from explanans.sources.weights import load_weights
 
 # torchvision sets these only where it loads weights itself, and the same weights mean something else without them.
@@ -52,10 +53,14 @@ def torchvision_preprocessing(name: str) -> Preprocessing:
 def load_torchvision(name: str, weights: str | Path | None) -> Loaded:
     import torchvision
 
+    spec = f"torchvision:{name}"
+    name, options = split_options(name, ("num_classes",))
+    own = {option: positive(spec, options, option, 1) for option in options}
     weights_entry = torchvision_weights(name)
     architecture = name.split(".")[0]
-    source = Source(f"torchvision:{name}", _TORCHVISION_ARGUMENTS.get(architecture, {}))
+    source = Source(f"torchvision:{name}", {**_TORCHVISION_ARGUMENTS.get(architecture, {}), **own})
     if weights is None:
+        refuse_random_head(spec, own)
         arguments = source.arguments
         module = published(
             source.spec,
@@ -65,7 +70,10 @@ def load_torchvision(name: str, weights: str | Path | None) -> Loaded:
     else:
         module = build_torchvision(source)
         load_weights(module, weights)
-    return Loaded(module, source, weights_entry.meta["categories"], "softmax", torchvision_preprocessing(name))
+    preprocessing = torchvision_preprocessing(name)
+    if own:
+        return Loaded(module, source, preprocessing=preprocessing)
+    return Loaded(module, source, weights_entry.meta["categories"], "softmax", preprocessing)
 
 
 def build_torchvision(source: Source) -> nn.Module:

@@ -89,7 +89,7 @@ class Fidelity:
         if low:
             raise InputError(
                 f"surrogate: on masked pictures its {' and '.join(low)} with the box is poor, so that masks which are "
-                "trained on it may explain something else. Measured on whole pictures: {self.whole}; on masked ones: "
+                f"trained on it may explain something else. Measured on whole pictures: {self.whole}; on masked ones: "
                 f"{self.masked}. Ask the box more (--calls), take a larger architecture, or "
                 "insist: allow_poor_surrogate=True (--allow_poor_surrogate)."
             )

@@ -65,7 +65,8 @@ def fit_classifier(
 
     Args:
         spec: ``timm:NAME``, ``torchvision:NAME``, ``explanans:small_resnet`` or ``package.module:factory``.
-        data: a data set or its name (``voc:PATH``, ``scenes:PATH``, ``folder:PATH``, ``table:PATH``).
+        data: a data set or its name (``voc:2007``, ``coco:PATH``, ``cub:PATH``, ``scenes:PATH``, ``folder:PATH``, …;
+            see :func:`explanans.open_dataset`).
         classes: C names or a file with one per line; None for all that the data has.
         size: side of the input in pixels; None takes the architecture's own.
         weights: "published" (ImageNet), a file, or None for random ones.

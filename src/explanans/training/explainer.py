@@ -165,7 +165,8 @@ def fit(
 
     Args:
         explainer: gets the weights of the best epoch, in place.
-        data: a data set or its name (``voc:PATH``, ``scenes:PATH``, ``folder:PATH``, ``table:PATH``).
+        data: a data set or its name (``voc:2007``, ``coco:PATH``, ``cub:PATH``, ``scenes:PATH``, ``folder:PATH``, …;
+            see :func:`explanans.open_dataset`).
         validation: where ``validation_split`` is taken from; by default ``data``.
         train_split, validation_split: a split, with or without a part of it ("train[:90%]").
         objective: what it is trained to do, by name or as a callable; see :mod:`explanans.objectives`.
@@ -247,6 +248,8 @@ def fit(
     explainer.network.load_state_dict(module.result.state_dict())
     explainer.eval()
     explainer.facts = {**facts, "seed": run.seed}
+    # A card that came with earlier weights tells of those.
+    explainer.card = None
     if calibration.images:
         explainer.facts["calibration"] = calibrate(
             explainer, held_out, calibration, seed=run.seed, progress=run.progress and sys.stdout.isatty()

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from explanans.bars import progress_bar
 from explanans.data.coco.classes import COCO_CLASSES
 from explanans.data.coco.masks import Instance
 from explanans.data.coco.parse import Arrays, coordinates, parse_annotations
@@ -119,9 +119,8 @@ def _parsed(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is damaged or no JSON ({error}); fetch the file anew.") from error
     del data
-    console = Console(stderr=True)
     columns = (TextColumn("Reading {task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+    with progress_bar(*columns) as progress:
         task = progress.add_task(path.name, total=len(text))
         arrays = parse_annotations(path, text, lambda position: progress.update(task, completed=position))
     return {"digest": digest, "arrays": {name: torch.tensor(array) for name, array in arrays.items()}}

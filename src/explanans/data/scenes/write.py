@@ -14,8 +14,9 @@ from xml.etree import ElementTree
 import numpy as np
 from PIL import Image
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
+from explanans.bars import progress_bar
 from explanans.data.scenes.compose import CLASSES, Scene, check_size, draw_scene
 from explanans.errors import InputError
 from explanans.files import atomic_folder
@@ -83,7 +84,7 @@ def write_scenes(
             (temporary / part).mkdir(parents=True)
         job = partial(_write_scene, root=temporary, seed=seed, size=size)
         with _mapped(job, everything, workers) as done:
-            _follow(done, len(everything), console)
+            _follow(done, len(everything), not quiet)
         for split, listed in names.items():
             if listed:
                 (temporary / "ImageSets" / "Segmentation" / f"{split}.txt").write_text("\n".join(listed) + "\n")
@@ -145,9 +146,9 @@ def _mapped(job: partial[None], names: list[str], workers: int) -> Iterator[Iter
         yield pool.imap_unordered(job, names, chunksize=16)
 
 
-def _follow(done: Iterable[None], total: int, console: Console) -> None:
+def _follow(done: Iterable[None], total: int, show: bool) -> None:
     columns = (TextColumn("Drawing scenes"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=console.quiet or not console.is_terminal) as progress:
+    with progress_bar(*columns, show=show) as progress:
         for _ in progress.track(done, total=total):
             pass
 
