@@ -11,7 +11,7 @@ SECONDS=0
 "$explanans" classifier fit timm:mobilenetv2_100 "voc:$devkit" --config "$here/classifier.yaml" \
     --weights "$weights" --out "$out/classifier"
 echo "classifier: $SECONDS s"
-for name in explainer rtis; do
+for name in explainer trunk rtis; do
     "$explanans" fit "$out/classifier/classifier" "voc:$devkit" --config "$here/$name.yaml" --out "$out/$name"
     echo "and $name: $SECONDS s"
 done

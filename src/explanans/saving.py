@@ -40,13 +40,14 @@ class Saved(nn.Module, ModelHubMixin, library_name="explanans", tags=["explainab
         self.shift.fill_(shift)
 
     def config(self) -> dict[str, Any]:
-        """What ``config.json`` says: network, classifier, calibration, facts, the classifier's layers that are read."""
+        """What ``config.json`` says: network, classifier, calibration, facts."""
+        layers = _layers(self.network)
         return {
             "mask_network": self.network_name,
+            **({} if layers is None else {"layers": layers}),
             "classifier": self.explanandum.identity(),
             "calibration": {"scale": float(self.scale), "shift": float(self.shift)},
             "facts": self.facts,
-            **({} if layers_read(self.network) is None else {"layers_read": layers_read(self.network)}),
         }
 
     def generate_model_card(self, *, where: str | None = None) -> ModelCard:
@@ -150,7 +151,7 @@ class Saved(nn.Module, ModelHubMixin, library_name="explanans", tags=["explainab
         if network is None and config["mask_network"] is None:
             raise InputError(f"{folder} was saved with a network of your own; pass network=MODULE to load it.")
         explainer = cls(explanandum, network or config["mask_network"], encoder_weights=None)
-        _require_layers(folder, config.get("layers_read"), layers_read(explainer.network))
+        _require_layers(folder, config.get("layers"), _layers(explainer.network))
         sources.load_weights(explainer.network, folder / WEIGHTS)
         explainer.network_name = config["mask_network"]
         # Those saved by an earlier version have none.
@@ -162,19 +163,18 @@ class Saved(nn.Module, ModelHubMixin, library_name="explanans", tags=["explainab
         return explainer.eval()
 
 
-def layers_read(network: nn.Module) -> list[str] | None:
-    """Names of the classifier's layers that the network reads; None for one that reads none."""
-    return getattr(network, "layers_read", None)
+def _layers(network: nn.Module) -> list[str] | None:
+    """The layers of the classifier that a head on its trunk reads; other networks read none."""
+    found = getattr(network, "layers", None)
+    return found if isinstance(found, list) else None
 
 
 def _require_layers(folder: Path, saved: list[str] | None, own: list[str] | None) -> None:
-    """They are found anew when a head is built; others of the same widths would take its weights and mean nothing."""
-    # A folder that was saved by an earlier version does not say.
-    if saved is not None and own is not None and saved != own:
+    """Layers are found anew when a head is built; others of the same widths would take its weights and mean nothing."""
+    if saved is not None and saved != own:
         raise InputError(
             f"{folder}: the head was trained on the layers {saved} of the classifier, but here it would read {own}; "
-            "take the versions of explanans and of the classifier's library that it was trained with, or train it "
-            "again."
+            "take the versions of explanans and of the classifier's library that it was trained with, or train again."
         )
 
 

@@ -105,16 +105,15 @@ def test_a_head_that_would_read_other_layers_is_refused(tmp_path: Path) -> None:
     explainer = Explainer(given, "trunk?width=8")
     explainer.save_pretrained(tmp_path / "saved")
     config = json.loads((tmp_path / "saved" / CONFIG).read_text())
-    assert config["layers_read"] == ["blocks.1", "blocks.2", "blocks.4", "bn2"]
-    config["layers_read"][1] = "blocks.2.0"
+    assert config["layers"] == ["blocks.1", "blocks.2", "blocks.4", "bn2"]
+    config["layers"][1] = "blocks.2.0"
     (tmp_path / "saved" / CONFIG).write_text(json.dumps(config))
     with pytest.raises(InputError, match=r"trained on the layers .*blocks\.2\.0.*would read"):
         Explainer.from_pretrained(tmp_path / "saved", explanandum=given)
     # Saved by a version that did not write them down.
-    del config["layers_read"]
+    del config["layers"]
     (tmp_path / "saved" / CONFIG).write_text(json.dumps(config))
-    again = Explainer.from_pretrained(tmp_path / "saved", explanandum=given)
-    assert again.network.layers_read == explainer.network.layers_read
+    assert Explainer.from_pretrained(tmp_path / "saved", explanandum=given).network.layers == explainer.network.layers
 
 
 def test_saved_loaded_and_folded(tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ import json
 from pathlib import Path
 from typing import Literal
 
-import torch
 from jsonargparse import ArgumentParser
 
 from explanans.commands.options import add_function
@@ -84,7 +83,6 @@ def export(
             classifier = loaded.explanandum
             opened = open_dataset(data, split, classes=classifier.classes, preprocessing=classifier.preprocessing)
             dataset = opened.with_segmentation()
-        torch.set_num_threads(1)
         path = Path(out).with_suffix(".int8.onnx")
         made = quantise(out, path, loaded, ranges, check=photos, dataset=dataset)
         with atomic_file(path.with_suffix(".json")) as temporary:

@@ -90,7 +90,7 @@ def quantise(
     source, path = Path(source), Path(path)
     if not calibration:
         raise InputError("int8: give calibration pictures (--calibration_images FOLDER); ranges come from them.")
-    before = open_session(source)
+    before = open_session(source, threads=1)
     if before.get_inputs()[0].name != "images":
         raise InputError(f"{source} takes pictures; quantise a graph with preprocessing outside.")
     prepare = explainer.explanandum.preprocessing
@@ -113,7 +113,7 @@ def quantise(
                 op_types_to_quantize=["Conv"],
                 nodes_to_exclude=[*_delicate(ready), *keep_float],
             )
-        after = open_session(made)
+        after = open_session(made, threads=1)
         looked = [prepare(read_image(each))[None] for each in check] or tensors
         agreement = float(np.mean([_agreement(before, after, each) for each in looked]))
         ious = [None if dataset is None else _iou(session, dataset) for session in (before, after)]

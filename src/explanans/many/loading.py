@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import torch
 from pyarrow import fs
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from explanans.data.images import ImageError, read_image
 from explanans.many.inputs import Item
@@ -138,20 +138,28 @@ class Reader:
         return value
 
 
+class _Keys(Sampler[tuple[int, int, int]]):
+    """(shard, first, last) of every batch, made as they are asked for."""
+
+    def __init__(self, manifest: Manifest, shards: Sequence[int], batch_size: int) -> None:
+        self.manifest, self.shards, self.batch_size = manifest, shards, batch_size
+
+    def __iter__(self) -> Iterator[tuple[int, int, int]]:
+        for shard in self.shards:
+            size = self.manifest.size(shard)
+            for first in range(0, size, self.batch_size):
+                yield shard, first, min(first + self.batch_size, size)
+
+
 def load_shards(
     manifest: Manifest, shards: Sequence[int], preprocessing: Preprocessing, batch_size: int, workers: int
 ) -> Iterator[Loaded]:
     """Every batch of the shards, in order; no batch crosses from one shard to the next, so that what is computed does
     not depend on where a run begins. At most two batches wait for each worker."""
-    keys = [
-        (shard, first, min(first + batch_size, manifest.size(shard)))
-        for shard in shards
-        for first in range(0, manifest.size(shard), batch_size)
-    ]
     loader = DataLoader(
         Pictures(manifest.path, preprocessing),
         batch_size=None,
-        sampler=keys,
+        sampler=_Keys(manifest, shards, batch_size),
         num_workers=workers,
         prefetch_factor=2 if workers else None,
     )

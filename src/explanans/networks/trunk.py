@@ -70,7 +70,7 @@ class TrunkHead(nn.Module):
         self.coarse = mask_head(self.taps[-1].channels, explanandum.num_classes, prior=0.5)
 
     @property
-    def layers_read(self) -> list[str]:
+    def layers(self) -> list[str]:
         """Names of the layers that are read, finest first."""
         return [tap.name for tap in self.taps]
 
