@@ -14,12 +14,14 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 import explanans
 from explanans.data import open_dataset
 from explanans.errors import InputError
 from explanans.explainer import Explainer
+from explanans.explanandum import Explanandum
 from explanans.training import Calibration, Optimisation, Run, TrainingDiverged, fit
 from explanans.training.explainer import ExplainerTraining
 
@@ -399,3 +401,32 @@ def test_a_training_may_end_with_a_calibration(scenes: str, explainer: Build, wh
     assert own.facts["calibration"]["images"] == 3
     loaded = Explainer.from_pretrained(out / "explainer", explanandum=own.explanandum)
     assert (float(loaded.scale), float(loaded.shift)) == (4, -cut)
+
+
+def test_a_head_on_the_trunk_is_trained_and_the_classifier_stays(
+    scenes: str, explainer: Build, classes: tuple[str, ...], out: Path
+) -> None:
+    explanandum = explainer().explanandum
+    given = explanandum.module
+    # Some pictures, so that the statistics are not those of a new batch norm.
+    given.train()
+    with torch.no_grad():
+        given(torch.rand(4, 3, 48, 48, generator=torch.Generator().manual_seed(0)))
+    explained = Explainer(
+        Explanandum(given, classes=classes, activation="sigmoid", preprocessing=explanandum.preprocessing),
+        "trunk?width=8&depth=1",
+    )
+    before, untrained = copy.deepcopy(given.state_dict()), copy.deepcopy(explained.network.state_dict())
+    saved = train(explained, scenes, out, run=with_run(epochs=1))
+    assert_identical(before, given.state_dict())
+    assert (
+        Explanandum(given, classes=classes, activation="sigmoid", preprocessing=explanandum.preprocessing).weights_hash
+        == json.loads((saved / "config.json").read_text())["classifier"]["weights_hash"]
+    )
+    trained = load_file(saved / "model.safetensors")
+    # The head and nothing of the classifier, all of it moved, and the running average is what was saved.
+    assert trained.keys() == untrained.keys()
+    assert not torch.equal(trained["head.weight"], untrained["head.weight"])
+    again = Explainer.from_pretrained(saved, explanandum=explained.explanandum)
+    images = torch.rand(2, 3, 48, 48)
+    assert torch.equal(again(images), explained(images))
