@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import multiprocessing
+import os
 import sys
 from pathlib import Path
 
 import pytest
 
 from explanans.errors import InputError
-from explanans.files import atomic_file, atomic_folder, hold
+from explanans.files import atomic_file, atomic_folder, claimed_folder, hold
 
 
 def listing(folder: Path) -> list[str]:
@@ -139,3 +141,40 @@ def test_a_file_is_held_until_it_is_closed(tmp_path: Path) -> None:
             hold(second, "busy")
         first.close()
         hold(second, "busy")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs forks")
+def test_a_fork_holds_nothing(tmp_path: Path) -> None:
+    """A worker that outlives its killed parent must not keep the parent's folder."""
+    with (tmp_path / "held").open("ab") as first, (tmp_path / "held").open("ab") as second:
+        hold(first, "busy")
+        context = multiprocessing.get_context("fork")
+        begun, free = context.Event(), context.Event()
+        child = context.Process(target=lambda: (begun.set(), free.wait()))
+        child.start()
+        begun.wait(60)
+        # Still held by this process, though the child has let go.
+        with pytest.raises(InputError, match="busy"):
+            hold(second, "busy")
+        first.close()
+        hold(second, "busy")
+        free.set()
+        child.join()
+        assert child.exitcode == 0
+
+
+def test_a_folder_is_claimed_by_one(tmp_path: Path) -> None:
+    with claimed_folder(tmp_path / "out", "mark"):
+        if sys.platform != "win32":
+            with pytest.raises(InputError, match="another process"), claimed_folder(tmp_path / "out", "mark"):
+                pytest.fail("the block must not run")
+        (tmp_path / "out" / "half").write_text("")
+    with pytest.raises(InputError, match="holds other things"), claimed_folder(tmp_path / "out", "mark"):
+        pytest.fail("the block must not run")
+    with claimed_folder(tmp_path / "out", "mark", "half"):
+        (tmp_path / "out" / "mark").write_text("")
+        (tmp_path / "out" / "more").write_text("")
+    with claimed_folder(tmp_path / "out", "mark"):
+        pass
+    with pytest.raises(InputError, match="is a file"), claimed_folder(tmp_path / "out" / "mark", "mark"):
+        pytest.fail("the block must not run")

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 from explanans.errors import InputError
+
+LOCK = ".lock"
 
 
 def user_folder(variable: str, *below: str) -> Path:
@@ -25,8 +28,11 @@ def cache_folder() -> Path:
     return user_folder("EXPLANANS_CACHE")
 
 
+_held: weakref.WeakSet[IO[Any]] = weakref.WeakSet()
+
+
 def hold(file: IO[Any], busy: str) -> None:
-    """Keep an open file to this process until it is closed; on Windows nothing is kept.
+    """Keep an open file to this process until it is closed or the process ends; on Windows nothing is kept.
 
     Raises:
         InputError: another process holds it; the message is ``busy``.
@@ -39,6 +45,44 @@ def hold(file: IO[Any], busy: str) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         raise InputError(busy) from error
+    _held.add(file)
+
+
+def _let_go() -> None:
+    """A forked worker outlives a killed parent by seconds, and what it inherited would stay held so long."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for file in list(_held):
+        if not file.closed:
+            os.dup2(nothing, file.fileno(), inheritable=False)
+    os.close(nothing)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_let_go)
+
+
+@contextmanager
+def claimed_folder(out: str | Path, mark: str, *remains: str) -> Iterator[None]:
+    """Keep an output folder to this process while the block runs, by a file :data:`LOCK` that stays there.
+
+    Args:
+        out: a new or empty folder, or one of an earlier run.
+        mark: name of the file that tells an earlier run's folder.
+        remains: what a run may have left that was stopped before it wrote ``mark``.
+
+    Raises:
+        InputError: it is a file, it holds other things, or another process is at it.
+    """
+    out = Path(out)
+    if out.exists() and not out.is_dir():
+        raise InputError(f"out={out} is a file; name a folder.")
+    ours = (LOCK, *remains)
+    if out.is_dir() and not (out / mark).is_file() and any(each.name not in ours for each in out.iterdir()):
+        raise InputError(f"out={out} holds other things; name a new folder.")
+    out.mkdir(parents=True, exist_ok=True)
+    with (out / LOCK).open("ab") as file:
+        hold(file, f"another process is writing into {out}; wait until it is done, or name another folder.")
+        yield
 
 
 @contextmanager

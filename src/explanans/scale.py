@@ -9,6 +9,7 @@ lost, Ray gives its shard to another.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import torch
 
 from explanans.errors import InputError
 from explanans.explainer import Explainer
-from explanans.many.job import SHARD_SIZE, Job, Outcome
+from explanans.many.job import JOB, SHARD_SIZE, Job, Outcome
 from explanans.many.loading import load_shards
 from explanans.many.shards import Explaining, Options, explain_shard
 
@@ -30,7 +31,7 @@ def explain_on_cluster(
     shard_size: int = SHARD_SIZE,
     actors: int | tuple[int, int] = 1,
     gpus: float = 0,
-    cpus: float = 1,
+    cpus: float | None = None,
     trust_factory: bool = False,
 ) -> Outcome:
     """Explain pictures with a pool of actors; a second call with the same arguments does what is missing.
@@ -41,9 +42,10 @@ def explain_on_cluster(
         explainer: folder or hub name of a saved one, which every machine can read.
         images: as for :func:`explanans.many.explain_shards`; paths and URIs that every machine can read.
         out: a folder that every machine can write, such as a network drive.
-        options, shard_size: as there.
+        options, shard_size: as there, but with one thread unless ``options.threads`` or ``cpus`` says otherwise. One
+            machine with as many threads writes the same bytes.
         actors: how many, or the least and the most.
-        gpus, cpus: of each actor; with ``gpus`` above 0 it computes on CUDA.
+        gpus, cpus: of each actor; with ``gpus`` above 0 it computes on CUDA. ``cpus`` are the threads where None.
         trust_factory: see :meth:`explanans.Explanandum.load`.
 
     Raises:
@@ -51,13 +53,17 @@ def explain_on_cluster(
     """
     ray = _ray()
     options = options or Options()
-    job = Job.claim(
-        out,
-        Explainer.from_pretrained(str(explainer), trust_factory=trust_factory).folded(),
-        images,
-        options,
-        shard_size,
-    )
+    if options.threads is None and not (Path(out) / JOB).is_file():
+        options = replace(options, threads=max(1, int(cpus or 1)))
+    loaded = Explainer.from_pretrained(str(explainer), trust_factory=trust_factory).folded()
+    with Job.claimed(out, loaded, images, options, shard_size) as job:
+        processors = job.options.threads or 1 if cpus is None else cpus
+        return _explain_left(ray, job, str(explainer), actors, gpus, processors, trust_factory)
+
+
+def _explain_left(
+    ray: Any, job: Job, explainer: str, actors: int | tuple[int, int], gpus: float, cpus: float, trust_factory: bool
+) -> Outcome:
     left = job.left()
     earlier = job.manifest.pictures - sum(job.manifest.size(shard) for shard in left)
     if left:
@@ -67,7 +73,7 @@ def explain_on_cluster(
         shards = ray.data.from_items([{"shard": shard} for shard in left], override_num_blocks=len(left))
         made = shards.map_batches(
             ShardActor,
-            fn_constructor_args=(str(explainer), str(Path(out).resolve()), options, trust_factory, gpus > 0),
+            fn_constructor_args=(explainer, str(job.out.resolve()), trust_factory, gpus > 0),
             batch_size=1,
             concurrency=actors,
             num_gpus=gpus or None,
@@ -83,11 +89,11 @@ def explain_on_cluster(
 class ShardActor:
     """Holds an Explainer and makes shards."""
 
-    def __init__(self, explainer: str, out: str, options: Options, trust_factory: bool, cuda: bool) -> None:
+    def __init__(self, explainer: str, out: str, trust_factory: bool, cuda: bool) -> None:
+        self.job = Job(out)
         loaded = Explainer.from_pretrained(explainer, trust_factory=trust_factory).folded()
         loaded.to(torch.device("cuda" if cuda else "cpu"))
-        self.explaining = Explaining(loaded.eval(), options)
-        self.job = Job(out)
+        self.explaining = Explaining(loaded.eval(), self.job.options)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         for number in batch["shard"].tolist():
@@ -95,7 +101,8 @@ class ShardActor:
                 preprocessing = self.explaining.explainer.explanandum.preprocessing
                 size = self.explaining.options.batch_size
                 loaded = load_shards(self.job.manifest, [number], preprocessing, size, workers=0)
-                found = explain_shard(self.explaining, loaded, self.job.first(number))
+                with self.job.options.on_threads():
+                    found = explain_shard(self.explaining, loaded, self.job.first(number))
                 self.job.write(number, self.explaining.files(found))
         return batch
 

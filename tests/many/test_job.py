@@ -116,6 +116,7 @@ def test_a_run_that_is_repeated_ends_in_the_same_bytes(
     for path in (tmp_path / "two" / "0000" / "0000001").iterdir():
         path.unlink()
     (tmp_path / "two" / "0000" / "0000001").rmdir()
+    (tmp_path / "two" / "0000" / ".0000001.abc").mkdir()
     seen = []
     outcome = explain_shards(
         explainer,
@@ -133,7 +134,7 @@ def test_a_run_that_is_repeated_ends_in_the_same_bytes(
 
 def test_killed_in_the_middle(saved: Path, explainer: Explainer, photos: Path, tmp_path: Path) -> None:
     arguments = [str(saved), str(photos), "--format", "parquet", "--top_k", "2", "--batch_size", "1"]
-    arguments += ["--shard_size", "1", "--workers", "0", "--device", "cpu"]
+    arguments += ["--shard_size", "1", "--workers", "1", "--threads", "1", "--device", "cpu"]
     slow = "import time, explanans.many.job as j; w = j.Job.write\n"
     slow += "j.Job.write = lambda *a: (time.sleep(0.2), w(*a))\n"
     slow += f"from explanans.cli import main; main({['explain', *arguments, '--out', str(tmp_path / 'out')]!r})"
@@ -143,18 +144,55 @@ def test_killed_in_the_middle(saved: Path, explainer: Explainer, photos: Path, t
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.wait()
+    # Nothing is held by the dead, though their workers live on for a while.
     kept = len(list((tmp_path / "out").glob("0000/[0-9]*/images.parquet")))
     assert 3 <= kept < 11
     # A picture that cannot be read makes the exit status 1.
     assert main(["explain", *arguments, "--out", str(tmp_path / "out"), "--quiet"]) == 1
     assert main(["explain", *arguments, "--out", str(tmp_path / "other"), "--quiet"]) == 1
-    finished = {name: each for name, each in files(tmp_path / "out").items() if "/." not in name}
-    assert finished == files(tmp_path / "other")
+    assert files(tmp_path / "out") == files(tmp_path / "other")
+
+
+def test_two_runs_in_one_folder(explainer: Explainer, photos: Path, tmp_path: Path) -> None:
+    def second(done: int, total: int) -> None:
+        with pytest.raises(InputError, match="another process is writing into"):
+            run(explainer, photos, tmp_path / "out")
+
+    options = Options(batch_size=2, top_k=2)
+    explain_shards(explainer, [photos], tmp_path / "out", options, shard_size=4, workers=0, progress=second)
+    assert run(explainer, photos, tmp_path / "out").earlier == 11
+
+
+def test_a_job_keeps_its_threads(explainer: Explainer, photos: Path, tmp_path: Path) -> None:
+    def threads() -> int:
+        return json.loads((tmp_path / "out" / "job.json").read_text())["settings"]["options"]["threads"]
+
+    before = torch.get_num_threads()
+    used = []
+    options = Options(batch_size=2, top_k=2, threads=before + 1)
+    explain_shards(
+        explainer,
+        [photos],
+        tmp_path / "out",
+        options,
+        shard_size=4,
+        workers=0,
+        progress=lambda done, total: used.append(torch.get_num_threads()),
+    )
+    assert set(used) == {before + 1}
+    assert threads() == before + 1
+    assert torch.get_num_threads() == before
+    # Where none are named, a job that goes on has its own.
+    assert run(explainer, photos, tmp_path / "out").earlier == 11
+    with pytest.raises(InputError, match=r"options\.threads"):
+        run(explainer, photos, tmp_path / "out", threads=before)
+    run(explainer, photos, tmp_path / "new")
+    assert json.loads((tmp_path / "new" / "job.json").read_text())["settings"]["options"]["threads"] == before
 
 
 def test_other_settings_and_other_folders_are_refused(explainer: Explainer, photos: Path, tmp_path: Path) -> None:
     run(explainer, photos, tmp_path / "out")
-    with pytest.raises(InputError, match=r"other settings \(options\)"):
+    with pytest.raises(InputError, match=r"other settings \(options.top_k\)"):
         run(explainer, photos, tmp_path / "out", top_k=1)
     explainer.calibrate(2, 0)
     with pytest.raises(InputError, match=r"other settings \(explainer\)"):
@@ -168,7 +206,12 @@ def test_other_settings_and_other_folders_are_refused(explainer: Explainer, phot
 
 @pytest.mark.parametrize(
     ("wrong", "complaint"),
-    [({"format": "bmp"}, "format"), ({"size": "large"}, "size"), ({"mask_threshold": 0}, "mask_threshold")],
+    [
+        ({"format": "bmp"}, "format"),
+        ({"size": "large"}, "size"),
+        ({"mask_threshold": 0}, "mask_threshold"),
+        ({"threads": 0}, "threads"),
+    ],
 )
 def test_options_that_mean_nothing(wrong: dict[str, Any], complaint: str) -> None:
     with pytest.raises(InputError, match=complaint):

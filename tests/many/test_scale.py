@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -67,7 +68,7 @@ def test_an_actor_that_is_killed_costs_nothing(cluster: None, saved: Path, photo
     killer.join()
     assert killed
     explainer = Explainer.from_pretrained(saved).folded()
-    alone = explain_shards(explainer, images, tmp_path / "alone", OPTIONS, shard_size=1, workers=0)
+    alone = explain_shards(explainer, images, tmp_path / "alone", replace(OPTIONS, threads=1), shard_size=1, workers=0)
     assert outcome == alone
     assert (outcome.pictures, len(outcome.failed)) == (11 * TURNS, TURNS)
     assert files(tmp_path / "cluster") == files(tmp_path / "alone")

@@ -52,6 +52,7 @@ def explain(
     batch_size: int = 8,
     shard_size: int = 1000,
     workers: int = 1,
+    threads: int | None = None,
     ray: bool = False,
     actors: int = 1,
     gpus: float = 0,
@@ -77,6 +78,7 @@ def explain(
         batch_size: Pictures per forward pass; less needs less memory.
         shard_size: Pictures per shard.
         workers: Processes that read and decode pictures for shards.
+        threads: Of a processor for the networks, with shards; null for PyTorch's own number, and one on a cluster.
         ray: Make the shards on the Ray cluster that RAY_ADDRESS names, or on one of this machine.
         actors: Copies of the Explainer on the cluster.
         gpus: Of each of them.
@@ -105,7 +107,7 @@ def explain(
         return _in_folders(
             _loaded(explainer, trust_factory, device), find_pictures(images), out, batch_size, chosen, quiet
         )
-    options = Options(format=kind, size=size, batch_size=batch_size, **chosen)
+    options = Options(format=kind, size=size, batch_size=batch_size, threads=threads, **chosen)
     if ray:
         from explanans.scale import explain_on_cluster
 

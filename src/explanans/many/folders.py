@@ -18,7 +18,7 @@ from explanans.data.images import ImageError, list_images, read_image
 from explanans.errors import InputError
 from explanans.explainer import Explainer
 from explanans.explanation import RESULT, Explanation
-from explanans.files import atomic_file
+from explanans.files import atomic_file, claimed_folder
 from explanans.sources import hash_weights
 
 INDEX = "index.json"
@@ -102,13 +102,27 @@ def explain_many(
     """
     out = Path(out)
     settings = json.loads(json.dumps({**explainer_identity(explainer), "options": options}))
-    _claim(out, settings)
+    with claimed_folder(out, INDEX):
+        _claim(out, settings)
+        results = _explain_waiting(explainer, pictures, out, batch_size, progress or (lambda done: None), options)
+        ordered = [results[path] for path in pictures]
+        _write(out, settings, ordered)
+    return ordered
+
+
+def _explain_waiting(
+    explainer: Explainer,
+    pictures: Sequence[Path],
+    out: Path,
+    batch_size: int,
+    progress: Callable[[Done], None],
+    options: Mapping[str, Any],
+) -> dict[Path, Done]:
     results: dict[Path, Done] = {}
 
     def finish(path: Path, done: Done) -> None:
         results[path] = done
-        if progress is not None:
-            progress(done)
+        progress(done)
 
     waiting: list[Path] = []
     for path in pictures:
@@ -130,9 +144,7 @@ def explain_many(
                 continue
             folder = dataclasses.replace(explained, source=str(path)).save(out / folder_name(path))
             finish(path, Done(str(path), folder.name, _classes_in(folder)))
-    ordered = [results[path] for path in pictures]
-    _write(out, settings, ordered)
-    return ordered
+    return results
 
 
 def explainer_identity(explainer: Explainer) -> dict[str, Any]:
@@ -177,16 +189,11 @@ def _classes_in(folder: Path) -> Sequence[Mapping[str, Any]]:
 
 
 def _claim(out: Path, settings: Mapping[str, Any]) -> None:
-    if out.exists() and not out.is_dir():
-        raise InputError(f"out={out} is a file; name a folder.")
     index = out / INDEX
-    if index.is_file():
-        if json.loads(index.read_text(encoding="utf-8"))["settings"] != settings:
-            raise InputError(f"out={out} holds explanations that were made with other settings; name a new folder.")
-        return
-    if out.is_dir() and any(out.iterdir()):
-        raise InputError(f"out={out} holds other things; name a new folder.")
-    _write(out, settings, [])
+    if not index.is_file():
+        _write(out, settings, [])
+    elif json.loads(index.read_text(encoding="utf-8"))["settings"] != settings:
+        raise InputError(f"out={out} holds explanations that were made with other settings; name a new folder.")
 
 
 def _write(out: Path, settings: Mapping[str, Any], results: Sequence[Done]) -> None:

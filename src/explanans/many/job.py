@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterable, Iterator
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -12,10 +14,11 @@ from typing import Any
 
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+import torch
 
 from explanans.errors import InputError
 from explanans.explainer import Explainer
-from explanans.files import atomic_file, atomic_folder
+from explanans.files import atomic_file, atomic_folder, claimed_folder
 from explanans.many.folders import explainer_identity
 from explanans.many.inputs import list_items
 from explanans.many.loading import Loaded, load_shards
@@ -46,24 +49,43 @@ class Job:
     def __init__(self, out: str | Path) -> None:
         self.out = Path(out)
         self.manifest = Manifest(self.out / MANIFEST)
+        self.options = Options(**settings_of(out)["settings"]["options"])
 
     @classmethod
-    def claim(
+    @contextmanager
+    def claimed(
         cls,
         out: str | Path,
         explainer: Explainer,
         images: Iterable[str | Path],
         options: Options,
         shard_size: int = SHARD_SIZE,
-    ) -> Job:
-        """Begin a job in a new folder, or go on with the one that is there.
+    ) -> Iterator[Job]:
+        """Begin a job in a new folder, or go on with the one that is there; it is kept to this process in the block.
 
         Raises:
-            InputError: the folder holds something else, a job with other settings, or there is no picture.
+            InputError: the folder holds something else, a job with other settings or one that another process is at,
+                or there is no picture.
         """
-        out = Path(out)
+        # A manifest without settings is what an interrupted listing left.
+        with claimed_folder(out, JOB, MANIFEST):
+            cls._settle(Path(out), explainer, images, options, shard_size)
+            job = cls(out)
+            job._sweep()
+            yield job
+
+    @staticmethod
+    def _settle(
+        out: Path, explainer: Explainer, images: Iterable[str | Path], options: Options, shard_size: int
+    ) -> None:
+        """Write down what the job is, or check that it is the same."""
         if shard_size < 1:
             raise InputError(f"shard_size={shard_size} must be at least 1.")
+        path = out / JOB
+        earlier = settings_of(out)["settings"] if path.is_file() else None
+        if options.threads is None:
+            threads = earlier["options"].get("threads") if earlier else None
+            options = dataclasses.replace(options, threads=threads or torch.get_num_threads())
         arguments = [str(each) for each in images]
         settings = {
             **explainer_identity(explainer),
@@ -72,24 +94,20 @@ class Job:
             "options": dataclasses.asdict(options),
         }
         settings = json.loads(json.dumps(settings))
-        if out.exists() and not out.is_dir():
-            raise InputError(f"out={out} is a file; name a folder.")
-        path = out / JOB
-        if path.is_file():
-            earlier = json.loads(path.read_text(encoding="utf-8"))["settings"]
-            changed = sorted(key for key in settings if earlier.get(key) != settings[key])
-            if changed:
+        if earlier is not None:
+            if changed := _changed(earlier, settings):
                 names = ", ".join(changed)
                 raise InputError(f"out={out} holds a job with other settings ({names}); name a new folder.")
-            return cls(out)
-        # A manifest without settings is what an interrupted listing left.
-        if out.is_dir() and any(each.name != MANIFEST for each in out.iterdir()):
-            raise InputError(f"out={out} holds other things; name a new folder.")
+            return
         write_manifest(out / MANIFEST, list_items(arguments), shard_size)
         with atomic_file(path) as temporary:
             text = json.dumps({"settings": settings, "classes": list(explainer.classes)}, indent=2, ensure_ascii=False)
             temporary.write_text(text + "\n", encoding="utf-8")
-        return cls(out)
+
+    def _sweep(self) -> None:
+        """Remove what a killed run had half written."""
+        for path in self.out.glob("[0-9]*/.*"):
+            shutil.rmtree(path, ignore_errors=True)
 
     def folder(self, shard: int) -> Path:
         return self.out / f"{shard // SHARDS_PER_FOLDER:04d}" / f"{shard:07d}"
@@ -150,9 +168,13 @@ def explain_shards(
         InputError: nothing to explain, or ``out`` belongs to another job.
         OSError: the disk is full or not writable. Finished shards stay.
     """
-    options = options or Options()
-    job = Job.claim(out, explainer, images, options, shard_size)
-    explaining = Explaining(explainer.eval(), options)
+    with Job.claimed(out, explainer, images, options or Options(), shard_size) as job, job.options.on_threads():
+        return _explain_left(job, Explaining(explainer.eval(), job.options), workers, progress)
+
+
+def _explain_left(
+    job: Job, explaining: Explaining, workers: int, progress: Callable[[int, int], None] | None
+) -> Outcome:
     left = job.left()
     done = job.manifest.pictures - sum(job.manifest.size(shard) for shard in left)
     outcome = Outcome(job.manifest.pictures, done)
@@ -167,7 +189,8 @@ def explain_shards(
 
     if progress is not None:
         progress(done, job.manifest.pictures)
-    loaded = load_shards(job.manifest, left, explainer.explanandum.preprocessing, options.batch_size, workers)
+    preprocessing = explaining.explainer.explanandum.preprocessing
+    loaded = load_shards(job.manifest, left, preprocessing, job.options.batch_size, workers)
     for shard, batches in groupby(loaded, lambda each: each.shard):
         found = explain_shard(explaining, told(batches), job.first(shard))
         job.write(shard, explaining.files(found))
@@ -178,3 +201,15 @@ def explain_shards(
 def settings_of(out: str | Path) -> dict[str, Any]:
     """What ``job.json`` says."""
     return json.loads((Path(out) / JOB).read_text(encoding="utf-8"))
+
+
+def _changed(earlier: Mapping[str, Any], settings: Mapping[str, Any]) -> list[str]:
+    """Names of what is different, such as ``images`` or ``options.format``."""
+    found = []
+    for key, value in settings.items():
+        before = earlier.get(key)
+        if key == "options" and isinstance(before, dict):
+            found += [f"{key}.{name}" for name in value if before.get(name) != value[name]]
+        elif before != value:
+            found.append(key)
+    return sorted(found)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -56,6 +57,8 @@ class Options:
         size: of the masks: "input", the classifier's input, or "photo", the photo's own.
         receipts: make them; 2 · 2 more forwards of the classifier for each mask.
         batch_size: pictures per forward pass. Results depend on it in their last bits, so a job keeps it.
+        threads: of a processor for a forward pass; None for PyTorch's own number in a new job, and the job's in one
+            that goes on. Results depend on them in their last bits too.
     """
 
     format: Format = "parquet"
@@ -66,6 +69,7 @@ class Options:
     size: Literal["input", "photo"] = "input"
     receipts: bool = False
     batch_size: int = 16
+    threads: int | None = None
 
     def __post_init__(self) -> None:
         if self.format not in FORMATS:
@@ -73,10 +77,22 @@ class Options:
         if self.size not in ("input", "photo"):
             raise InputError(f"size={self.size!r}; take 'input' or 'photo'.")
         check_settings(FILLS, self.mask_threshold, self.batch_size)
+        if self.threads is not None and self.threads < 1:
+            raise InputError(f"threads={self.threads} must be at least 1.")
 
     @property
     def selection(self) -> Selection:
         return Selection(self.classes, self.top_k, self.threshold)
+
+    @contextmanager
+    def on_threads(self) -> Iterator[None]:
+        """PyTorch computes with ``threads`` in the block."""
+        before = torch.get_num_threads()
+        torch.set_num_threads(self.threads or before)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
 
 
 @dataclass
