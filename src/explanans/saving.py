@@ -15,6 +15,7 @@ from explanans.errors import InputError
 from explanans.explanandum import Explanandum
 from explanans.files import atomic_file
 from explanans.model_card import CARD, renewed, without_text, write_card
+from explanans.networks import TrunkHead
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
@@ -165,8 +166,7 @@ class Saved(nn.Module, ModelHubMixin, library_name="explanans", tags=["explainab
 
 def _layers(network: nn.Module) -> list[str] | None:
     """The layers of the classifier that a head on its trunk reads; other networks read none."""
-    found = getattr(network, "layers", None)
-    return found if isinstance(found, list) else None
+    return network.layers if isinstance(network, TrunkHead) else None
 
 
 def _require_layers(folder: Path, saved: list[str] | None, own: list[str] | None) -> None:
