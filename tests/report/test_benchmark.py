@@ -15,7 +15,7 @@ from explanans.benchmark.results import Results
 from explanans.cli import main
 from explanans.data import LabelledImages
 from explanans.errors import InputError
-from explanans.report.benchmark import write_report
+from explanans.report.benchmark import chosen_table, write_report
 from explanans.report.grid import disagreement
 
 VOID = {"meta", "img", "br", "hr", "link", "input"}
@@ -199,6 +199,36 @@ def test_sanity_is_shown_where_it_was_measured(tmp_path: Path, make_results: Cal
     (folder / "sanity" / "resnet" / "a.json").write_text(json.dumps({"randomised": "classifier", "stages": stages}))
     text = write_report(Results.open(folder), tmp_path).read_text(encoding="utf-8")
     assert "<td>0.91 / 0.82</td><td>0.10 / 0.20</td>" in text
+    assert (
+        "| A | classifier | 0.91 / 0.82 | 0.10 / 0.20 | 0 |" in (tmp_path / "tables" / "resnet-sanity.md").read_text()
+    )
+    assert (tmp_path / "tables" / "resnet-sanity.tex").is_file()
+
+
+def test_a_table_of_chosen_columns(
+    tmp_path: Path, make_results: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = make_results({"a": method("A", 0.2), "b": method("B", 0.8)}, groups=("segmentation",))
+    before = sorted(path for path in folder.rglob("*"))
+    assert main(["report", str(folder), "--columns", "iou_soft, area"]) == 0
+    header, rule, *rows = capsys.readouterr().out.splitlines()
+    assert header == "| method | normalisation | IoU (soft) ↑ | area |"
+    assert rule == "|---|---|--:|--:|"
+    assert [row.split(" | ")[0] for row in rows] == ["| B", "| A"]
+    # The same cells as in the table of all columns.
+    mean = Results.open(folder).summary("iou_soft")[1].mean["iou_soft"]
+    assert rows[0].split(" | ")[2].startswith(f"**{mean:.3f}** ±")
+    assert sorted(path for path in folder.rglob("*")) == before
+    for wrong, complaint in (("iou_soft,beauty", "beauty"), ("insertion", "insertion"), ("", "columns")):
+        assert main(["report", str(folder), "--columns", wrong]) == 2
+        assert complaint in capsys.readouterr().err
+    assert main(["report", str(folder), "--columns", "area", "--classifier", "vgg"]) == 2
+    assert "'vgg' is none of ['resnet']" in capsys.readouterr().err
+
+
+def test_a_chosen_table_counts_what_failed(make_results: Callable[..., Path]) -> None:
+    folder = make_results({"a": {**method("A"), "failed": (1,)}}, groups=("segmentation",))
+    assert "| images | failed | NaN |" in chosen_table(Results.open(folder), ["area"])
 
 
 def test_what_cannot_be_used_is_said(

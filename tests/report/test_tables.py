@@ -14,6 +14,7 @@ import pytest
 from explanans.benchmark.results import Results
 from explanans.report import tables
 from explanans.report.comparison import Comparison, compare_all
+from explanans.report.cost_table import cost_rows, significant
 
 EVIL = r"a_b & 50% {c} <i>|$x$ \ é"
 
@@ -98,7 +99,7 @@ def test_latex_is_whole(three: Path) -> None:
 def test_latex_compiles(tmp_path: Path, make_results: Callable[..., Path]) -> None:
     results, comparison = odd(make_results)
     pieces = [tables.to_latex(results, comparison, each, name) for name, each in tables.themes(comparison).items()]
-    pieces.append(tables.cost_latex(*tables.cost_rows(results, "resnet"), "Cost"))
+    pieces.append(tables.plain_latex(*cost_rows(results, "resnet"), "Cost"))
     packages = r"\usepackage[T1]{fontenc}\usepackage{booktabs,graphicx}"
     text = "\n".join([r"\documentclass{article}", packages, r"\begin{document}", *pieces, r"\end{document}"])
     (tmp_path / "t.tex").write_text(text, encoding="utf-8")
@@ -109,10 +110,10 @@ def test_latex_compiles(tmp_path: Path, make_results: Callable[..., Path]) -> No
 
 
 def test_costs_are_legible_and_sorted(three: Path) -> None:
-    header, lines = tables.cost_rows(Results.open(three), "resnet")
+    header, lines = cost_rows(Results.open(three), "resnet")
     assert header[:2] == ["method", "ms per image ↓"]
     assert [line[0] for line in lines] == ["constant 1", "Explainer", "Grad-CAM"]
     assert lines[0][1] == "0.0200"
-    assert [tables.significant(value) for value in (60000.0, 1234.5, 0.012345, 3.14159, "cpu", 0)] == [
+    assert [significant(value) for value in (60000.0, 1234.5, 0.012345, 3.14159, "cpu", 0)] == [
         *("60,000", "1,234", "0.0123", "3.14", "cpu", "0")
     ]

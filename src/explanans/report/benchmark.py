@@ -12,9 +12,11 @@ from explanans.errors import InputError
 from explanans.files import atomic_file
 from explanans.report import page as html
 from explanans.report import sections, tables
-from explanans.report.comparison import Comparison, compare_all
+from explanans.report.comparison import Comparison, compare, compare_all
+from explanans.report.cost_table import cost_csv, cost_rows
 from explanans.report.lines import coloured
 from explanans.report.photo_section import photo_section
+from explanans.report.sanity_table import sanity_rows
 from explanans.report.score_table import findings, reference_table, score_table
 
 REPORT = "report.html"
@@ -66,6 +68,32 @@ def write_report(
     with atomic_file(path) as temporary:
         temporary.write_text(html.page(f"Benchmark on {results.settings['data']['name']}", *body), encoding="utf-8")
     return path
+
+
+def chosen_table(results: Results, columns: Sequence[str], subset: str = "all", classifier: str | None = None) -> str:
+    """One table in Markdown with the columns that the reader wants, in their order.
+
+    Args:
+        results: of a benchmark.
+        columns: names of :data:`explanans.benchmark.columns.COLUMNS`.
+        subset: "all" or "shared".
+        classifier: which; None for the first.
+
+    Raises:
+        InputError: an unknown column, one that was not measured on these images, an unknown classifier, or nothing
+            is done yet.
+    """
+    classifier = results.classifiers[0] if classifier is None else classifier
+    if classifier not in results.classifiers:
+        raise InputError(f"classifier={classifier!r} is none of {results.classifiers}.")
+    comparison = compare(results, classifier, subset, results.reference)
+    if comparison is None:
+        raise InputError(f"{results.folder} has no scores on {tables.SUBSETS[subset].lower()} yet.")
+    missing = [column for column in columns if column not in comparison.columns]
+    if missing or not columns:
+        raise InputError(f"columns: {missing} were not measured on these images; there are {list(comparison.columns)}.")
+    complete = all(row.images == comparison.images and not row.failed and not row.nan for row in comparison.rows)
+    return tables.to_markdown(results, comparison, columns, counted=not complete)
 
 
 def _head(results: Results, compared: dict[str, list[Comparison]]) -> str:
@@ -133,7 +161,7 @@ def _classifier(
         text = "Time is that of the maps for the labels of one image, without loading and scoring."
         parts += [html.heading(f"{prefix}Quality against cost"), html.paragraph(text)]
         parts += _charts(costs)
-    header, lines = tables.cost_rows(results, widest.classifier)
+    header, lines = cost_rows(results, widest.classifier)
     if lines:
         parts.append(html.details("Cost: time, memory, passes through the classifier", html.table(header, lines)))
     curves = [(each, sections.threshold_figures(results, each, bright)) for each in comparisons]
@@ -155,12 +183,14 @@ def _classifier(
             "diagonal and dark elsewhere; one that shows whatever is salient is bright everywhere."
         )
         parts += [html.heading(f"{prefix}Class specificity"), html.paragraph(text), *heats]
-    if sanity := sections.sanity_table(results, widest):
+    header, lines = sanity_rows(results, widest.classifier, [widest.rows[row].method for row in widest.own])
+    if lines:
         text = (
             "The network's layers are randomised from the output down. Spearman correlation / SSIM with the maps of "
             "the trained network: maps that stay alike do not show what the network has learned."
         )
-        parts += [html.heading(f"{prefix}Sanity: randomised weights"), html.paragraph(text), sanity]
+        parts += [html.heading(f"{prefix}Sanity: randomised weights"), html.paragraph(text)]
+        parts.append(html.table(header, lines))
     if failed := sections.failures(results, comparisons):
         text = "Each counts with the worst value of every score."
         parts += [html.heading(f"{prefix}Failed and NaN"), html.paragraph(text), *failed]
@@ -233,13 +263,19 @@ def _write_tables(results: Results, compared: dict[str, list[Comparison]], folde
             files[f"{stem}.md"] = "\n".join(pieces)
             files[f"{stem}.tex"] = "\n".join(typeset)
             files[f"{stem}.csv"] = tables.to_csv(results, comparison)
-        header, lines = tables.cost_rows(results, classifier)
-        if lines:
-            cost = tables.cost_markdown(header, lines)
-            everything.append(f"## Cost, {tables.markdown(classifier)}\n\n{cost}")
-            files[f"{classifier}-cost.md"] = cost
-            files[f"{classifier}-cost.tex"] = tables.cost_latex(header, lines, f"Cost per image, {classifier}")
-            files[f"{classifier}-cost.csv"] = tables.cost_csv(results, classifier)
+        costs = cost_rows(results, classifier)
+        sanity = sanity_rows(results, classifier, results.methods)
+        for name, caption, (header, lines) in (
+            ("cost", "Cost per image", costs),
+            ("sanity", "Randomised weights, Spearman / SSIM", sanity),
+        ):
+            if lines:
+                table = tables.plain_markdown(header, lines)
+                everything.append(f"## {caption}, {tables.markdown(classifier)}\n\n{table}")
+                files[f"{classifier}-{name}.md"] = table
+                files[f"{classifier}-{name}.tex"] = tables.plain_latex(header, lines, f"{caption}, {classifier}")
+        if costs[1]:
+            files[f"{classifier}-cost.csv"] = cost_csv(results, classifier)
     for name, text in {"tables.md": "\n\n".join(everything), **{f"tables/{k}": v for k, v in files.items()}}.items():
         with atomic_file(folder / name) as temporary:
             temporary.write_text(text, encoding="utf-8")

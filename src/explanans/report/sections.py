@@ -134,25 +134,6 @@ def specificity_figures(results: Results, comparison: Comparison, leave_out: Col
     return [scale(highest), html.group("matrices", cards)]
 
 
-def sanity_table(results: Results, comparison: Comparison) -> str:
-    """Likeness of the maps to those of the trained network, after each stage of randomising it; "" without."""
-    rows, most = [], 0
-    for row in comparison.own:
-        method = comparison.rows[row].method
-        found = results.sanity(comparison.classifier, method)
-        if found and found.get("stages"):
-            stages = found["stages"]
-            most = max(most, len(stages))
-            failed = sum(stage.get("failed", 0) for stage in stages)
-            cells = [f"{stage['spearman']:.2f} / {stage['ssim']:.2f}" for stage in stages]
-            rows.append(([method_title(results, method), str(found.get("randomised", ""))], cells, failed))
-    if not rows:
-        return ""
-    header = ["method", "randomised", *(f"stage {stage + 1}" for stage in range(most)), "no map"]
-    body = [[*first, *cells, *["–"] * (most - len(cells)), str(failed)] for first, cells, failed in rows]
-    return html.table(header, body)
-
-
 def failures(results: Results, comparisons: Sequence[Comparison]) -> list[str]:
     """For each method with images that failed, how many and why, on all images that it saw."""
     said = []

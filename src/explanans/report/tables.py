@@ -29,19 +29,6 @@ THEMES: dict[str, tuple[str, ...]] = {
 SUBSETS = {"all": "All images", "shared": "The shared images"}
 MARKS = {"best": "", "level": "≈", "": ""}
 
-COSTS = {
-    "ms_per_image": "ms per image ↓",
-    "ms_per_image_all_classes": "ms, all classes ↓",
-    "peak_memory_mb": "memory, MB ↓",
-    "forwards_per_image": "forwards ↓",
-    "backwards_per_image": "backwards ↓",
-    "network_forwards_per_image": "own network ↓",
-    "batch_size": "batch",
-    "threads": "threads",
-    "device": "device",
-}
-"""Columns of the cost table, and what each is called."""
-
 LATEX = {
     **{"\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}"},
     **{"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}"},
@@ -81,16 +68,13 @@ def method_title(results: Results, method: str) -> str:
     return results.settings["methods"][method]["title"]
 
 
-def to_markdown(results: Results, comparison: Comparison, columns: Sequence[str]) -> str:
-    """Bold: the best; ≈: its difference to the best is not significant; *: not the column's images."""
-    header = [
-        "method",
-        "normalisation",
-        *(heading(comparison, column) for column in columns),
-        "images",
-        "failed",
-        "NaN",
-    ]
+def to_markdown(results: Results, comparison: Comparison, columns: Sequence[str], counted: bool = True) -> str:
+    """Bold: the best; ≈: its difference to the best is not significant; *: not the column's images.
+
+    ``counted``: how many images, failed and NaN maps each row has.
+    """
+    header = ["method", "normalisation", *(heading(comparison, column) for column in columns)]
+    header += ["images", "failed", "NaN"] if counted else []
     lines = [_pipes(header), "|---|---|" + "--:|" * (len(header) - 2)]
     for row, found in enumerate(comparison.rows):
         cells = []
@@ -99,11 +83,8 @@ def to_markdown(results: Results, comparison: Comparison, columns: Sequence[str]
             mean, half = figure(cell, column)
             text = f"**{mean}**" if cell.mark == "best" else mean
             cells.append(text + (f" ±{half}" if half else "") + (f" {MARKS[cell.mark]}" if MARKS[cell.mark] else ""))
-        lines.append(
-            _pipes(
-                [markdown(method_title(results, found.method)), found.normalisation, *cells, *counts(comparison, row)]
-            )
-        )
+        cells += counts(comparison, row) if counted else []
+        lines.append(_pipes([markdown(method_title(results, found.method)), found.normalisation, *cells]))
     return "\n".join(lines) + "\n"
 
 
@@ -152,49 +133,16 @@ def to_csv(results: Results, comparison: Comparison) -> str:
     return buffer.getvalue()
 
 
-def cost_rows(results: Results, classifier: str) -> tuple[list[str], list[list[str]]]:
-    """Header and lines of the cost table, cheapest first; none for a method not measured yet."""
-    measured = {method: results.costs(classifier, method) for method in results.methods}
-    found = {method: cost for method, cost in measured.items() if cost is not None}
-    columns = [name for name in COSTS if any(name in cost for cost in found.values())]
-    lines = []
-    for method, cost in sorted(found.items(), key=lambda each: each[1].get("ms_per_image", math.inf)):
-        cells = [significant(cost[name]) if cost.get(name) is not None else "–" for name in columns]
-        lines.append([method_title(results, method) + (" (failed)" if cost.get("error") else ""), *cells])
-    return ["method", *(COSTS[name] for name in columns)], lines
-
-
-def cost_markdown(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+def plain_markdown(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """A table of finished cells, the first column text and the others figures."""
     rule = "|---|" + "--:|" * (len(header) - 1)
     body = [_pipes([markdown(cell) for cell in line]) for line in lines]
     return "\n".join([_pipes(header), rule, *body]) + "\n"
 
 
-def cost_latex(header: Sequence[str], lines: Sequence[Sequence[str]], caption: str) -> str:
+def plain_latex(header: Sequence[str], lines: Sequence[Sequence[str]], caption: str) -> str:
     body = [" & ".join(map(latex, line)) + r" \\" for line in lines]
     return _tabular("l" + "r" * (len(header) - 1), [latex(cell) for cell in header], body, caption)
-
-
-def cost_csv(results: Results, classifier: str) -> str:
-    names = [*COSTS, "error"]
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["classifier", "method", "title", *names])
-    for method in results.methods:
-        cost = results.costs(classifier, method)
-        if cost is not None:
-            writer.writerow(
-                [classifier, method, method_title(results, method), *(cost.get(name, "") for name in names)]
-            )
-    return buffer.getvalue()
-
-
-def significant(value: float | str) -> str:
-    """Three significant digits with commas between thousands, never an exponent; whole numbers and text as they are."""
-    if isinstance(value, str) or float(value).is_integer():
-        return value if isinstance(value, str) else f"{int(value):,}"
-    digits = max(0, 2 - math.floor(math.log10(abs(value))))
-    return f"{value:,.{digits}f}"
 
 
 def latex(text: str) -> str:
