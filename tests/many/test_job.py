@@ -21,7 +21,7 @@ from explanans.data.images import read_image
 from explanans.errors import InputError
 from explanans.explainer import Explainer
 from explanans.many import Options, explain_shards
-from explanans.many.encode import FILES_PER_FOLDER, Mask, masks_as_png
+from explanans.many.encode import FILES_PER_FOLDER, Mask, grey_png, masks_as_png
 from explanans.refinement import enlarge
 
 
@@ -96,8 +96,8 @@ def test_png_is_the_soft_mask(explainer: Explainer, photos: Path, tmp_path: Path
 
 
 def test_no_folder_holds_more_than_ten_thousand_files() -> None:
-    pixel = np.zeros((1, 1), np.uint8)
-    made = masks_as_png([Mask(index, "c", 0, 0.5, pixel) for index in range(FILES_PER_FOLDER + 3)])
+    pixel = grey_png(np.zeros((1, 1), np.uint8))
+    made = masks_as_png([Mask(index, "c", 0, 0.5, (1, 1), pixel) for index in range(FILES_PER_FOLDER + 3)])
     folders = [name.rpartition("/")[0] for name in made]
     assert folders.count("masks/0000") == FILES_PER_FOLDER
     assert folders.count("masks/0001") == 3

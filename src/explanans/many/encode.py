@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from PIL import Image
 from pycocotools import mask as coco
 
 FILES_PER_FOLDER = 10_000
+# Z_RLE of zlib.
+RUN_LENGTHS = 3
 
 
 @dataclass(frozen=True)
@@ -27,14 +30,16 @@ class Mask:
         index: of the picture in the job.
         label: of the class; ``number`` is its position.
         probability: of the class on the whole picture.
-        values: uint8 (H, W): 0 and 1, or for PNG 0 … 255.
+        size: (height, width).
+        code: its run lengths, or a PNG file.
     """
 
     index: int
     label: str
     number: int
     probability: float
-    values: NDArray[np.uint8]
+    size: tuple[int, int]
+    code: bytes
 
 
 MASKS = pa.schema(
@@ -56,6 +61,15 @@ def run_lengths(values: NDArray[np.uint8]) -> bytes:
     return coco.encode(np.asfortranarray(values))["counts"]
 
 
+def grey_png(values: NDArray[np.uint8]) -> bytes:
+    """A PNG of (H, W), 0 … 255."""
+    buffer = io.BytesIO()
+    # zlib's run-length strategy: for masks the quickest and the smallest (0.6 ms and 8.5 kB at 224 px, where level 3
+    # takes 1.1 ms and 9.4 kB).
+    Image.fromarray(values).save(buffer, "PNG", compress_level=1, compress_type=RUN_LENGTHS)
+    return buffer.getvalue()
+
+
 def parquet(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> bytes:
     """Always the same bytes for the same rows."""
     buffer = io.BytesIO()
@@ -71,10 +85,10 @@ def masks_as_parquet(masks: Sequence[Mask]) -> dict[str, bytes]:
             "class": mask.label,
             "class_index": mask.number,
             "probability": mask.probability,
-            "area": float(mask.values.mean()),
-            "height": mask.values.shape[0],
-            "width": mask.values.shape[1],
-            "rle": run_lengths(mask.values),
+            "area": int(coco.area(_as_coco(mask))) / math.prod(mask.size),
+            "height": mask.size[0],
+            "width": mask.size[1],
+            "rle": mask.code,
         }
         for mask in masks
     ]
@@ -87,21 +101,21 @@ def masks_as_coco(
     """An annotation file as COCO's, each mask an annotation; ``score`` is the probability of its class."""
     annotations = []
     for number, mask in enumerate(masks):
-        code = coco.encode(np.asfortranarray(mask.values))
+        code = _as_coco(mask)
         annotations.append(
             {
                 # Numbers may not be 0 in COCO; a class k is category k + 1.
                 "id": number + 1,
                 "image_id": mask.index,
                 "category_id": mask.number + 1,
-                "segmentation": {"size": list(code["size"]), "counts": code["counts"].decode("ascii")},
+                "segmentation": {"size": list(mask.size), "counts": mask.code.decode("ascii")},
                 "area": int(coco.area(code)),
                 "bbox": [float(value) for value in coco.toBbox(code)],
                 "iscrowd": 0,
                 "score": round(mask.probability, 6),
             }
         )
-    sizes = {mask.index: mask.values.shape for mask in masks}
+    sizes = {mask.index: mask.size for mask in masks}
     entries = [
         {"id": each["index"], "file_name": each["source"], "height": shape[0], "width": shape[1]}
         for each in images
@@ -116,9 +130,11 @@ def masks_as_png(masks: Sequence[Mask]) -> dict[str, bytes]:
     """``masks/0000/00000012-dog.png``: 8-bit grey, 255 for 1; no folder has more than 10,000 files."""
     files = {}
     for number, mask in enumerate(masks):
-        buffer = io.BytesIO()
-        Image.fromarray(mask.values).save(buffer, "PNG", compress_level=3)
         plain = re.sub(r"[^\w-]+", "_", mask.label).encode()[:80].decode(errors="ignore")
         folder = f"masks/{number // FILES_PER_FOLDER:04d}"
-        files[f"{folder}/{mask.index:010d}-{mask.number:04d}-{plain}.png"] = buffer.getvalue()
+        files[f"{folder}/{mask.index:010d}-{mask.number:04d}-{plain}.png"] = mask.code
     return files
+
+
+def _as_coco(mask: Mask) -> dict[str, Any]:
+    return {"size": list(mask.size), "counts": mask.code}

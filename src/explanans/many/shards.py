@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -97,10 +98,10 @@ class Options:
 
 @dataclass
 class Shard:
-    """What has been found of a shard so far."""
+    """What has been found of a shard so far; masks for each batch, as soon as they are coded."""
 
     images: list[dict[str, Any]] = field(default_factory=list)
-    masks: list[encode.Mask] = field(default_factory=list)
+    masks: list[Future[list[encode.Mask]]] = field(default_factory=list)
     receipts: list[dict[str, Any]] = field(default_factory=list)
 
     @property
@@ -123,6 +124,8 @@ class Explaining:
         # Checks names of classes before any work is done.
         self.selection.requested(explainer.explanandum, 1)
         self.device = next(iter(explainer.network.parameters()), torch.zeros(())).device
+        # Masks are coded while the networks see the next batch.
+        self._coder = ThreadPoolExecutor(1, thread_name_prefix="masks")
 
     @torch.no_grad()
     def add(self, shard: Shard, loaded: Loaded, first: int) -> None:
@@ -169,42 +172,47 @@ class Explaining:
                 batch_size=options.batch_size,
             )
         sizes = [loaded.sizes[good[place]] for place in image.tolist()]
-        values = self._values(logits, sizes)
-        for number, (place, c) in enumerate(zip(image.tolist(), column.tolist(), strict=True)):
-            index, label = first + good[place], explanandum.classes[c]
-            shard.masks.append(encode.Mask(index, label, c, float(whole[place, c]), values[number]))
-            if made:
-                shard.receipts.append({"index": index, "class": label, "class_index": c, **_facts(made[number])})
+        about = [
+            (first + good[place], explanandum.classes[c], c, float(whole[place, c]))
+            for place, c in zip(image.tolist(), column.tolist(), strict=True)
+        ]
+        if shard.masks:
+            # No more than a batch of masks waits, or those of a slow coder would fill the memory.
+            shard.masks[-1].result()
+        shard.masks.append(self._coder.submit(self._coded, about, logits, sizes))
+        for (index, label, c, _), receipt in zip(about, made, strict=bool(made)):
+            shard.receipts.append({"index": index, "class": label, "class_index": c, **_facts(receipt)})
 
     def files(self, shard: Shard) -> dict[str, bytes]:
         """The files of a finished shard, by name; ``images.parquet`` last, since it says that the others are there."""
         options = self.options
+        masks = [mask for batch in shard.masks for mask in batch.result()]
         if options.format == "png":
-            files = encode.masks_as_png(shard.masks)
+            files = encode.masks_as_png(masks)
         elif options.format == "coco":
-            files = encode.masks_as_coco(shard.masks, shard.images, self.explainer.classes)
+            files = encode.masks_as_coco(masks, shard.images, self.explainer.classes)
         else:
-            files = encode.masks_as_parquet(shard.masks)
+            files = encode.masks_as_parquet(masks)
         if options.receipts:
             files["receipts.parquet"] = encode.parquet(shard.receipts, RECEIPTS)
         files["images.parquet"] = encode.parquet(shard.images, IMAGES)
         return files
 
-    def _values(self, logits: Tensor, sizes: Sequence[tuple[int, int] | None]) -> list[Any]:
-        """uint8 arrays (H, W), binary or for PNG 0 … 255."""
+    @torch.no_grad()
+    def _coded(
+        self, about: Sequence[tuple[int, str, int, float]], logits: Tensor, sizes: Sequence[tuple[int, int] | None]
+    ) -> list[encode.Mask]:
         soft = self.options.format == "png"
         threshold = self.options.mask_threshold
         cut = math.inf if threshold == 1 else math.log(threshold / (1 - threshold))
-
-        def finished(some: Tensor) -> Any:
-            done = (some.sigmoid() * 255).round() if soft else some >= cut
-            return done.to(torch.uint8).cpu().numpy()
-
-        if self.options.size == "input":
-            return list(finished(logits))
-        return [
-            finished(enlarge(each[None, None], size)[0, 0]) for each, size in zip(logits, sizes, strict=True) if size
-        ]
+        coder = encode.grey_png if soft else encode.run_lengths
+        masks = []
+        for each, mask, photo in zip(about, logits, sizes, strict=True):
+            size = photo if self.options.size == "photo" and photo else (mask.shape[0], mask.shape[1])
+            finished = enlarge(mask[None, None], size)[0, 0]
+            finished = (finished.sigmoid() * 255).round() if soft else finished >= cut
+            masks.append(encode.Mask(*each, size, coder(finished.to(torch.uint8).cpu().numpy())))
+        return masks
 
 
 def explain_shard(explaining: Explaining, batches: Iterable[Loaded], first: int) -> Shard:
