@@ -10,7 +10,7 @@ process says what it has to do besides; the clock says what a user waits for, an
 for the worker and for the thread that codes masks. Printed too: bytes written per picture, and the time a worker needs
 for a picture.
 
-With --memory: the highest resident memory of the command `explanans explain` and of its worker, for an eighth of the
+With --memory: the highest resident memory of the command `explanans explain` and of its worker, for a quarter of the
 pictures and for all of them (the folder's, again and again).
 """
 
@@ -53,7 +53,7 @@ def main() -> None:
     parser.add_argument("--memory", action="store_true")
     arguments = parser.parse_args()
     if arguments.memory:
-        for count in (arguments.pictures // 8, arguments.pictures):
+        for count in (arguments.pictures // 4, arguments.pictures):
             memory(arguments, count)
     else:
         speed(arguments)
