@@ -76,6 +76,10 @@ class Explainer(Saved):
     def classes(self) -> tuple[str, ...]:
         return self.explanandum.classes
 
+    @property
+    def trunk_layers(self) -> list[str] | None:
+        return self.network.layers if isinstance(self.network, TrunkHead) else None
+
     def head_logits(self, images: Tensor) -> Tensor:
         """Mask logits at the network's own resolution, (N, C, h, w): ``scale`` · (network(x) + ``shift``).
 

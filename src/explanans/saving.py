@@ -15,7 +15,6 @@ from explanans.errors import InputError
 from explanans.explanandum import Explanandum
 from explanans.files import atomic_file
 from explanans.model_card import CARD, renewed, without_text, write_card
-from explanans.networks import TrunkHead
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
@@ -35,6 +34,11 @@ class Saved(nn.Module, ModelHubMixin, library_name="explanans", tags=["explainab
     facts: dict[str, Any]
     card: str | None
 
+    @property
+    def trunk_layers(self) -> list[str] | None:
+        """Names of the classifier's layers that the mask network reads; None for one that reads the image."""
+        raise NotImplementedError
+
     def calibrate(self, scale: float, shift: float) -> None:
         """Set what ``head_logits`` multiplies by and adds."""
         self.scale.fill_(scale)
@@ -42,7 +46,7 @@ class Saved(nn.Module, ModelHubMixin, library_name="explanans", tags=["explainab
 
     def config(self) -> dict[str, Any]:
         """What ``config.json`` says: network, classifier, calibration, facts."""
-        layers = _layers(self.network)
+        layers = self.trunk_layers
         return {
             "mask_network": self.network_name,
             **({} if layers is None else {"layers": layers}),
@@ -152,7 +156,7 @@ class Saved(nn.Module, ModelHubMixin, library_name="explanans", tags=["explainab
         if network is None and config["mask_network"] is None:
             raise InputError(f"{folder} was saved with a network of your own; pass network=MODULE to load it.")
         explainer = cls(explanandum, network or config["mask_network"], encoder_weights=None)
-        _require_layers(folder, config.get("layers"), _layers(explainer.network))
+        _require_layers(folder, config.get("layers"), explainer.trunk_layers)
         sources.load_weights(explainer.network, folder / WEIGHTS)
         explainer.network_name = config["mask_network"]
         # Those saved by an earlier version have none.
@@ -162,11 +166,6 @@ class Saved(nn.Module, ModelHubMixin, library_name="explanans", tags=["explainab
         if (folder / CARD).is_file():
             explainer.card = (folder / CARD).read_text(encoding="utf-8")
         return explainer.eval()
-
-
-def _layers(network: nn.Module) -> list[str] | None:
-    """The layers of the classifier that a head on its trunk reads; other networks read none."""
-    return network.layers if isinstance(network, TrunkHead) else None
 
 
 def _require_layers(folder: Path, saved: list[str] | None, own: list[str] | None) -> None:
