@@ -9,7 +9,6 @@ lost, Ray gives its shard to another.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ import torch
 
 from explanans.errors import InputError
 from explanans.explainer import Explainer
-from explanans.many.job import JOB, SHARD_SIZE, Job, Outcome
+from explanans.many.job import SHARD_SIZE, Job, Outcome
 from explanans.many.loading import load_shards
 from explanans.many.shards import Explaining, Options, explain_shard
 
@@ -52,12 +51,10 @@ def explain_on_cluster(
         InputError: Ray is not installed, or as on one machine.
     """
     ray = _ray()
-    options = options or Options()
-    if options.threads is None and not (Path(out) / JOB).is_file():
-        options = replace(options, threads=max(1, int(cpus or 1)))
     loaded = Explainer.from_pretrained(str(explainer), trust_factory=trust_factory).folded()
-    with Job.claimed(out, loaded, images, options, shard_size) as job:
-        processors = job.options.threads or 1 if cpus is None else cpus
+    usual = max(1, int(cpus or 1))
+    with Job.claimed(out, loaded, images, options or Options(), shard_size, threads=usual) as job:
+        processors = cpus if cpus is not None else job.options.threads or usual
         return _explain_left(ray, job, str(explainer), actors, gpus, processors, trust_factory)
 
 

@@ -15,8 +15,9 @@ from explanans.benchmark.results import Results
 from explanans.cli import main
 from explanans.data import LabelledImages
 from explanans.errors import InputError
-from explanans.report.benchmark import chosen_table, write_report
+from explanans.report.benchmark import write_report
 from explanans.report.grid import disagreement
+from explanans.report.table_files import chosen_table
 
 VOID = {"meta", "img", "br", "hr", "link", "input"}
 EVIL = '<script>alert("x")</script> & $x'

@@ -53,6 +53,17 @@ def explainer(classes: tuple[str, ...]) -> Callable[[], Explainer]:
     return build
 
 
+@pytest.fixture(scope="module")
+def whole(scenes: str, explainer: Callable[[], Explainer], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run that nothing disturbed."""
+    # Not above: a process of its own imports this file by itself.
+    from .explainer_runs import train
+
+    out = tmp_path_factory.mktemp("whole") / "run"
+    train(explainer(), scenes, out)
+    return out
+
+
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
     return tmp_path / "run"

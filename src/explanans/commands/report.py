@@ -13,8 +13,9 @@ from jsonargparse import ArgumentParser
 
 from explanans.benchmark.results import Results
 from explanans.commands.options import add_function
-from explanans.report.benchmark import chosen_table, write_report
+from explanans.report.benchmark import write_report
 from explanans.report.measured import open_measured
+from explanans.report.table_files import chosen_table
 
 
 def add_arguments(parser: ArgumentParser) -> None:

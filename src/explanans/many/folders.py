@@ -97,7 +97,7 @@ def explain_many(
         one entry for each picture, in the pictures' order.
 
     Raises:
-        InputError: ``out`` belongs to a run with other settings.
+        InputError: ``out`` belongs to a run with other settings, or another process is writing into it.
         OSError: the disk is full or not writable.
     """
     out = Path(out)

@@ -60,8 +60,13 @@ class Job:
         images: Iterable[str | Path],
         options: Options,
         shard_size: int = SHARD_SIZE,
+        threads: int | None = None,
     ) -> Iterator[Job]:
         """Begin a job in a new folder, or go on with the one that is there; it is kept to this process in the block.
+
+        Args:
+            out, explainer, images, options, shard_size: as for :func:`explain_shards`.
+            threads: of a new job whose options leave them open; None for PyTorch's own number.
 
         Raises:
             InputError: the folder holds something else, a job with other settings or one that another process is at,
@@ -69,14 +74,19 @@ class Job:
         """
         # A manifest without settings is what an interrupted listing left.
         with claimed_folder(out, JOB, MANIFEST):
-            cls._settle(Path(out), explainer, images, options, shard_size)
+            cls._settle(Path(out), explainer, images, options, shard_size, threads or torch.get_num_threads())
             job = cls(out)
             job._sweep()
             yield job
 
     @staticmethod
     def _settle(
-        out: Path, explainer: Explainer, images: Iterable[str | Path], options: Options, shard_size: int
+        out: Path,
+        explainer: Explainer,
+        images: Iterable[str | Path],
+        options: Options,
+        shard_size: int,
+        threads: int,
     ) -> None:
         """Write down what the job is, or check that it is the same."""
         if shard_size < 1:
@@ -84,8 +94,7 @@ class Job:
         path = out / JOB
         earlier = settings_of(out)["settings"] if path.is_file() else None
         if options.threads is None:
-            threads = earlier["options"].get("threads") if earlier else None
-            options = dataclasses.replace(options, threads=threads or torch.get_num_threads())
+            options = dataclasses.replace(options, threads=earlier["options"].get("threads") if earlier else threads)
         arguments = [str(each) for each in images]
         settings = {
             **explainer_identity(explainer),
@@ -95,7 +104,8 @@ class Job:
         }
         settings = json.loads(json.dumps(settings))
         if earlier is not None:
-            if changed := _changed(earlier, settings):
+            before, now = _flat(earlier), _flat(settings)
+            if changed := sorted(name for name in now if before.get(name) != now[name]):
                 names = ", ".join(changed)
                 raise InputError(f"out={out} holds a job with other settings ({names}); name a new folder.")
             return
@@ -150,7 +160,7 @@ def explain_shards(
     workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> Outcome:
-    """Explain any number of pictures into shards; memory does not grow with their number.
+    """Explain any number of pictures into shards; the results of one shard are in memory.
 
     Whatever stops the run, the next one with the same arguments does the shards that are missing and ends in the same
     bytes. A picture that cannot be read is recorded with the reason and stops nothing.
@@ -165,7 +175,7 @@ def explain_shards(
         progress: is told (pictures done, pictures in all) after every batch.
 
     Raises:
-        InputError: nothing to explain, or ``out`` belongs to another job.
+        InputError: nothing to explain, ``out`` belongs to another job, or another process is writing into it.
         OSError: the disk is full or not writable. Finished shards stay.
     """
     with Job.claimed(out, explainer, images, options or Options(), shard_size) as job, job.options.on_threads():
@@ -203,13 +213,7 @@ def settings_of(out: str | Path) -> dict[str, Any]:
     return json.loads((Path(out) / JOB).read_text(encoding="utf-8"))
 
 
-def _changed(earlier: Mapping[str, Any], settings: Mapping[str, Any]) -> list[str]:
-    """Names of what is different, such as ``images`` or ``options.format``."""
-    found = []
-    for key, value in settings.items():
-        before = earlier.get(key)
-        if key == "options" and isinstance(before, dict):
-            found += [f"{key}.{name}" for name in value if before.get(name) != value[name]]
-        elif before != value:
-            found.append(key)
-    return sorted(found)
+def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings by name, each option one of its own: ``options.format``."""
+    options = {f"options.{name}": value for name, value in settings["options"].items()}
+    return {**{name: value for name, value in settings.items() if name != "options"}, **options}

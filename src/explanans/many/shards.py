@@ -202,6 +202,7 @@ class Explaining:
     def _coded(
         self, about: Sequence[tuple[int, str, int, float]], logits: Tensor, sizes: Sequence[tuple[int, int] | None]
     ) -> list[encode.Mask]:
+        """Masks of logits (R, H, W), each at its photo's size where that is wanted: cut, or for PNG 0 … 255."""
         soft = self.options.format == "png"
         threshold = self.options.mask_threshold
         cut = math.inf if threshold == 1 else math.log(threshold / (1 - threshold))

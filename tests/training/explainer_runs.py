@@ -1,0 +1,42 @@
+"""What tests of an Explainer's training have in common: a short run, and what it left."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from explanans.explainer import Explainer
+from explanans.training import Optimisation, Run, fit
+
+Build = Callable[[], Explainer]
+OPTIMISATION = Optimisation(learning_rate=1e-3, average=0.9, schedule="cosine")
+RUN = Run(epochs=3, batch_size=8, patience=0, accelerator="cpu", progress=False)
+
+
+def train(explainer: Explainer, scenes: str, out: Path, **changes: Any) -> Path:
+    settings = {"objective": "stalder2022", "optimisation": OPTIMISATION, "run": RUN, **changes}
+    return fit(explainer, scenes, out=out, **settings)
+
+
+def with_run(**changes: Any) -> Run:
+    return Run(**{**RUN.__dict__, **changes})
+
+
+def state(checkpoint: Path) -> dict[str, Any]:
+    return torch.load(checkpoint, "cpu", weights_only=True)
+
+
+def assert_identical(one: dict[str, Tensor], other: dict[str, Tensor]) -> None:
+    assert one.keys() == other.keys()
+    for name, tensor in one.items():
+        assert torch.equal(tensor, other[name]), name
+
+
+def rows(out: Path) -> list[dict[str, str]]:
+    with (out / "metrics.csv").open(newline="") as file:
+        return list(csv.DictReader(file))

@@ -1,0 +1,143 @@
+"""A run that ended early, was killed, or is asked for again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+import explanans
+from explanans.errors import InputError
+from explanans.explainer import Explainer
+from explanans.training import Optimisation
+from explanans.training.explainer import ExplainerTraining
+
+from .explainer_runs import OPTIMISATION, RUN, Build, assert_identical, rows, state, train, with_run
+
+
+@pytest.mark.parametrize("fail_at", [(1, 0), (2, 1)], ids=["between epochs", "within an epoch"])
+def test_a_run_that_is_interrupted_resumes_bit_identically(
+    scenes: str,
+    explainer: Build,
+    out: Path,
+    whole: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    fail_at: tuple[int, int],
+) -> None:
+    step = ExplainerTraining.training_step
+
+    def interrupted(self: ExplainerTraining, batch: Any, index: int) -> Tensor:
+        if (self.current_epoch, index) == fail_at:
+            raise KeyboardInterrupt
+        return step(self, batch, index)
+
+    handler = signal.getsignal(signal.SIGINT)
+    with monkeypatch.context() as patch:
+        patch.setattr(ExplainerTraining, "training_step", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            train(explainer(), scenes, out)
+    assert signal.getsignal(signal.SIGINT) is handler, "the next Ctrl-C must work too"
+    assert state(out / "last.ckpt")["epoch"] == fail_at[0] - 1
+    assert not (out / "explainer").exists()
+    resumed = explainer()
+    train(resumed, scenes, out)
+    finished = state(out / "last.ckpt")
+    expected = state(whole / "last.ckpt")
+    assert_identical(finished["state_dict"], expected["state_dict"])
+    for mine, theirs in zip(finished["optimizer_states"], expected["optimizer_states"], strict=True):
+        for key, moments in mine["state"].items():
+            assert torch.equal(moments["exp_avg"], theirs["state"][key]["exp_avg"])
+    assert_identical(state(out / "best.ckpt")["state_dict"], state(whole / "best.ckpt")["state_dict"])
+    assert rows(out) == rows(whole)
+
+
+KILLED = """
+import os, pickle, signal, sys
+from explanans.training.explainer import ExplainerTraining, fit
+step = ExplainerTraining.training_step
+
+def killed(self, batch, index):
+    if (self.current_epoch, index) == (1, 1):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return step(self, batch, index)
+
+ExplainerTraining.training_step = killed
+sys.path.insert(0, {tests!r})
+from conftest import PREPROCESSING, Living
+import torch
+from explanans import Explainer, Explanandum, Optimisation, Run
+torch.manual_seed(0)
+classes = {classes!r}
+classifier = Living(len(classes))
+explained = Explanandum(classifier, classes=classes, activation="sigmoid", preprocessing=PREPROCESSING)
+explainer = Explainer(explained, "compact")
+fit(explainer, {scenes!r}, objective="stalder2022", optimisation={optimisation!r}, run={run!r}, out={out!r})
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs POSIX signals")
+def test_a_run_that_is_killed_resumes_bit_identically(
+    scenes: str, explainer: Build, classes: tuple[str, ...], out: Path, whole: Path
+) -> None:
+    script = KILLED.format(
+        tests=str(Path(__file__).parent),
+        classes=classes,
+        scenes=scenes,
+        optimisation=OPTIMISATION,
+        run=RUN,
+        out=str(out),
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(explanans.__file__).parents[1])}
+    ended = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
+    assert state(out / "last.ckpt")["epoch"] == 0
+    train(explainer(), scenes, out)
+    assert_identical(state(out / "last.ckpt")["state_dict"], state(whole / "last.ckpt")["state_dict"])
+    assert rows(out) == rows(whole)
+
+
+def test_a_finished_run_is_not_trained_again(scenes: str, explainer: Build, whole: Path) -> None:
+    before = state(whole / "last.ckpt")
+    again = explainer()
+    train(again, scenes, whole)
+    assert_identical(state(whole / "last.ckpt")["state_dict"], before["state_dict"])
+    saved = Explainer.from_pretrained(whole / "explainer", explanandum=explainer().explanandum)
+    assert_identical(again.network.state_dict(), saved.network.state_dict())
+
+
+def test_more_epochs_go_on_from_the_last(scenes: str, explainer: Build, out: Path) -> None:
+    constant = Optimisation(learning_rate=1e-3)
+    train(explainer(), scenes, out, optimisation=constant, run=with_run(epochs=1))
+    train(explainer(), scenes, out, optimisation=constant, run=with_run(epochs=2))
+    assert [row["epoch"] for row in rows(out)] == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"optimisation": Optimisation(learning_rate=1e-4)}, "optimisation"),
+        ({"objective_options": {"tv_weight": 2.0}}, "objective"),
+        ({"run": with_run(seed=1)}, "run"),
+        ({"augment": "none"}, "augment"),
+        ({"train_split": "train[:50%]"}, "data"),
+    ],
+)
+def test_another_configuration_in_the_same_folder_is_refused(
+    scenes: str, explainer: Build, whole: Path, changes: dict[str, Any], named: str
+) -> None:
+    before = (whole / "run.json").read_text()
+    with pytest.raises(InputError, match=rf"holds a run with other settings \({named} differ\)"):
+        train(explainer(), scenes, whole, **changes)
+    assert (whole / "run.json").read_text() == before
+
+
+def test_without_resume_a_folder_with_a_run_is_refused(scenes: str, explainer: Build, whole: Path) -> None:
+    with pytest.raises(InputError, match="holds a run already"):
+        train(explainer(), scenes, whole, run=with_run(resume=False))
