@@ -198,5 +198,6 @@ def _facts(evaluation: Evaluation, seconds: dict[str, float]) -> list[tuple[str,
     facts = [(f"{speed:.1f} ms", "per picture, for the masks of all classes, on this machine")]
     # After a resumption the time of this call says little.
     if seconds["classifier"] > seconds["comparison"]:
-        facts.append((f"{total // 60:.0f} min {total % 60:.0f} s", f"for everything, with {peak_memory():.1f} GB"))
+        length = f"{total / 60:.0f} min" if total > 90 else f"{total:.0f} s"
+        facts.append((length, f"for everything, with {peak_memory():.1f} GB"))
     return facts

@@ -19,7 +19,9 @@ def curves(rows: Sequence[Mapping[str, float]], names: Mapping[str, str], title:
         names: columns to draw, and what each is called.
         title: for those who do not see it.
     """
-    with drawing(title) as drawn:
+    # Few names find a free corner; many would lie on the lines and stand below, on a higher drawing.
+    below = len(names) > 3
+    with drawing(title, (5, 4.2) if below else (5, 3)) as drawn:
         axes = drawn.axes
         for index, (name, label) in enumerate(names.items()):
             points = [(row["epoch"], row[name]) for row in rows if name in row]
@@ -31,5 +33,5 @@ def curves(rows: Sequence[Mapping[str, float]], names: Mapping[str, str], title:
         axes.set_xlabel("epoch", color=INK)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         if axes.lines:
-            legend(axes)
+            legend(drawn, below=below)
     return drawn.svg

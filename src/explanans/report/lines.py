@@ -61,5 +61,5 @@ def lines(
         axes.set_ylim(bottom=0)
         axes.set_xlabel(across, color=INK)
         axes.set_ylabel(up, color=INK)
-        legend(axes, columns=2, handles=handles, below=True)
+        legend(drawn, columns=2, handles=handles, below=True)
     return drawn.svg

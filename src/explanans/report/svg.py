@@ -58,9 +58,11 @@ def drawing(title: str, size: tuple[float, float] = (5, 3)) -> Iterator[Drawing]
     result.svg = text[text.index("<svg") :].replace(INK, "currentColor").replace("<svg ", '<svg role="img" ', 1)
 
 
-def legend(axes: Axes, columns: int = 1, handles: Sequence[Artist] | None = None, below: bool = False) -> None:
-    """What the lines are called, without a frame."""
-    options: dict[str, Any] = {} if handles is None else {"handles": handles}
+def legend(drawn: Drawing, columns: int = 1, handles: Sequence[Artist] | None = None, below: bool = False) -> None:
+    """What the lines are called, without a frame; in the axes where they leave room, or below the drawing."""
+    shown = drawn.axes.get_legend_handles_labels()[0] if handles is None else handles
+    looks: dict[str, Any] = {"handles": shown, "frameon": False, "labelcolor": INK, "fontsize": 9, "ncols": columns}
     if below:
-        options |= {"loc": "upper center", "bbox_to_anchor": (0.45, -0.2)}
-    axes.legend(frameon=False, labelcolor=INK, fontsize=9, ncols=columns, **options)
+        drawn.figure.legend(loc="outside lower center", **looks)
+    else:
+        drawn.axes.legend(**looks)
