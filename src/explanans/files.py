@@ -62,8 +62,23 @@ if hasattr(os, "register_at_fork"):
 
 
 @contextmanager
+def held_folder(folder: Path) -> Iterator[None]:
+    """Make a folder and keep it to this process while the block runs, by a file :data:`LOCK` that stays there.
+
+    Raises:
+        InputError: it is a file, or another process is at it.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"out={folder} is a file; name a folder.")
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / LOCK).open("ab") as file:
+        hold(file, f"another process is writing into {folder}; wait until it is done, or name another folder.")
+        yield
+
+
+@contextmanager
 def claimed_folder(out: str | Path, mark: str, *remains: str) -> Iterator[None]:
-    """Keep an output folder to this process while the block runs, by a file :data:`LOCK` that stays there.
+    """:func:`held_folder` for an output folder that holds nothing else.
 
     Args:
         out: a new or empty folder, or one of an earlier run.
@@ -74,14 +89,10 @@ def claimed_folder(out: str | Path, mark: str, *remains: str) -> Iterator[None]:
         InputError: it is a file, it holds other things, or another process is at it.
     """
     out = Path(out)
-    if out.exists() and not out.is_dir():
-        raise InputError(f"out={out} is a file; name a folder.")
     ours = (LOCK, *remains)
     if out.is_dir() and not (out / mark).is_file() and any(each.name not in ours for each in out.iterdir()):
         raise InputError(f"out={out} holds other things; name a new folder.")
-    out.mkdir(parents=True, exist_ok=True)
-    with (out / LOCK).open("ab") as file:
-        hold(file, f"another process is writing into {out}; wait until it is done, or name another folder.")
+    with held_folder(out):
         yield
 
 

@@ -16,6 +16,7 @@ from torch import Tensor
 import explanans
 from explanans.errors import InputError
 from explanans.explainer import Explainer
+from explanans.files import LOCK, held_folder
 from explanans.training import Optimisation
 from explanans.training.explainer import ExplainerTraining
 
@@ -136,6 +137,20 @@ def test_another_configuration_in_the_same_folder_is_refused(
     with pytest.raises(InputError, match=rf"holds a run with other settings \({named} differ\)"):
         train(explainer(), scenes, whole, **changes)
     assert (whole / "run.json").read_text() == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps no folder to a process")
+def test_a_folder_that_another_process_trains_in_is_refused(scenes: str, explainer: Build, out: Path) -> None:
+    with held_folder(out), pytest.raises(InputError, match="another process"):
+        train(explainer(), scenes, out)
+    assert [path.name for path in out.iterdir()] == [LOCK]
+    train(explainer(), scenes, out)
+
+
+def test_a_file_in_the_place_of_the_folder_is_refused(scenes: str, explainer: Build, tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("a file")
+    with pytest.raises(InputError, match="is a file; name a folder"):
+        train(explainer(), scenes, tmp_path / "run")
 
 
 def test_without_resume_a_folder_with_a_run_is_refused(scenes: str, explainer: Build, whole: Path) -> None:

@@ -9,7 +9,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -20,11 +20,12 @@ from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch import LightningModule, Trainer, callbacks
 from lightning.pytorch.callbacks import RichProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from explanans.errors import InputError
-from explanans.files import atomic_file
+from explanans.files import atomic_file, held_folder
 from explanans.training.curves import Curves
 from explanans.training.precision import choose_precision
 from explanans.version import __version__
@@ -135,10 +136,10 @@ def train(
     """Run Lightning in ``folder`` and return the checkpoint to keep.
 
     The folder gets ``run.json`` (configuration, versions, seed, hashes), ``metrics.csv``, TensorBoard events and the
-    checkpoints ``best.ckpt`` and ``last.ckpt``. A folder of another configuration is refused, so that nothing is mixed.
+    checkpoints ``best.ckpt`` and ``last.ckpt``. A folder of another configuration, or one that another process trains
+    in, is refused, so that nothing is mixed.
     """
     folder = Path(folder)
-    claim(folder, run, description)
     best = callbacks.ModelCheckpoint(folder, "best", monitor=monitor, mode=mode, enable_version_counter=False)
     # Two callbacks, because one that saves both writes "last" only when "best" changes.
     last = callbacks.ModelCheckpoint(folder, "last", save_on_train_epoch_end=True, enable_version_counter=False)
@@ -168,7 +169,9 @@ def train(
         **(trainer_options or {}),
     }
     checkpoint = folder / LAST
-    with _quiet():
+    # With several devices every process comes here; the first of them speaks for all.
+    with held_folder(folder) if getattr(rank_zero_only, "rank", 0) == 0 else nullcontext(), _quiet():
+        claim(folder, run, description)
         trainer = Trainer(**options)
         _fit(trainer, module, training, validation, checkpoint if checkpoint.exists() else None)
     return checkpoint if run.keep == "last" else Path(best.best_model_path or folder / "best.ckpt")
