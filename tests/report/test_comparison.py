@@ -11,6 +11,7 @@ import pytest
 from explanans.benchmark.results import Results
 from explanans.benchmark.statistics import sign_flip, sign_flips
 from explanans.report.comparison import compare, compare_all
+from explanans.report.score_table import score_table
 from explanans.report.significance import holm
 
 PLAIN: dict[str, Any] = {"kind": "any", "subset": "all", "normalisations": ("raw",), "failed": (), "nan": ()}
@@ -62,6 +63,22 @@ def test_marks_of_a_case_made_by_hand(make_results: Callable[..., Path]) -> None
     assert found.versus[0, "iou_soft"][0] == pytest.approx(0.1)
     assert found.best("area") is None
     assert found.cells[0, "iou_soft"].half == pytest.approx(0)
+
+
+def test_a_mask_that_explains_nothing_is_named_where_it_wins_but_not_the_truth(
+    make_results: Callable[..., Path],
+) -> None:
+    given = {"a": 0.5, "constant_1": 0.6, "ground_truth": 1.0}
+
+    def values(metric: str, method: str, index: int) -> float | None:
+        return given[method] if metric == "iou_soft" else None
+
+    methods = {name: plain(name.upper(), kind=name) for name in given}
+    results = Results.open(make_results(methods, values=values, groups=("segmentation",)))
+    (found,) = compare_all(results, "resnet", "a")
+    assert [row.method for row in found.rows] == ["a", "ground_truth", "constant_1"]
+    said = score_table(results, found, ["iou_soft"]).split("What explains nothing is better than every method in:")[1]
+    assert said.startswith(" IoU (soft) (CONSTANT_1).")
 
 
 def test_numbers_are_those_of_the_results(three: Path) -> None:

@@ -69,7 +69,7 @@ def _head(results: Results, compared: dict[str, list[Comparison]]) -> str:
     methods = {row.method for found in compared.values() for each in found for row in each.rows}
     figures = [
         (f"{len(results.images):,}", "images"),
-        (f"{len(methods)}", "methods, constants included"),
+        (f"{len(methods)}", "methods, baselines included"),
         (f"{len(results.classes(next(iter(compared))))}", "classes"),
     ]
     if results.subset_images:

@@ -17,8 +17,9 @@ from explanans.report.significance import LEVEL, holm
 HEADLINES = ("iou_soft", "f1_soft", "iou_mean", "specificity_gap", "insertion", "kept")
 """The first of these that was measured orders the rows."""
 
-CONSTANTS = ("constant", "ground_truth")
-"""Methods whose names begin so explain nothing; they are there to measure against."""
+TRUTH = "ground_truth"
+BASELINES = ("constant", TRUTH)
+"""Methods whose names begin so explain nothing, or know the answer; they are there to measure against."""
 
 
 Samples = dict[tuple[int, str], NDArray[np.float64]]
@@ -62,8 +63,8 @@ class Comparison:
         classifier: its name.
         subset: "all": the methods that saw every image; "shared": all methods, on the images that the slow ones saw.
         images: how many images were asked for.
-        rows: methods × normalisations, best first, constants last.
-        baselines: how many of the last rows are constants.
+        rows: methods × normalisations, best first, baselines last.
+        baselines: how many of the last rows are baselines.
         columns: the metrics that were computed on these images.
         scored: by column, on how many images.
         cells: by (row, column).
@@ -86,7 +87,7 @@ class Comparison:
 
     @property
     def competitors(self) -> range:
-        """Rows that are no constants."""
+        """Rows that are no baselines."""
         return range(len(self.rows) - self.baselines)
 
     @property
@@ -99,14 +100,14 @@ class Comparison:
         return next((row for row in self.competitors if self.cells[row, column].mark == "best"), None)
 
     def better_baselines(self, column: str) -> list[int]:
-        """Constants whose mean is better than the best method's."""
+        """Baselines whose mean is better than the best method's."""
         best, direction = self.best(column), COLUMNS[column].higher_is_better
         if best is None:
             return []
         sign = 1 if direction else -1
         bar = sign * self.cells[best, column].mean
-        constants = range(len(self.rows) - self.baselines, len(self.rows))
-        return [row for row in constants if sign * self.cells[row, column].mean > bar]
+        baselines = range(len(self.rows) - self.baselines, len(self.rows))
+        return [row for row in baselines if sign * self.cells[row, column].mean > bar]
 
 
 def compare(results: Results, classifier: str, subset: str, reference: str | None = None) -> Comparison | None:
@@ -141,7 +142,7 @@ def compare(results: Results, classifier: str, subset: str, reference: str | Non
         return None
     order = _order(results, found, common)
     rows = tuple(found[index] for index in order)
-    baselines = sum(_is_constant(results, row) for row in rows)
+    baselines = sum(_is_baseline(results, row) for row in rows)
     samples = {
         (place, column): values[index, column][1]
         for place, index in enumerate(order)
@@ -193,8 +194,8 @@ def compare_all(results: Results, classifier: str, reference: str | None = None)
     return [comparison for comparison in found if comparison is not None]
 
 
-def _is_constant(results: Results, row: Row) -> bool:
-    return results.settings["methods"][row.method]["method"].startswith(CONSTANTS)
+def _is_baseline(results: Results, row: Row) -> bool:
+    return results.settings["methods"][row.method]["method"].startswith(BASELINES)
 
 
 def _order(results: Results, rows: Sequence[Row], columns: Collection[str]) -> list[int]:
@@ -202,7 +203,7 @@ def _order(results: Results, rows: Sequence[Row], columns: Collection[str]) -> l
 
     def key(index: int) -> tuple[bool, bool, float]:
         value = rows[index].mean[headline] if headline else math.nan
-        return _is_constant(results, rows[index]), math.isnan(value), 0.0 if math.isnan(value) else -value
+        return _is_baseline(results, rows[index]), math.isnan(value), 0.0 if math.isnan(value) else -value
 
     return sorted(range(len(rows)), key=key)
 

@@ -7,7 +7,7 @@ from html import escape
 
 from explanans.benchmark.columns import COLUMNS
 from explanans.benchmark.results import Results
-from explanans.report.comparison import Comparison
+from explanans.report.comparison import TRUTH, Comparison
 from explanans.report.significance import LEVEL
 from explanans.report.tables import counts, figure, heading, method_title
 
@@ -101,15 +101,16 @@ def _cell(comparison: Comparison, row: int, column: str) -> str:
 
 
 def _baselines(results: Results, comparison: Comparison, columns: Sequence[str]) -> str:
-    found = {column: comparison.better_baselines(column) for column in columns}
-    said = [
-        f"{COLUMNS[column].title} ({', '.join(method_title(results, comparison.rows[row].method) for row in rows)})"
-        for column, rows in found.items()
-        if rows
-    ]
+    said = []
+    for column in columns:
+        names = [comparison.rows[row].method for row in comparison.better_baselines(column)]
+        # That the true objects are better says nothing against a score.
+        blind = [name for name in names if results.settings["methods"][name]["method"] != TRUTH]
+        if blind:
+            said.append(f"{COLUMNS[column].title} ({', '.join(method_title(results, name) for name in blind)})")
     if not said:
         return ""
-    return f'<p class="soft">A constant mask is better than every method in: {escape("; ".join(said))}.</p>'
+    return f'<p class="soft">What explains nothing is better than every method in: {escape("; ".join(said))}.</p>'
 
 
 def _heading(column: str) -> str:

@@ -30,7 +30,7 @@ def titles(results: Results) -> dict[str, str]:
 
 
 def cost_figures(results: Results, comparison: Comparison, bright: Sequence[str]) -> list[str]:
-    """Quality against milliseconds for a photo, for each method but constants, in its own normalisation."""
+    """Quality against milliseconds for a photo, for each method but baselines, in its own normalisation."""
     drawn = []
     for column in [each for each in QUALITIES if each in comparison.columns][:3]:
         points = {}

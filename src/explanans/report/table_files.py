@@ -16,8 +16,9 @@ from explanans.report.sanity_table import sanity_rows
 LEGEND = (
     "A cell is the mean over the images ± half the width of its 95 % bootstrap interval. ↑ higher, ↓ lower is better. "
     "Marked: the best of a column; ≈ its difference to the best is not significant (paired sign-flip test on the same "
-    "images, p ≥ 0.05 after Holm's correction). * other images than the column's. Constant masks explain nothing and "
-    "do not compete. An image on which a method failed counts with the worst value."
+    "images, p ≥ 0.05 after Holm's correction). * other images than the column's. Constant masks explain nothing, "
+    "the true objects know the answer: they do not compete. An image on which a method failed counts with the worst "
+    "value."
 )
 
 

@@ -89,7 +89,7 @@ def to_markdown(results: Results, comparison: Comparison, columns: Sequence[str]
 
 
 def to_latex(results: Results, comparison: Comparison, columns: Sequence[str], caption: str) -> str:
-    """A ``table*`` for booktabs and graphicx, no wider than the text; marks as in Markdown, constants below a rule."""
+    """A ``table*`` for booktabs and graphicx, no wider than the text; marks as in Markdown, baselines below a rule."""
     header = ["method", "norm.", *(heading(comparison, column) for column in columns)]
     lines = []
     for row, found in enumerate(comparison.rows):
