@@ -16,6 +16,7 @@ from explanans.commands.options import add_function, class_list, plain_output
 from explanans.errors import InputError
 from explanans.training.classifier import FINE_TUNING, FROM_SCRATCH, fit_classifier
 from explanans.training.optimisation import Optimisation
+from explanans.training.processes import is_first
 from explanans.training.runs import Run
 
 
@@ -82,7 +83,7 @@ def classifier_fit(
         raise InputError(f"mean={mean}, std={std}; give both or neither.")
     # The defaults in the help are those for fine-tuning; random weights want another recipe.
     recipe = FROM_SCRATCH if weights is None and optimisation == FINE_TUNING else optimisation
-    with plain_output(quiet):
+    with plain_output(quiet or not is_first()):
         folder = fit_classifier(
             architecture,
             data,

@@ -15,6 +15,7 @@ from explanans.explanandum import Explanandum
 from explanans.preprocessing import Preprocessing
 from explanans.training import Calibration, Optimisation, Run
 from explanans.training import fit as train_explainer
+from explanans.training.processes import is_first
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -75,7 +76,7 @@ def fit(
         run: Length and machine.
         calibration: Where trained masks are cut, chosen by what the classifier says through them.
     """
-    with plain_output(quiet):
+    with plain_output(quiet or not is_first()):
         explanandum = Explanandum.load(
             classifier,
             classes=class_list(classes),

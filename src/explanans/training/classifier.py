@@ -22,6 +22,7 @@ from explanans.training.classification import ClassifierTraining, validate
 from explanans.training.linear_head import fit_head, head_features
 from explanans.training.optimisation import Optimisation
 from explanans.training.precision import choose_precision
+from explanans.training.processes import once
 from explanans.training.runs import LAST, Run, train
 
 SAVED = "classifier"
@@ -178,7 +179,9 @@ def fit_classifier(
         trained.result.cpu(), classes=names, activation=activation, preprocessing=preprocessing, source=source
     )
     metrics = validate(explanandum, held_out, run.batch_size)
-    return explanandum.save(Path(out) / SAVED, metrics=metrics, seed=run.seed, **facts)
+    saved = Path(out) / SAVED
+    once(lambda: explanandum.save(saved, metrics=metrics, seed=run.seed, **facts))
+    return saved
 
 
 def _probe(module: nn.Module, dataset: LabelledImages, activation: Activation, epochs: int, run: Run) -> None:

@@ -26,6 +26,7 @@ from explanans.training.augmentation import augmentation
 from explanans.training.calibration import Calibration, calibrate
 from explanans.training.depthwise import quick_depthwise
 from explanans.training.optimisation import Optimisation, update_average
+from explanans.training.processes import once
 from explanans.training.runs import Run, check_finite, train
 
 SAVED = "explainer"
@@ -254,8 +255,9 @@ def fit(
         explainer.facts["calibration"] = calibrate(
             explainer, held_out, calibration, seed=run.seed, progress=run.progress and sys.stdout.isatty()
         )
-    explainer.save_pretrained(Path(out) / SAVED)
-    return Path(out) / SAVED
+    saved = Path(out) / SAVED
+    once(lambda: explainer.save_pretrained(saved))
+    return saved
 
 
 def _is_encoder(name: str) -> bool:

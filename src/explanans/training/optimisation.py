@@ -74,7 +74,8 @@ class Optimisation:
             decay = min(self.average, (1 + int(count)) / (10 + int(count)))
             return torch.lerp(mean, new, 1 - decay)
 
-        return AveragedModel(network, avg_fn=update)
+        # Without gradients, or several processes would wait for theirs.
+        return AveragedModel(network, avg_fn=update).requires_grad_(False)
 
 
 def cosine(step: int, steps: int) -> float:

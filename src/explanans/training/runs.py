@@ -20,7 +20,6 @@ from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch import LightningModule, Trainer, callbacks
 from lightning.pytorch.callbacks import RichProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
-from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -28,6 +27,7 @@ from explanans.errors import InputError
 from explanans.files import atomic_file, held_folder
 from explanans.training.curves import Curves
 from explanans.training.precision import choose_precision
+from explanans.training.processes import is_first
 from explanans.version import __version__
 
 LAST = "last.ckpt"
@@ -169,9 +169,9 @@ def train(
         **(trainer_options or {}),
     }
     checkpoint = folder / LAST
-    # With several devices every process comes here; the first of them speaks for all.
-    with held_folder(folder) if getattr(rank_zero_only, "rank", 0) == 0 else nullcontext(), _quiet():
-        claim(folder, run, description)
+    with held_folder(folder) if is_first() else nullcontext(), _quiet():
+        if is_first():
+            claim(folder, run, description)
         trainer = Trainer(**options)
         _fit(trainer, module, training, validation, checkpoint if checkpoint.exists() else None)
     return checkpoint if run.keep == "last" else Path(best.best_model_path or folder / "best.ckpt")

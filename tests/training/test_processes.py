@@ -1,0 +1,68 @@
+"""Two processes that train together: one of them writes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from torch import distributed
+
+import explanans
+from explanans.explainer import Explainer
+from explanans.training.processes import is_first, once
+
+from .explainer_runs import OPTIMISATION, Build, rows, with_run
+
+
+def test_a_process_alone_is_the_first_and_writes() -> None:
+    written: list[int] = []
+    once(lambda: written.append(1))
+    assert is_first()
+    assert written == [1]
+
+
+TOGETHER = """
+import sys
+sys.path.insert(0, {tests!r})
+from conftest import PREPROCESSING, Living
+import torch
+from explanans import Explainer, Explanandum, Optimisation, Run, fit
+torch.set_num_threads(1)
+torch.manual_seed(0)
+classes = {classes!r}
+classifier = Living(len(classes))
+explained = Explanandum(classifier, classes=classes, activation="sigmoid", preprocessing=PREPROCESSING)
+explainer = Explainer(explained, "compact")
+written = []
+save = explainer.save_pretrained
+explainer.save_pretrained = lambda *arguments: (written.append(1), save(*arguments))
+saved = fit(explainer, {scenes!r}, objective="stalder2022", optimisation={optimisation!r}, run={run!r}, out={out!r})
+read = Explainer.from_pretrained(saved, explanandum=explained)
+same = all(torch.equal(a, b) for a, b in zip(read.network.parameters(), explainer.network.parameters()))
+print("ended", torch.distributed.get_rank(), len(written), same, flush=True)
+"""
+
+
+@pytest.mark.skipif(not distributed.is_gloo_available(), reason="needs gloo")
+@pytest.mark.timeout(180)
+def test_two_processes_train_one_explainer_and_the_first_saves_it(
+    scenes: str, explainer: Build, classes: tuple[str, ...], out: Path, tmp_path: Path
+) -> None:
+    # A folder that may not hold a run yet: the second process must not take the first one's for an earlier run.
+    run = with_run(epochs=1, batch_size=4, devices=2, strategy="ddp", resume=False)
+    script = tmp_path / "together.py"
+    tests = str(Path(__file__).parent)
+    script.write_text(
+        TOGETHER.format(tests=tests, classes=classes, scenes=scenes, optimisation=OPTIMISATION, run=run, out=str(out))
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(explanans.__file__).parents[1])}
+    ended = subprocess.run([sys.executable, str(script)], env=environment, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    said = sorted(line for line in ended.stdout.splitlines() if line.startswith("ended"))
+    assert said == ["ended 0 1 True", "ended 1 0 True"]
+    assert len(rows(out)) == 1
+    saved = Explainer.from_pretrained(out / "explainer", explanandum=explainer().explanandum)
+    assert saved.facts["seed"] == run.seed
