@@ -8,20 +8,26 @@ import sys
 from pathlib import Path
 
 import pytest
+from lightning.pytorch.utilities import rank_zero_only
 from torch import distributed
 
 import explanans
 from explanans.explainer import Explainer
-from explanans.training.processes import is_first, once
+from explanans.files import LOCK
+from explanans.training.processes import is_first
 
-from .explainer_runs import OPTIMISATION, Build, rows, with_run
+from .explainer_runs import OPTIMISATION, Build, rows, train, with_run
 
 
-def test_a_process_alone_is_the_first_and_writes() -> None:
-    written: list[int] = []
-    once(lambda: written.append(1))
+def test_a_task_of_a_cluster_that_trains_alone_saves_whatever_its_number(
+    scenes: str, explainer: Build, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # So Lightning reads the number of a task that a scheduler started beside others.
+    monkeypatch.setattr(rank_zero_only, "rank", 3)
+    saved = train(explainer(), scenes, out, run=with_run(epochs=1, devices=1))
     assert is_first()
-    assert written == [1]
+    assert {path.name for path in out.iterdir()} >= {"run.json", "last.ckpt", "metrics.csv", saved.name, LOCK}
+    Explainer.from_pretrained(saved, explanandum=explainer().explanandum)
 
 
 TOGETHER = """

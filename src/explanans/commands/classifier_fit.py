@@ -83,7 +83,7 @@ def classifier_fit(
         raise InputError(f"mean={mean}, std={std}; give both or neither.")
     # The defaults in the help are those for fine-tuning; random weights want another recipe.
     recipe = FROM_SCRATCH if weights is None and optimisation == FINE_TUNING else optimisation
-    with plain_output(quiet or not is_first()):
+    with plain_output(quiet):
         folder = fit_classifier(
             architecture,
             data,
@@ -109,8 +109,9 @@ def classifier_fit(
             out=out,
         )
         metrics = json.loads((folder / "explanandum.json").read_text(encoding="utf-8"))["metrics"]
-        print("  ".join(f"{name} {value:.3f}" for name, value in metrics.items()))
-        print(f"saved in {folder}; next: explanans fit {folder} {data}")
+        if is_first():
+            print("  ".join(f"{name} {value:.3f}" for name, value in metrics.items()))
+            print(f"saved in {folder}; next: explanans fit {folder} {data}")
     return 0
 
 

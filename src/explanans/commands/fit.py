@@ -76,7 +76,7 @@ def fit(
         run: Length and machine.
         calibration: Where trained masks are cut, chosen by what the classifier says through them.
     """
-    with plain_output(quiet or not is_first()):
+    with plain_output(quiet):
         explanandum = Explanandum.load(
             classifier,
             classes=class_list(classes),
@@ -102,7 +102,8 @@ def fit(
             trust_factory=trust_factory,
             out=out,
         )
-        print(f"saved in {folder}; next: explanans explain {folder} PICTURES --out explanations")
+        if is_first():
+            print(f"saved in {folder}; next: explanans explain {folder} PICTURES --out explanations")
     return 0
 
 

@@ -180,7 +180,7 @@ def fit_classifier(
     )
     metrics = validate(explanandum, held_out, run.batch_size)
     saved = Path(out) / SAVED
-    once(lambda: explanandum.save(saved, metrics=metrics, seed=run.seed, **facts))
+    once(trained.trainer, lambda: explanandum.save(saved, metrics=metrics, seed=run.seed, **facts))
     return saved
 
 

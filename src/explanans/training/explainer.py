@@ -256,7 +256,7 @@ def fit(
             explainer, held_out, calibration, seed=run.seed, progress=run.progress and sys.stdout.isatty()
         )
     saved = Path(out) / SAVED
-    once(lambda: explainer.save_pretrained(saved))
+    once(module.trainer, lambda: explainer.save_pretrained(saved))
     return saved
 
 

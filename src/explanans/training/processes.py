@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lightning.pytorch.utilities import rank_zero_only
+from lightning.pytorch import Trainer
 from torch import distributed
 
 
 def is_first() -> bool:
-    """Whether this process is the first of those that train together; one that trains alone is."""
-    return getattr(rank_zero_only, "rank", 0) == 0
+    """Whether this process is the first of its group; one that belongs to none is."""
+    return not (distributed.is_available() and distributed.is_initialized()) or distributed.get_rank() == 0
 
 
-def once(write: Callable[[], object]) -> None:
-    """The first process writes, the others wait until it has: what they read next is there."""
-    if is_first():
+def once(trainer: Trainer, write: Callable[[], object]) -> None:
+    """The first of the trainer's processes writes, the others wait until it has: what they read next is there."""
+    if trainer.is_global_zero:
         write()
-    if distributed.is_available() and distributed.is_initialized():
-        distributed.barrier()
+    trainer.strategy.barrier()

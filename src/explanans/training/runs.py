@@ -27,7 +27,6 @@ from explanans.errors import InputError
 from explanans.files import atomic_file, held_folder
 from explanans.training.curves import Curves
 from explanans.training.precision import choose_precision
-from explanans.training.processes import is_first
 from explanans.version import __version__
 
 LAST = "last.ckpt"
@@ -169,11 +168,13 @@ def train(
         **(trainer_options or {}),
     }
     checkpoint = folder / LAST
-    with held_folder(folder) if is_first() else nullcontext(), _quiet():
-        if is_first():
-            claim(folder, run, description)
+    with _quiet():
         trainer = Trainer(**options)
-        _fit(trainer, module, training, validation, checkpoint if checkpoint.exists() else None)
+        # Of several processes the first claims: to the others its run would be an earlier one.
+        with held_folder(folder) if trainer.is_global_zero else nullcontext():
+            if trainer.is_global_zero:
+                claim(folder, run, description)
+            _fit(trainer, module, training, validation, checkpoint if checkpoint.exists() else None)
     return checkpoint if run.keep == "last" else Path(best.best_model_path or folder / "best.ckpt")
 
 

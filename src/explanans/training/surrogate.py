@@ -26,6 +26,7 @@ from explanans.training.backbone import new_classifier
 from explanans.training.classification import ClassifierTraining
 from explanans.training.classifier import FINE_TUNING, FROM_SCRATCH
 from explanans.training.optimisation import Optimisation
+from explanans.training.processes import once
 from explanans.training.runs import Run, claim, train
 
 SAVED = "surrogate"
@@ -171,7 +172,9 @@ def fit_surrogate(
     )
     fidelity = measure(surrogate, checked, held, run.batch_size)
     facts["calls"] = {"training": taught, "held-out": held}
-    return surrogate.save(out / SAVED, fidelity=fidelity.to_dict(), seed=run.seed, **facts), fidelity
+    saved = out / SAVED
+    once(trained.trainer, lambda: surrogate.save(saved, fidelity=fidelity.to_dict(), seed=run.seed, **facts))
+    return saved, fidelity
 
 
 @torch.no_grad()
