@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 
-from explanans.data.coco.classes import CATEGORIES
+from explanans.data.datasets.coco.classes import CATEGORIES
 
 HEIGHT, WIDTH = 480, 640
 MIB = 2**20
@@ -93,13 +93,13 @@ def naive_use(coco: Any, rows: np.ndarray) -> None:
 
 
 def index_open(path: Path) -> Any:
-    from explanans.data.coco.index import open_index
+    from explanans.data.datasets.coco.index import open_index
 
     return open_index(path)
 
 
 def index_use(index: Any, rows: np.ndarray) -> None:
-    from explanans.data.coco.masks import paint
+    from explanans.data.datasets.coco.masks import paint
 
     for row in rows:
         paint(index.instances(int(row)), *index.size(int(row)))

@@ -32,7 +32,7 @@ from coco_memory import write_annotations
 from explanans.data import LabelledImages, list_images, loader, open_dataset, read_image
 from explanans.data.loading import collate
 from explanans.data.scenes.compose import draw_scene
-from explanans.preprocessing import Preprocessing
+from explanans.images.preprocessing import Preprocessing
 
 BATCH = 32
 REQUIRED = 125

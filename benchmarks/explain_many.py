@@ -32,12 +32,12 @@ from statistics import median
 import torch
 
 from explanans import Explainer
-from explanans.many import Options, explain_shards, find_pictures
-from explanans.many.inputs import list_items
-from explanans.many.loading import load_shards
-from explanans.many.manifest import Manifest, write_manifest
-from explanans.many.shards import FORMATS
-from explanans.memory import keep_freed_memory
+from explanans.deploy.batch import Options, explain_shards, find_pictures
+from explanans.deploy.batch.loading import load_shards
+from explanans.deploy.batch.manifest import Manifest, write_manifest
+from explanans.deploy.batch.shards import FORMATS
+from explanans.images.listing import list_items
+from explanans.utils.memory import keep_freed_memory
 
 
 def main() -> None:
@@ -64,7 +64,7 @@ def memory(arguments: argparse.Namespace, count: int) -> None:
         table = Path(folder) / "photos.csv"
         paths = islice(cycle(find_pictures([arguments.photos])), count)
         table.write_text("path\n" + "".join(f"{path.resolve()}\n" for path in paths), encoding="utf-8")
-        command = [sys.executable, "-m", "explanans.cli", "explain", arguments.explainer, str(table), "--quiet"]
+        command = [sys.executable, "-m", "explanans.cli.main", "explain", arguments.explainer, str(table), "--quiet"]
         command += ["--out", str(Path(folder) / "out"), "--format", arguments.format[0], "--size", arguments.size[0]]
         command += ["--batch_size", str(arguments.batch_size), "--workers", "1", "--device", "cpu", "--threads", "1"]
         process = subprocess.Popen([*command, *([] if arguments.receipts else ["--no_receipts"])])

@@ -21,8 +21,8 @@ import torch
 from torch import Tensor
 
 from explanans import Explainer, Explanandum, Preprocessing
-from explanans.memory import keep_freed_memory
 from explanans.methods import make_method
+from explanans.utils.memory import keep_freed_memory
 
 CLASSES = 6
 

@@ -21,7 +21,7 @@ def measure(keep: bool) -> dict[str, float]:
     import timm
     import torch
 
-    from explanans.memory import keep_freed_memory
+    from explanans.utils.memory import keep_freed_memory
 
     if keep and not keep_freed_memory():
         raise SystemExit("this system's allocator has no such setting")

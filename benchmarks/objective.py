@@ -23,8 +23,8 @@ import torch
 from torch import Tensor, nn
 
 from explanans import Explanandum, Preprocessing
-from explanans.masking import apply_mask
 from explanans.objectives import Stalder2022
+from explanans.ops.masking import apply_mask
 
 
 class Pooled(nn.Module):

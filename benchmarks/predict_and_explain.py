@@ -23,8 +23,8 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from explanans import Explainer, Explanandum, Preprocessing
-from explanans.memory import keep_freed_memory
-from explanans.networks.folding import fold_batch_norms
+from explanans.explainers.folding import fold_batch_norms
+from explanans.utils.memory import keep_freed_memory
 
 CLASSES = 6
 

@@ -42,12 +42,12 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from explanans import Explainer, Explanandum
-from explanans.cli import main as explanans
+from explanans.cli.main import main as explanans
+from explanans.cli.recipes import recipes
 from explanans.data.scenes import write_scenes
-from explanans.demo import peak_memory
 from explanans.objectives import make_objective
 from explanans.objectives.base import classification_loss
-from explanans.recipes import recipes
+from explanans.pipelines.demo import peak_memory
 from explanans.training import Optimisation
 from explanans.training.backbone import find_head, freeze_before, new_classifier
 from explanans.training.classification import ClassifierTraining

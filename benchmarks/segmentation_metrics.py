@@ -21,7 +21,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from explanans.memory import keep_freed_memory
 from explanans.metrics import (
     FINE_THRESHOLDS,
     PAPER_THRESHOLDS,
@@ -32,6 +31,7 @@ from explanans.metrics import (
     roc_auc,
     soft_overlap,
 )
+from explanans.utils.memory import keep_freed_memory
 
 Side = Callable[[], list[Tensor] | list[NDArray]]
 

@@ -16,8 +16,8 @@ import torch
 from explanans import Explainer, Explanandum, open_dataset
 from explanans.benchmark import evaluate
 from explanans.data import LabelledImages, loader
+from explanans.explanations.receipt import Receipt, receipts
 from explanans.methods import make_method
-from explanans.receipt import Receipt, receipts
 
 BATCH = 50
 

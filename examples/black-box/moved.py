@@ -15,7 +15,7 @@ from torch import Tensor
 
 from explanans import Explanandum
 from explanans.data import open_dataset
-from explanans.surrogates import Queries, agreement_of, load_surrogate
+from explanans.training.surrogates import Queries, agreement_of, load_surrogate
 
 MOVES: dict[str, Callable[[Tensor], Tensor]] = {
     "as they are": lambda images: images,

@@ -18,8 +18,8 @@ import torch
 from PIL import Image
 
 from explanans import Explainer, open_dataset
-from explanans.explanation import Explanation
-from explanans.files import atomic_file
+from explanans.explanations.explanation import Explanation
+from explanans.utils.files import atomic_file
 
 PAGE = 8
 BATCH = 16

@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING, Any
 from explanans.version import __version__
 
 if TYPE_CHECKING:
+    from explanans.classifiers.explanandum import Explanandum
     from explanans.data import open_dataset
     from explanans.errors import InputError
-    from explanans.explainer import Explainer
-    from explanans.explanandum import Explanandum
-    from explanans.explanation import Explanation
-    from explanans.preprocessing import Preprocessing
+    from explanans.explainers.explainer import Explainer
+    from explanans.explanations.explanation import Explanation
+    from explanans.images.preprocessing import Preprocessing
     from explanans.training import Optimisation, Run, fit
 
 # Looked up on first use, because torch alone takes seconds to import.
 _HOMES = {
-    "Explainer": "explainer",
-    "Explanandum": "explanandum",
-    "Explanation": "explanation",
+    "Explainer": "explainers.explainer",
+    "Explanandum": "classifiers.explanandum",
+    "Explanation": "explanations.explanation",
     "InputError": "errors",
     "Optimisation": "training",
-    "Preprocessing": "preprocessing",
+    "Preprocessing": "images.preprocessing",
     "Run": "training",
     "fit": "training",
     "open_dataset": "data",

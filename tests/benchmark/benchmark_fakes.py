@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from explanans.explanandum import Explanandum
+from explanans.classifiers.explanandum import Explanandum
 from explanans.methods import METHODS, Entry
 
 CALLS: list[int] = []

@@ -14,12 +14,12 @@ import torch
 from explanans.benchmark.results import Results
 from explanans.benchmark.runner import run_benchmark
 from explanans.benchmark.settings import BenchmarkSettings, MethodSettings
+from explanans.classifiers.explanandum import Explanandum
+from explanans.classifiers.sources import Source, build
 from explanans.data import LabelledImages, open_dataset
 from explanans.data.scenes import CLASSES, write_scenes
-from explanans.explanandum import Explanandum
+from explanans.images.preprocessing import Preprocessing
 from explanans.methods import METHODS
-from explanans.preprocessing import Preprocessing
-from explanans.sources import Source, build
 
 HERE = Path(__file__).parent
 MakeSettings = Callable[..., BenchmarkSettings]

@@ -9,7 +9,7 @@ from types import ModuleType
 import pyarrow.parquet as pq
 import pytest
 
-from explanans.cli import main
+from explanans.cli.main import main
 
 Captured = pytest.CaptureFixture[str]
 

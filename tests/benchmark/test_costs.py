@@ -7,9 +7,9 @@ from torch import Tensor
 
 from explanans.benchmark.calling import Caller
 from explanans.benchmark.costs import counted, measure
+from explanans.classifiers.explanandum import Explanandum
 from explanans.data import LabelledImages, collate
-from explanans.explainer import Explainer
-from explanans.explanandum import Explanandum
+from explanans.explainers.explainer import Explainer
 from explanans.methods import make_method
 
 

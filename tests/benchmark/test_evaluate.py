@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from explanans.benchmark import evaluate
+from explanans.classifiers.explanandum import Explanandum
 from explanans.errors import InputError
-from explanans.explanandum import Explanandum
+from explanans.images.preprocessing import Preprocessing
 from explanans.methods.constant import Constant
-from explanans.preprocessing import Preprocessing
 
 SIZE = 8
 SCORES = {"accuracy_soft", "f1_soft", "iou_soft", "f1_mean", "iou_mean", "iou_50", "saliency"}

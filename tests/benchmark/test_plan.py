@@ -8,9 +8,9 @@ from PIL import Image
 
 from explanans.benchmark.plan import make_plan, record_of
 from explanans.benchmark.runner import run_benchmark
+from explanans.classifiers.explanandum import Explanandum
 from explanans.data import LabelledImages
 from explanans.errors import InputError
-from explanans.explanandum import Explanandum
 
 
 @pytest.fixture

@@ -23,9 +23,9 @@ from explanans.benchmark.results import Results
 from explanans.benchmark.runner import run_benchmark
 from explanans.benchmark.seeds import seed_of
 from explanans.benchmark.settings import BenchmarkSettings
+from explanans.classifiers.explanandum import Explanandum
 from explanans.data import LabelledImages, collate, open_dataset
 from explanans.errors import InputError
-from explanans.explanandum import Explanandum
 
 HERE = Path(__file__).parent
 

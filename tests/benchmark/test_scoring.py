@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 from explanans.benchmark.columns import COLUMNS, CURVE_THRESHOLDS, CURVES, GROUPS, SCHEMA
 from explanans.benchmark.scoring import STEPS, Pictures, Scorer, Scores, masks_of
-from explanans.explanandum import Explanandum
+from explanans.classifiers.explanandum import Explanandum
+from explanans.images.preprocessing import Preprocessing
 from explanans.metrics import label_region
-from explanans.preprocessing import Preprocessing
 
 SIZE = 8
 ALL = ("segmentation", "kept", "saliency", "insertion", "road", "specificity")

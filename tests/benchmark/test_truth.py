@@ -9,9 +9,9 @@ import torch
 from explanans.benchmark.runner import run_benchmark
 from explanans.benchmark.settings import BenchmarkSettings
 from explanans.benchmark.truth import TruthCaller
+from explanans.classifiers.explanandum import Explanandum
 from explanans.data import LabelledImages, open_dataset
 from explanans.errors import InputError
-from explanans.explanandum import Explanandum
 
 
 def test_the_segmentation_of_the_classes_asked_for(val: LabelledImages) -> None:

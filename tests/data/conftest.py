@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from explanans.preprocessing import Preprocessing
+from explanans.images.preprocessing import Preprocessing
 
 MakeVoc = Callable[..., Path]
 

@@ -10,10 +10,10 @@ from torch import Tensor
 from torchvision.transforms import v2
 
 from explanans.data.dataset import LabelledImages
-from explanans.data.images import ImageError
 from explanans.data.segmentation import index_lookup
 from explanans.errors import InputError
-from explanans.preprocessing import Preprocessing
+from explanans.images.preprocessing import Preprocessing
+from explanans.images.reading import ImageError
 
 
 def make(folder: Path, preprocessing: Preprocessing, segmented: bool = True, **options: object) -> LabelledImages:

@@ -8,10 +8,10 @@ import torch
 from PIL import Image
 from torchvision.transforms import v2
 
-from explanans.data.folder import ImageFolder
-from explanans.data.images import ImageError
+from explanans.data.datasets.folder import ImageFolder
 from explanans.data.loading import EpochSampler, loader
-from explanans.preprocessing import Preprocessing
+from explanans.images.preprocessing import Preprocessing
+from explanans.images.reading import ImageError
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from PIL import Image
 
 from explanans.data import VOC, ImageFolder, ImageTable, open_dataset
 from explanans.errors import InputError
-from explanans.preprocessing import Preprocessing
+from explanans.images.preprocessing import Preprocessing
 
 MakeVoc = Callable[..., Path]
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from explanans.data.images import ImageError
 from explanans.data.segmentation import classes_present, index_lookup, read_index_map
 from explanans.errors import InputError
+from explanans.images.reading import ImageError
 
 
 def write(path: Path, values: list[int], mode: str = "L") -> Path:

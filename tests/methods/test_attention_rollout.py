@@ -7,11 +7,11 @@ import torchvision
 from torch import Tensor, nn
 from torch.nn import functional
 
+from explanans.classifiers.explanandum import Explanandum
 from explanans.errors import InputError
-from explanans.explanandum import Explanandum
-from explanans.methods.attention import AttentionWeights
+from explanans.images.preprocessing import Preprocessing
 from explanans.methods.attention_rollout import AttentionRollout, relevance, rollout
-from explanans.preprocessing import Preprocessing
+from explanans.methods.shared.attention import AttentionWeights
 
 CLASSES = ("a", "b", "c")
 

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from explanans.explanandum import Explanandum
+from explanans.classifiers.explanandum import Explanandum
+from explanans.images.preprocessing import Preprocessing
 from explanans.methods.cam_variants import GradCAMPlusPlus, LayerCAM, grad_cam_pp, layer_cam
 from explanans.methods.grad_cam import GradCAM
 from explanans.methods.score_cam import ScoreCAM
-from explanans.preprocessing import Preprocessing
 
 CLASSES = ("a", "b", "c")
 EVERY = torch.ones(2, 3, dtype=torch.bool)

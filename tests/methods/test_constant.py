@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import nn
 
+from explanans.classifiers.explanandum import Explanandum
 from explanans.errors import InputError
-from explanans.explanandum import Explanandum
+from explanans.images.preprocessing import Preprocessing
 from explanans.methods.constant import Constant, WholeIfSeen
-from explanans.preprocessing import Preprocessing
 
 
 @pytest.fixture

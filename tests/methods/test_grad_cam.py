@@ -5,10 +5,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from explanans.classifiers.explanandum import Explanandum
 from explanans.errors import InputError
-from explanans.explanandum import Explanandum
+from explanans.images.preprocessing import Preprocessing
 from explanans.methods.grad_cam import GradCAM, grad_cam
-from explanans.preprocessing import Preprocessing
 
 CLASSES = ("red", "green", "blue")
 

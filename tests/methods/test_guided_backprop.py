@@ -7,11 +7,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from explanans.classifiers.explanandum import Explanandum
 from explanans.errors import InputError
-from explanans.explanandum import Explanandum
+from explanans.images.preprocessing import Preprocessing
 from explanans.methods.guided_backprop import GuidedBackprop
-from explanans.methods.reduction import reduce_channels
-from explanans.preprocessing import Preprocessing
+from explanans.methods.shared.reduction import reduce_channels
 
 CLASSES = ("a", "b", "c")
 

@@ -4,11 +4,11 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from explanans.explanandum import Explanandum
+from explanans.classifiers.explanandum import Explanandum
+from explanans.images.preprocessing import Preprocessing
 from explanans.methods.grad_cam import GradCAM
 from explanans.methods.spread_cam import SpreadCAM
 from explanans.objectives.guided import Guided
-from explanans.preprocessing import Preprocessing
 
 
 class Planted(nn.Module):

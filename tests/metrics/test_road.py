@@ -7,7 +7,7 @@ from torch import Tensor
 
 from explanans.errors import InputError
 from explanans.metrics import Road, impute, road
-from explanans.metrics.imputation import neighbours
+from explanans.metrics.shared.imputation import neighbours
 
 
 class Corner:
@@ -138,7 +138,7 @@ def test_an_image_of_nan_does_not_hold_up_the_others(monkeypatch: pytest.MonkeyP
         calls.append(len(values))
         return neighbours(values)
 
-    monkeypatch.setattr("explanans.metrics.imputation.neighbours", counted)
+    monkeypatch.setattr("explanans.metrics.shared.imputation.neighbours", counted)
     images = torch.randn(2, 3, 9, 9, generator=seeded())
     removed = torch.rand(2, 9, 9, generator=seeded()) < 0.5
     expected = impute(images, removed, noise=0)

@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from explanans.classifiers.explanandum import Explanandum
 from explanans.errors import InputError
-from explanans.explanandum import Explanandum
-from explanans.masking import BlurFill, NoiseFill, RandomFill, make_fill
+from explanans.images.preprocessing import Preprocessing
 from explanans.objectives import make_objective
 from explanans.objectives.dabkowski2017 import Dabkowski2017, draw_classes, log_probability, squared_variation
-from explanans.preprocessing import Preprocessing
+from explanans.ops.masking import BlurFill, NoiseFill, RandomFill, make_fill
 
 CLASSES = ("a", "b", "c")
 LABELS = torch.tensor([[1.0, 0, 0], [1, 0, 1], [0, 0, 0], [1, 1, 1], [0, 1, 0], [0, 1, 1]])

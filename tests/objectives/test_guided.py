@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from explanans.classifiers import SmallResNet
+from explanans.classifiers.explanandum import Activation, Explanandum
 from explanans.errors import InputError
-from explanans.explanandum import Activation, Explanandum
+from explanans.images.preprocessing import Preprocessing
 from explanans.objectives.guided import Guided, guide_of, straight_through
-from explanans.preprocessing import Preprocessing
 
 CLASSES = ("a", "b", "c")
 LABELS = torch.tensor([[1.0, 0, 0], [0, 1, 1]])

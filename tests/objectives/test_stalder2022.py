@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from explanans.classifiers.explanandum import Explanandum
 from explanans.errors import InputError
-from explanans.explanandum import Explanandum
+from explanans.images.preprocessing import Preprocessing
 from explanans.objectives import make_objective
 from explanans.objectives.stalder2022 import Stalder2022, area_bound
-from explanans.preprocessing import Preprocessing
 
 CLASSES = ("a", "b", "c")
 LABELS = torch.tensor([[1.0, 0, 0], [1, 0, 1], [0, 0, 0], [1, 1, 1]])

@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from explanans.classifiers.explanandum import Explanandum
 from explanans.data import open_dataset
 from explanans.data.scenes import write_scenes
-from explanans.explainer import Explainer
-from explanans.explanandum import Explanandum
-from explanans.preprocessing import Preprocessing
+from explanans.explainers.explainer import Explainer
+from explanans.images.preprocessing import Preprocessing
 
 PREPROCESSING = Preprocessing(48, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from explanans.explainer import Explainer
+from explanans.explainers.explainer import Explainer
 from explanans.training import Optimisation, Run, fit
 
 Build = Callable[[], Explainer]

@@ -5,7 +5,7 @@ import torch
 from torchvision import tv_tensors
 
 from explanans.errors import InputError
-from explanans.preprocessing import Preprocessing
+from explanans.images.preprocessing import Preprocessing
 from explanans.training.augmentation import augmentation
 
 PREPROCESSING = Preprocessing((24, 32), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))

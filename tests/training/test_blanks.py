@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from explanans.preprocessing import Preprocessing
+from explanans.images.preprocessing import Preprocessing
 from explanans.training.blanks import blank_pictures, hide_cells
 
 PREPROCESSING = Preprocessing(28, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))

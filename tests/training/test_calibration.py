@@ -8,11 +8,11 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from explanans.classifiers.explanandum import Explanandum
 from explanans.data import LabelledImages, open_dataset
 from explanans.errors import InputError
-from explanans.explainer import Explainer
-from explanans.explanandum import Explanandum
-from explanans.preprocessing import Preprocessing
+from explanans.explainers.explainer import Explainer
+from explanans.images.preprocessing import Preprocessing
 from explanans.training import Calibration, calibrate
 
 SIZE = 8

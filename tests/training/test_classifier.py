@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import nn
 
+from explanans.classifiers.explanandum import Explanandum
 from explanans.data import open_dataset
 from explanans.errors import InputError
-from explanans.explanandum import Explanandum
-from explanans.preprocessing import Preprocessing
+from explanans.images.preprocessing import Preprocessing
 from explanans.training.backbone import find_head, freeze_before, new_classifier
 from explanans.training.classification import classification_scores
 from explanans.training.classifier import FROM_SCRATCH, fit_classifier

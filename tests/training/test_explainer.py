@@ -11,10 +11,10 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from explanans.classifiers.explanandum import Explanandum
 from explanans.data import open_dataset
 from explanans.errors import InputError
-from explanans.explainer import Explainer
-from explanans.explanandum import Explanandum
+from explanans.explainers.explainer import Explainer
 from explanans.training import Calibration, Optimisation, TrainingDiverged
 from explanans.training.explainer import ExplainerTraining
 
@@ -201,7 +201,7 @@ def test_an_explainer_in_evaluation_mode_is_trained_in_training_mode(scenes: str
 
 
 def test_a_data_set_of_other_classes_is_refused(scenes: str, explainer: Build, out: Path) -> None:
-    from explanans.preprocessing import Preprocessing
+    from explanans.images.preprocessing import Preprocessing
 
     data = open_dataset(scenes, "train", preprocessing=Preprocessing(48, (0.5,) * 3, (0.25,) * 3))
     one = explainer()

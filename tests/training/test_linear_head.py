@@ -9,7 +9,7 @@ from torch import nn
 from explanans.classifiers import SmallResNet
 from explanans.data import loader, open_dataset
 from explanans.errors import InputError
-from explanans.preprocessing import Preprocessing
+from explanans.images.preprocessing import Preprocessing
 from explanans.training.linear_head import fit_head, head_features
 
 

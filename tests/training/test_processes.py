@@ -12,9 +12,9 @@ from lightning.pytorch.utilities import rank_zero_only
 from torch import distributed
 
 import explanans
-from explanans.explainer import Explainer
-from explanans.files import LOCK
+from explanans.explainers.explainer import Explainer
 from explanans.training.processes import is_first
+from explanans.utils.files import LOCK
 
 from .explainer_runs import OPTIMISATION, Build, rows, train, with_run
 

@@ -15,10 +15,10 @@ from torch import Tensor
 
 import explanans
 from explanans.errors import InputError
-from explanans.explainer import Explainer
-from explanans.files import LOCK, held_folder
+from explanans.explainers.explainer import Explainer
 from explanans.training import Optimisation
 from explanans.training.explainer import ExplainerTraining
+from explanans.utils.files import LOCK, held_folder
 
 from .explainer_runs import OPTIMISATION, RUN, Build, assert_identical, rows, state, train, with_run
 

@@ -11,8 +11,8 @@ from torch import Tensor
 from explanans import metrics
 from explanans.benchmark.calling import Called
 from explanans.benchmark.scoring import Pictures, Scorer, Scores, masks_of
+from explanans.classifiers.explanandum import Explanandum
 from explanans.data import LabelledImages, collate
-from explanans.explanandum import Explanandum
 
 MASK_GROUPS = ("segmentation", "kept", "saliency", "insertion", "road", "specificity")
 """Groups of scores that follow from a mask; the others ask the method again."""

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from explanans.benchmark.calling import Caller, timed
 from explanans.benchmark.memory import peak_memory
-from explanans.explainer import Explainer
-from explanans.explanandum import logits_of
+from explanans.classifiers.explanandum import logits_of
+from explanans.explainers.explainer import Explainer
 
 
 @dataclass

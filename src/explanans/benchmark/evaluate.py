@@ -16,11 +16,11 @@ from explanans.benchmark.calling import timed
 from explanans.benchmark.columns import CURVE_THRESHOLDS
 from explanans.benchmark.evaluation import Evaluation, MethodResult
 from explanans.benchmark.scoring import Pictures, Scorer, Scores
+from explanans.classifiers.explanandum import Explanandum
 from explanans.data import LabelledImages, loader
 from explanans.errors import InputError
-from explanans.explanandum import Explanandum
 from explanans.methods.base import Method
-from explanans.modes import evaluating
+from explanans.utils.modes import evaluating
 
 FILL = "mean"
 GROUPS = ("segmentation", "saliency")

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from explanans.benchmark.results import MAPS, PART, SETTINGS
 from explanans.errors import InputError
-from explanans.files import atomic_file
+from explanans.utils.files import atomic_file
 
 FIXED = ("settings", "data", "threshold_data")
 """Entries of ``benchmark.json`` that decide every number; only where the data lie may change (their hash may not)."""

@@ -15,14 +15,14 @@ from explanans.benchmark.columns import CURVE_THRESHOLDS
 from explanans.benchmark.seeds import seed_of
 from explanans.benchmark.settings import THRESHOLD, BenchmarkSettings
 from explanans.benchmark.truth import REFERENCES, TruthCaller
+from explanans.classifiers.explanandum import Explanandum
+from explanans.classifiers.sources import hash_weights
 from explanans.data import LabelledImages, open_dataset
-from explanans.devices import choose_device
 from explanans.errors import InputError
-from explanans.explanandum import Explanandum
-from explanans.masking import make_fill
 from explanans.methods import make_method
 from explanans.metrics.similarity import MIN_SIDE
-from explanans.sources import hash_weights
+from explanans.ops.masking import make_fill
+from explanans.utils.devices import choose_device
 from explanans.version import __version__
 
 FREE = (

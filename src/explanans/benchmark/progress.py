@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from explanans.bars import progress_bar
+from explanans.utils.progress import progress_bar
 
 GUESS = 0.1
 """Seconds per image before anything is known."""

@@ -24,13 +24,13 @@ from explanans.benchmark.folder import Folder
 from explanans.benchmark.plan import Plan, Station, make_plan, record_of
 from explanans.benchmark.progress import Timetable
 from explanans.benchmark.results import COSTS, SANITY, SCORES, THRESHOLDS, Results
-from explanans.benchmark.sanity import cascade
+from explanans.benchmark.robustness import cascade
 from explanans.benchmark.scoring import Pictures, Scorer, Scores, masks_of
 from explanans.benchmark.settings import BenchmarkSettings
 from explanans.benchmark.stability import sensitivity
 from explanans.benchmark.truth import REFERENCES
 from explanans.data import LabelledImages
-from explanans.modes import evaluating
+from explanans.utils.modes import evaluating
 
 THRESHOLD_SCHEMA = pa.schema(
     [

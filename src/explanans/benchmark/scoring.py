@@ -11,9 +11,9 @@ from torch import Tensor
 from explanans import metrics
 from explanans.benchmark.columns import COLUMNS, CURVE_THRESHOLDS, CURVES
 from explanans.benchmark.seeds import seed_of
+from explanans.classifiers.explanandum import Explanandum
 from explanans.errors import InputError
-from explanans.explanandum import Explanandum
-from explanans.masking import apply_mask, make_fill, merge
+from explanans.ops.masking import apply_mask, make_fill, merge
 
 STEPS = 16
 """Of the insertion and deletion curves."""
@@ -94,7 +94,7 @@ class Scorer:
 
     Args:
         explanandum: the classifier.
-        fill: what hidden pixels become, see :func:`explanans.masking.make_fill`.
+        fill: what hidden pixels become, see :func:`explanans.ops.masking.make_fill`.
         batch_size: masked images per forward pass of the classifier.
         seed: of what is drawn.
     """

@@ -11,7 +11,7 @@ from explanans import metrics
 from explanans.benchmark.calling import Caller
 from explanans.benchmark.scoring import Pictures, masks_of
 from explanans.benchmark.seeds import seed_of
-from explanans.masking import merge
+from explanans.ops.masking import merge
 
 
 def sensitivity(caller: Caller, pictures: Pictures, places: Sequence[int], step: str, samples: int) -> dict[int, float]:

@@ -11,7 +11,7 @@ from explanans.benchmark.calling import Called, Caller
 from explanans.data import LabelledImages
 from explanans.errors import InputError
 from explanans.methods import Entry
-from explanans.targets import Target
+from explanans.ops.targets import Target
 
 REFERENCES = {"ground_truth": Entry("ground truth", "explanans.benchmark.truth:TruthCaller", "raw")}
 """Rows that no method makes, listed as methods are."""

@@ -7,18 +7,18 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from explanans.data.coco import COCO
-from explanans.data.cub import CUB
 from explanans.data.dataset import Augment, LabelledImages, Sample
-from explanans.data.folder import ImageFolder
-from explanans.data.images import ImageError, list_images, read_image
+from explanans.data.datasets.coco import COCO
+from explanans.data.datasets.cub import CUB
+from explanans.data.datasets.folder import ImageFolder
+from explanans.data.datasets.table import SUFFIXES as TABLE_SUFFIXES
+from explanans.data.datasets.table import ImageTable
+from explanans.data.datasets.voc import VOC, find_devkits
 from explanans.data.loading import Batch, collate, loader
 from explanans.data.spec import locate, parse_options, split_spec
-from explanans.data.table import SUFFIXES as TABLE_SUFFIXES
-from explanans.data.table import ImageTable
-from explanans.data.voc import VOC, find_devkits
 from explanans.errors import InputError
-from explanans.preprocessing import Preprocessing
+from explanans.images.preprocessing import Preprocessing
+from explanans.images.reading import ImageError, list_images, read_image
 
 DATASETS: dict[str, Callable[..., LabelledImages]] = {
     "voc": VOC,

@@ -18,11 +18,11 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as transforms
 
 from explanans.data.cache import PixelCache
-from explanans.data.images import ImageError, image_size, read_image
 from explanans.data.segmentation import read_index_map
 from explanans.data.splits import part_of
 from explanans.errors import InputError
-from explanans.preprocessing import Preprocessing
+from explanans.images.preprocessing import Preprocessing
+from explanans.images.reading import ImageError, image_size, read_image
 
 Augment = Callable[..., Any]
 

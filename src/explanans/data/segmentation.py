@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from explanans.data.images import ImageError, open_picture
 from explanans.errors import InputError
+from explanans.images.reading import ImageError, open_picture
 
 BACKGROUND, VOID = 0, 255
 MAX_CLASSES = 254

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, get_args, get_type_hints
 
-from explanans.data.published import PLACES, data_root
+from explanans.data.download.published import PLACES, data_root
 from explanans.errors import InputError
 
 # What open_dataset is given by other means.

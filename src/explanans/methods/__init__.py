@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from explanans.classifiers.explanandum import Explanandum
 from explanans.errors import InputError
-from explanans.explanandum import Explanandum
 from explanans.methods.base import Method
 
 
@@ -36,7 +36,7 @@ class Entry:
 
 
 METHODS: dict[str, Entry] = {
-    "explainer": Entry("Explainer", "explanans.methods.explainer:ExplainerMethod", "raw"),
+    "explainer": Entry("Explainer", "explanans.explainers.method:ExplainerMethod", "raw"),
     "grad_cam": Entry("Grad-CAM", "explanans.methods.grad_cam:GradCAM"),
     "grad_cam_pp": Entry("Grad-CAM++", "explanans.methods.cam_variants:GradCAMPlusPlus"),
     "layer_cam": Entry("LayerCAM", "explanans.methods.cam_variants:LayerCAM"),
@@ -49,15 +49,15 @@ METHODS: dict[str, Entry] = {
         settings={"weighting": "gradient"},
     ),
     "integrated_gradients": Entry(
-        "Integrated Gradients", "explanans.methods.captum_gradients:IntegratedGradientsMethod", extra="captum"
+        "Integrated Gradients", "explanans.methods.path_gradients:IntegratedGradientsMethod", extra="captum"
     ),
-    "smoothgrad": Entry("SmoothGrad", "explanans.methods.captum_gradients:SmoothGrad", extra="captum"),
-    "gradient_shap": Entry("GradientSHAP", "explanans.methods.captum_gradients:GradientSHAP", extra="captum"),
+    "smoothgrad": Entry("SmoothGrad", "explanans.methods.path_gradients:SmoothGrad", extra="captum"),
+    "gradient_shap": Entry("GradientSHAP", "explanans.methods.path_gradients:GradientSHAP", extra="captum"),
     "deeplift": Entry("DeepLIFT", "explanans.methods.deeplift:DeepLIFT", extra="captum"),
-    "occlusion": Entry("Occlusion", "explanans.methods.captum_perturbations:OcclusionMethod", extra="captum"),
-    "lime": Entry("LIME", "explanans.methods.surrogates:LIME", extra="captum"),
-    "kernel_shap": Entry("KernelSHAP", "explanans.methods.surrogates:KernelSHAP", extra="captum"),
-    "rtis": Entry("RTIS", "explanans.methods.explainer:ExplainerMethod", "raw"),
+    "occlusion": Entry("Occlusion", "explanans.methods.occlusion:OcclusionMethod", extra="captum"),
+    "lime": Entry("LIME", "explanans.methods.lime_and_kernel_shap:LIME", extra="captum"),
+    "kernel_shap": Entry("KernelSHAP", "explanans.methods.lime_and_kernel_shap:KernelSHAP", extra="captum"),
+    "rtis": Entry("RTIS", "explanans.explainers.method:ExplainerMethod", "raw"),
     "spread_cam": Entry("Spread-CAM", "explanans.methods.spread_cam:SpreadCAM", "raw"),
     "rise": Entry("RISE", "explanans.methods.rise:RISE"),
     "extremal_perturbation": Entry(

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from explanans.classifiers.explanandum import Explanandum
+from explanans.classifiers.layers import grey_image
+from explanans.classifiers.spatial import token_grid
 from explanans.errors import InputError
-from explanans.explanandum import Explanandum
-from explanans.methods.attention import AttentionWeights
-from explanans.methods.layers import grey_image
-from explanans.methods.perturbing import check_count, check_gradients_possible
-from explanans.spatial import token_grid
-from explanans.targets import Target, multi_hot
+from explanans.methods.shared.attention import AttentionWeights
+from explanans.methods.shared.perturbing import check_count, check_gradients_possible
+from explanans.ops.targets import Target, multi_hot
 
 Weighting = Literal["gradient", "none"]
 

@@ -7,7 +7,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from explanans.targets import Target
+from explanans.ops.targets import Target
 
 
 class Method(Protocol):
@@ -20,7 +20,7 @@ class Method(Protocol):
         """Normalised images (N, 3, H, W) and targets → raw maps (N, C, H, W).
 
         The map of a class that was not asked for is zero; the values of the others are not normalised. Targets
-        follow :func:`explanans.targets.multi_hot`, of which multi-hot (N, C) is the form to use in a loop. What a
+        follow :func:`explanans.ops.targets.multi_hot`, of which multi-hot (N, C) is the form to use in a loop. What a
         method draws at random comes from ``generator`` (None: torch's global one); most draw nothing.
         """
         ...

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from explanans.classifiers.explanandum import Explanandum
 from explanans.errors import InputError
-from explanans.explanandum import Explanandum
-from explanans.targets import Target, multi_hot
+from explanans.ops.targets import Target, multi_hot
 
 
 class Constant:

@@ -9,9 +9,9 @@ import torch
 from captum.attr import DeepLift
 from torch import Tensor
 
+from explanans.classifiers.explanandum import Explanandum
 from explanans.errors import InputError
-from explanans.explanandum import Explanandum
-from explanans.methods.captum_gradients import CaptumGradients
+from explanans.methods.path_gradients import CaptumGradients
 
 # What captum hangs on modules while it works.
 _LEFT_BEHIND = ("input", "output", "input_ref", "output_ref")

@@ -9,18 +9,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from explanans.classifiers.explanandum import Explanandum
 from explanans.errors import InputError
-from explanans.explanandum import Explanandum
-from explanans.masking import BlurFill
-from explanans.methods.perturbing import (
+from explanans.methods.shared.perturbing import (
     check_count,
     check_gradients_possible,
     check_number,
     layout,
     working_dtype,
 )
-from explanans.methods.smooth_mask import grid_size, max_kernel, smooth_mask
-from explanans.targets import Target, multi_hot
+from explanans.methods.shared.smooth_mask import grid_size, max_kernel, smooth_mask
+from explanans.ops.masking import BlurFill
+from explanans.ops.targets import Target, multi_hot
 
 LEARNING_RATE, MOMENTUM = 0.01, 0.9
 AREA_WEIGHT, AREA_WEIGHT_GROWTH = 300.0, 1.0035
@@ -112,10 +112,10 @@ class ExtremalPerturbation:
     For each area a the mask m_a maximises y_c − max over c' ≠ c of y_c' on the image that is blurred outside the mask,
     minus λ R_a(m_a): the preservation game with the contrastive reward. What a mask covers beyond the border, up to σ
     away, counts as area as well; otherwise masks at borders and in corners would be cheap. Masks are smooth
-    max-convolutions of a grid (:func:`~explanans.methods.smooth_mask.smooth_mask`). The grid starts at 1; SGD with rate
-    0.01, momentum and dampening 0.9; λ grows from 300 by 0.35 % per iteration; every other iteration sees the image
-    mirrored. Chosen is the smallest a whose masked image reaches the logit of the whole image, or, if none does, the
-    one with the highest logit. The chosen mask is smoothed.
+    max-convolutions of a grid (:func:`~explanans.methods.shared.smooth_mask.smooth_mask`). The grid starts at 1; SGD
+    with rate 0.01, momentum and dampening 0.9; λ grows from 300 by 0.35 % per iteration; every other iteration sees the
+    image mirrored. Chosen is the smallest a whose masked image reaches the logit of the whole image, or, if none does,
+    the one with the highest logit. The chosen mask is smoothed.
 
     ``ep(images, targets)`` → masks (N, C, H, W) in [0, 1]. For every image, class and area ``iterations`` forward and
     backward passes and one forward pass, besides one forward pass per image. Nothing is random; rows of a batch do not

@@ -8,12 +8,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from explanans.classifiers.explanandum import Explanandum
+from explanans.classifiers.layers import find_layer, last_spatial_layer
+from explanans.classifiers.spatial import spatial_view
 from explanans.errors import InputError
-from explanans.explanandum import Explanandum
-from explanans.methods.layers import find_layer, last_spatial_layer
-from explanans.methods.perturbing import check_gradients_possible
-from explanans.spatial import spatial_view
-from explanans.targets import Target, multi_hot
+from explanans.methods.shared.perturbing import check_gradients_possible
+from explanans.ops.targets import Target, multi_hot
 
 
 def grad_cam(activations: Tensor, gradients: Tensor) -> Tensor:
@@ -32,8 +32,8 @@ class GradCAM:
     Args:
         explanandum: the classifier.
         layer: name of a module whose output is (N, K, h, w), (N, h, w, K) or (N, tokens, K), see
-            :func:`~explanans.spatial.spatial_view`, as in ``explanandum.module.named_modules()``; None takes
-            :func:`~explanans.methods.layers.last_spatial_layer`. ``layer_name`` says which it is.
+            :func:`~explanans.classifiers.spatial.spatial_view`, as in ``explanandum.module.named_modules()``; None
+            takes :func:`~explanans.classifiers.layers.last_spatial_layer`. ``layer_name`` says which it is.
 
     Raises:
         InputError: no layer fits, the layer is unknown, its output has no spatial view or the logits do not depend on

@@ -7,13 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from explanans.classifiers.explanandum import Explanandum
+from explanans.classifiers.layers import grey_image
 from explanans.errors import InputError
-from explanans.explanandum import Explanandum
-from explanans.methods.activations import RELUS, SMOOTH, Activations
-from explanans.methods.layers import grey_image
-from explanans.methods.perturbing import check_gradients_possible
-from explanans.methods.reduction import check_reduction, reduce_channels
-from explanans.targets import Target, multi_hot
+from explanans.methods.shared.activations import RELUS, SMOOTH, Activations
+from explanans.methods.shared.perturbing import check_gradients_possible
+from explanans.methods.shared.reduction import check_reduction, reduce_channels
+from explanans.ops.targets import Target, multi_hot
 
 
 class _PositiveGradient(torch.autograd.Function):
@@ -38,13 +38,13 @@ class GuidedBackprop:
 
     ``guided_backprop(images, targets)`` → raw maps (N, C, H, W), at least 0 unless ``reduction="signed"``, in logits
     per unit of the normalised image. One forward pass per batch, one backward pass per class that is asked for. No
-    module is changed and no hook set, see :mod:`explanans.methods.activations`: ReLUs that are modules, functions, in
-    place or used twice all count. ``activations`` says which were guided, and how many.
+    module is changed and no hook set, see :mod:`explanans.methods.shared.activations`: ReLUs that are modules,
+    functions, in place or used twice all count. ``activations`` says which were guided, and how many.
 
     Args:
         explanandum: the classifier.
         reduction: how three colour channels become one map, see
-            :func:`~explanans.methods.reduction.reduce_channels`.
+            :func:`~explanans.methods.shared.reduction.reduce_channels`.
         smooth: guide GELU, SiLU, Hardswish, Mish, ELU and their like too, by the same rule relu(gradient) · f'(x). The
             method was made for ReLU (and ReLU6), which is all that is guided by default.
 

@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from explanans.explanandum import Explanandum
-from explanans.methods.perturbing import check_count, check_number, layout, working_dtype
-from explanans.targets import Target, multi_hot
+from explanans.classifiers.explanandum import Explanandum
+from explanans.methods.shared.perturbing import check_count, check_number, layout, working_dtype
+from explanans.ops.targets import Target, multi_hot
 
 
 def upsampling(cells: int, size: int, like: Tensor) -> Tensor:

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from explanans.classifiers.explanandum import Explanandum
+from explanans.classifiers.layers import find_layer, last_spatial_layer
+from explanans.classifiers.spatial import spatial_view
 from explanans.errors import InputError
-from explanans.explanandum import Explanandum
-from explanans.methods.layers import find_layer, last_spatial_layer
-from explanans.methods.perturbing import check_count
-from explanans.refinement import stretch
-from explanans.spatial import spatial_view
-from explanans.targets import Target, multi_hot
+from explanans.methods.shared.perturbing import check_count
+from explanans.ops.refinement import stretch
+from explanans.ops.targets import Target, multi_hot
 
 
 class ScoreCAM:
@@ -26,8 +26,8 @@ class ScoreCAM:
 
     Args:
         explanandum: the classifier.
-        layer: name of a module with a :func:`~explanans.spatial.spatial_view`; None takes
-            :func:`~explanans.methods.layers.last_spatial_layer`. ``layer_name`` says which it is.
+        layer: name of a module with a :func:`~explanans.classifiers.spatial.spatial_view`; None takes
+            :func:`~explanans.classifiers.layers.last_spatial_layer`. ``layer_name`` says which it is.
         batch_size: masked images per forward pass.
         channels: how many channels to use, those with the largest mean absolute activation in each image; None for all.
 

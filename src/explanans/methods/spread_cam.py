@@ -8,20 +8,20 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from explanans.explanandum import Explanandum
+from explanans.classifiers.explanandum import Explanandum
+from explanans.classifiers.layers import find_layer, layer_of_stride
+from explanans.classifiers.spatial import spatial_view
 from explanans.methods.grad_cam import GradCAM
-from explanans.methods.layers import find_layer, layer_of_stride
-from explanans.refinement import adapt_to_pixels, spread, stretch
-from explanans.spatial import spatial_view
-from explanans.targets import Target, multi_hot
+from explanans.ops.refinement import adapt_to_pixels, spread, stretch
+from explanans.ops.targets import Target, multi_hot
 
 
 class SpreadCAM:
     """Grad-CAM → random walk along the features of stride 16 → refinement to the colours of the picture.
 
     ``spread_cam(images, targets)`` → maps (N, C, H, W) in [0, 1], each stretched from its own 0 to 1. The classifier
-    sees the images enlarged by ``scale``, which makes the maps finer. See :func:`~explanans.refinement.spread` and
-    :func:`~explanans.refinement.adapt_to_pixels` for the steps; the guide of
+    sees the images enlarged by ``scale``, which makes the maps finer. See :func:`~explanans.ops.refinement.spread` and
+    :func:`~explanans.ops.refinement.adapt_to_pixels` for the steps; the guide of
     :class:`~explanans.objectives.guided.Guided`.
 
     Args:

@@ -1,6 +1,5 @@
 """What a map is worth: pure functions per image, and torchmetrics classes that average them."""
 
-from explanans.metrics.answers import Classify, label_mean
 from explanans.metrics.coverage import (
     BackgroundCoverage,
     MaskArea,
@@ -18,17 +17,18 @@ from explanans.metrics.evidence import (
     average_increase,
     kept_removed,
 )
-from explanans.metrics.imputation import impute
 from explanans.metrics.insertion import Deletion, Insertion, curve_auc, deletion, insertion
-from explanans.metrics.normalise import NORMALISATIONS, normalise
-from explanans.metrics.overlap import Overlap, soft_overlap
 from explanans.metrics.pointing import EnergyPointingGame, PointingGame, energy_pointing_game, pointing_game
 from explanans.metrics.ranking import AveragePrecision, Ranking, RocAuc, average_precision, ranking, roc_auc
-from explanans.metrics.regions import label_region
 from explanans.metrics.road import Road, road
 from explanans.metrics.saliency import SaliencyMetric, saliency_metric
 from explanans.metrics.segmentation import SoftAccuracy, SoftF1, SoftIoU, soft_accuracy, soft_f1, soft_iou
 from explanans.metrics.sensitivity import MaxSensitivity, max_sensitivity
+from explanans.metrics.shared.answers import Classify, label_mean
+from explanans.metrics.shared.imputation import impute
+from explanans.metrics.shared.normalise import NORMALISATIONS, normalise
+from explanans.metrics.shared.overlap import Overlap, soft_overlap
+from explanans.metrics.shared.regions import label_region
 from explanans.metrics.similarity import MapSimilarity, map_similarity
 from explanans.metrics.specificity import ClassSpecificity, class_specificity, specificity_gap, specificity_matrix
 from explanans.metrics.thresholds import (

@@ -8,8 +8,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from explanans.metrics.base import ShareMean
-from explanans.metrics.overlap import Overlap, count_pixels, flatten, soft_overlap
+from explanans.metrics.shared.base import ShareMean
+from explanans.metrics.shared.overlap import Overlap, count_pixels, flatten, soft_overlap
 
 
 def object_coverage(mask: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:

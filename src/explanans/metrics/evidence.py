@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from explanans.errors import InputError
-from explanans.masking import apply_mask
-from explanans.metrics.answers import Classify, answers, check_images, label_mean
-from explanans.metrics.base import ShareMean
-from explanans.metrics.overlap import floating
+from explanans.metrics.shared.answers import Classify, answers, check_images, label_mean
+from explanans.metrics.shared.base import ShareMean
+from explanans.metrics.shared.overlap import floating
+from explanans.ops.masking import apply_mask
 
 
 def kept_removed(

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from explanans.errors import InputError
-from explanans.metrics.answers import Classify, answers, check_images, label_mean
-from explanans.metrics.base import ShareMean
-from explanans.metrics.overlap import flatten_maps
+from explanans.metrics.shared.answers import Classify, answers, check_images, label_mean
+from explanans.metrics.shared.base import ShareMean
+from explanans.metrics.shared.overlap import flatten_maps
 
 
 def insertion(

@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from explanans.errors import InputError
-from explanans.metrics.base import ShareMean
-from explanans.metrics.overlap import checked_regions, flatten_maps, floating
+from explanans.metrics.shared.base import ShareMean
+from explanans.metrics.shared.overlap import checked_regions, flatten_maps, floating
 
 
 def pointing_game(maps: Tensor, target: Tensor, valid: Tensor | None = None, tolerance: int = 15) -> Tensor:

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from explanans.metrics.base import ShareMean
-from explanans.metrics.overlap import flatten
+from explanans.metrics.shared.base import ShareMean
+from explanans.metrics.shared.overlap import flatten
 
 CHANCE = 0.5
 

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from explanans.errors import InputError
-from explanans.metrics.answers import Classify, answers, check_images, label_mean
-from explanans.metrics.base import ImageMean
-from explanans.metrics.imputation import impute
 from explanans.metrics.insertion import ranks
+from explanans.metrics.shared.answers import Classify, answers, check_images, label_mean
+from explanans.metrics.shared.base import ImageMean
+from explanans.metrics.shared.imputation import impute
 
 PERCENTAGES = (0.2, 0.4, 0.6, 0.8)
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from explanans.errors import InputError
-from explanans.metrics.base import ImageMean
-from explanans.metrics.overlap import images
+from explanans.metrics.shared.base import ImageMean
+from explanans.metrics.shared.overlap import images
 
 MIN_AREA = 0.05
 MIN_PROBABILITY = 1e-6

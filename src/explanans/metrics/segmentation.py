@@ -7,8 +7,8 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from explanans.metrics.base import ShareMean
-from explanans.metrics.overlap import Overlap, soft_overlap
+from explanans.metrics.shared.base import ShareMean
+from explanans.metrics.shared.overlap import Overlap, soft_overlap
 
 
 def soft_accuracy(mask: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:

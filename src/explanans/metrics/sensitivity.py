@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from explanans.errors import InputError
-from explanans.metrics.answers import check_images
-from explanans.metrics.base import ImageMean
-from explanans.metrics.overlap import flatten_maps
+from explanans.metrics.shared.answers import check_images
+from explanans.metrics.shared.base import ImageMean
+from explanans.metrics.shared.overlap import flatten_maps
 
 LIMIT = 10.0
 """A change by ten times the map's own size is as bad as any larger one."""

@@ -9,9 +9,9 @@ from torch import Tensor
 from torchmetrics.functional.image import structural_similarity_index_measure
 
 from explanans.errors import InputError
-from explanans.metrics.base import ImageMean
-from explanans.metrics.normalise import minmax
-from explanans.metrics.overlap import flatten_maps, floating
+from explanans.metrics.shared.base import ImageMean
+from explanans.metrics.shared.normalise import minmax
+from explanans.metrics.shared.overlap import flatten_maps, floating
 
 MIN_SIDE = 11
 """The window of the structural similarity, in pixels."""

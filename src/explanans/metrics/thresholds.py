@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from explanans.errors import InputError
-from explanans.metrics.base import ShareMean
-from explanans.metrics.overlap import Overlap, blocks, count_pixels, flatten
+from explanans.metrics.shared.base import ShareMean
+from explanans.metrics.shared.overlap import Overlap, blocks, count_pixels, flatten
 
 PAPER_THRESHOLDS = tuple(k / 10 for k in range(1, 10))
 """0.1 … 0.9: the thresholds over which the paper averages."""

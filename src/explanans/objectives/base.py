@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from explanans.explanandum import Activation, Explanandum
+from explanans.classifiers.explanandum import Activation, Explanandum
 
 
 class Objective(Protocol):

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from explanans.classifiers.explanandum import Activation, Explanandum
 from explanans.errors import InputError
-from explanans.explanandum import Activation, Explanandum
-from explanans.masking import apply_mask, make_fill
-from explanans.refinement import enlarge
+from explanans.ops.masking import apply_mask, make_fill
+from explanans.ops.refinement import enlarge
 
 Probability = Literal["classifier", "sigmoid", "softmax"]
 

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from explanans.classifiers.explanandum import Explanandum
 from explanans.errors import InputError
-from explanans.explanandum import Explanandum
-from explanans.masking import apply_mask, make_fill
 from explanans.methods.spread_cam import SpreadCAM
 from explanans.objectives.base import absence_loss, classification_loss
-from explanans.refinement import edge_aware_variation, enlarge
+from explanans.ops.masking import apply_mask, make_fill
+from explanans.ops.refinement import edge_aware_variation, enlarge
 
 
 def straight_through(logits: Tensor) -> Tensor:
@@ -63,7 +63,7 @@ class Guided:
             rest is Grad-CAM, which keeps the masks from wandering off.
         scales: by which the guide enlarges the picture; one is drawn per step.
         sharpness, level: of the guide's target.
-        fill: what hidden pixels become, see :func:`explanans.masking.make_fill`.
+        fill: what hidden pixels become, see :func:`explanans.ops.masking.make_fill`.
     """
 
     guide_weight: float = 2.0

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from explanans.classifiers.explanandum import Explanandum
 from explanans.errors import InputError
-from explanans.explanandum import Explanandum
-from explanans.masking import apply_mask, make_fill
 from explanans.objectives.base import Ignorance, classification_loss, ignorance_loss, total_variation
+from explanans.ops.masking import apply_mask, make_fill
 
 
 def winners(logits: Tensor, present: Tensor) -> tuple[Tensor, Tensor, Tensor]:

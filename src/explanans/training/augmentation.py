@@ -10,7 +10,7 @@ from torchvision import tv_tensors
 from torchvision.transforms import v2
 
 from explanans.errors import InputError
-from explanans.preprocessing import Preprocessing
+from explanans.images.preprocessing import Preprocessing
 
 AUGMENTATIONS = ("none", "flip", "turn", "crop")
 CROPPED = 0.7

@@ -8,9 +8,9 @@ from typing import Any
 
 from torch import nn
 
-from explanans import sources
+from explanans.classifiers import sources
 from explanans.errors import InputError
-from explanans.preprocessing import Preprocessing
+from explanans.images.preprocessing import Preprocessing
 
 Colour = tuple[float, float, float]
 

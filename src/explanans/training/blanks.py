@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from explanans.masking import make_fill
-from explanans.preprocessing import Preprocessing
+from explanans.images.preprocessing import Preprocessing
+from explanans.ops.masking import make_fill
 
 GRID = 7
 

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from explanans.data import LabelledImages, collate
 from explanans.errors import InputError
-from explanans.explainer import Explainer
-from explanans.masking import apply_mask, make_fill
-from explanans.modes import evaluating
-from explanans.refinement import enlarge
+from explanans.explainers.explainer import Explainer
+from explanans.ops.masking import apply_mask, make_fill
+from explanans.ops.refinement import enlarge
+from explanans.utils.modes import evaluating
 
 CUTS = tuple(step / 2 for step in range(-6, 7))
 
@@ -36,7 +36,7 @@ class Calibration:
         sharpness: above 0; 4 brings a logit of 1/2 beyond the cut to 0.88.
         tolerance: in [0, 1].
         rivals: how many other classes' masks are tried for each label.
-        fill: what hidden pixels become, see :func:`explanans.masking.make_fill`.
+        fill: what hidden pixels become, see :func:`explanans.ops.masking.make_fill`.
     """
 
     images: int = 0

@@ -11,10 +11,10 @@ from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 from torchmetrics import Metric, MetricCollection
 
+from explanans.classifiers.explanandum import Activation, Explanandum
 from explanans.data import Batch, LabelledImages, loader
-from explanans.explanandum import Activation, Explanandum
+from explanans.images.preprocessing import Preprocessing
 from explanans.objectives.base import classification_loss
-from explanans.preprocessing import Preprocessing
 from explanans.training.backbone import find_head
 from explanans.training.blanks import blank_pictures, hide_cells
 from explanans.training.optimisation import Optimisation, update_average

@@ -12,10 +12,10 @@ import lightning
 import torch
 from torch import nn
 
+from explanans.classifiers.explanandum import ACTIVATIONS, Activation, Explanandum, read_classes
 from explanans.data import LabelledImages, loader, open_dataset
 from explanans.errors import InputError
-from explanans.explanandum import ACTIVATIONS, Activation, Explanandum, read_classes
-from explanans.preprocessing import Preprocessing
+from explanans.images.preprocessing import Preprocessing
 from explanans.training.augmentation import augmentation
 from explanans.training.backbone import HALF, Colour, find_head, freeze_before, new_classifier
 from explanans.training.classification import ClassifierTraining, validate

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lightning.pytorch import LightningModule, Trainer, callbacks
 
-from explanans.files import atomic_file
+from explanans.utils.files import atomic_file
 
 CURVES = "metrics.csv"
 

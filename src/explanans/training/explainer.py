@@ -14,20 +14,20 @@ from lightning.pytorch import LightningModule, Trainer, callbacks
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor, nn
 
+from explanans.classifiers.explanandum import Explanandum
 from explanans.data import Batch, LabelledImages, collate, loader, open_dataset
 from explanans.errors import InputError
-from explanans.explainer import Explainer
-from explanans.explanandum import Explanandum
-from explanans.masking import apply_mask, make_fill, merge
+from explanans.explainers.explainer import Explainer
 from explanans.objectives import Objective, make_objective
-from explanans.refinement import enlarge
-from explanans.surrogates import load_surrogate
+from explanans.ops.masking import apply_mask, make_fill, merge
+from explanans.ops.refinement import enlarge
 from explanans.training.augmentation import augmentation
 from explanans.training.calibration import Calibration, calibrate
 from explanans.training.depthwise import quick_depthwise
 from explanans.training.optimisation import Optimisation, update_average
 from explanans.training.processes import once
 from explanans.training.runs import Run, check_finite, train
+from explanans.training.surrogates import load_surrogate
 
 SAVED = "explainer"
 

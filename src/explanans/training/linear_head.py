@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader
 
+from explanans.classifiers.explanandum import Activation
 from explanans.errors import InputError
-from explanans.explanandum import Activation
-from explanans.modes import evaluating
 from explanans.objectives.base import classification_loss
+from explanans.utils.modes import evaluating
 
 BATCH, RATE, DECAY, DROPOUT = 256, 1e-3, 1e-2, 0.3
 

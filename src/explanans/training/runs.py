@@ -24,9 +24,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from explanans.errors import InputError
-from explanans.files import atomic_file, held_folder
 from explanans.training.curves import Curves
 from explanans.training.precision import choose_precision
+from explanans.utils.files import atomic_file, held_folder
 from explanans.version import __version__
 
 LAST = "last.ckpt"

@@ -16,10 +16,10 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
-from explanans.bars import progress_bar
 from explanans.data.scenes.compose import CLASSES, Scene, check_size, draw_scene
 from explanans.errors import InputError
-from explanans.files import atomic_folder
+from explanans.utils.files import atomic_folder
+from explanans.utils.progress import progress_bar
 
 GENERATOR = 1
 """Raised whenever the same seed and index would draw something else."""

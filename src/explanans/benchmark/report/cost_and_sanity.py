@@ -1,0 +1,57 @@
+"""What each method costs: time, memory, passes through the classifier."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+
+from explanans.benchmark.report.tables import method_title
+from explanans.benchmark.results import Results
+
+COSTS = {
+    "ms_per_image": "ms per image ↓",
+    "ms_per_image_all_classes": "ms, all classes ↓",
+    "peak_memory_mb": "memory, MB ↓",
+    "forwards_per_image": "forwards ↓",
+    "backwards_per_image": "backwards ↓",
+    "network_forwards_per_image": "own network ↓",
+    "batch_size": "batch",
+    "threads": "threads",
+    "device": "device",
+}
+"""Columns of the cost table, and what each is called."""
+
+
+def cost_rows(results: Results, classifier: str) -> tuple[list[str], list[list[str]]]:
+    """Header and lines of the cost table, cheapest first; none for a method not measured yet."""
+    measured = {method: results.costs(classifier, method) for method in results.methods}
+    found = {method: cost for method, cost in measured.items() if cost is not None}
+    columns = [name for name in COSTS if any(name in cost for cost in found.values())]
+    lines = []
+    for method, cost in sorted(found.items(), key=lambda each: each[1].get("ms_per_image", math.inf)):
+        cells = [significant(cost[name]) if cost.get(name) is not None else "–" for name in columns]
+        lines.append([method_title(results, method) + (" (failed)" if cost.get("error") else ""), *cells])
+    return ["method", *(COSTS[name] for name in columns)], lines
+
+
+def cost_csv(results: Results, classifier: str) -> str:
+    names = [*COSTS, "error"]
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(["classifier", "method", "title", *names])
+    for method in results.methods:
+        cost = results.costs(classifier, method)
+        if cost is not None:
+            writer.writerow(
+                [classifier, method, method_title(results, method), *(cost.get(name, "") for name in names)]
+            )
+    return buffer.getvalue()
+
+
+def significant(value: float | str) -> str:
+    """Three significant digits with commas between thousands, never an exponent; whole numbers and text as they are."""
+    if isinstance(value, str) or float(value).is_integer():
+        return value if isinstance(value, str) else f"{int(value):,}"
+    digits = max(0, 2 - math.floor(math.log10(abs(value))))
+    return f"{value:,.{digits}f}"

@@ -1,0 +1,205 @@
+"""The report of ``explanans demo``: what was learned, how well, on pictures that nobody picked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from explanans.benchmark import Evaluation
+from explanans.benchmark.evaluation import COLUMNS
+from explanans.benchmark.report import page as html
+from explanans.benchmark.report.curves import curves
+from explanans.data import LabelledImages
+from explanans.explainers.explainer import Explainer
+from explanans.explanations.class_explanation import ClassExplanation
+from explanans.explanations.explanation import Explanation
+from explanans.images import drawing
+from explanans.methods.grad_cam import GradCAM
+from explanans.metrics import normalise
+from explanans.training.curves import read_curves
+from explanans.utils.files import atomic_file
+
+NAMES = {
+    "explainer": "Explainer",
+    "grad_cam": "Grad-CAM",
+    "constant_0": "constant 0",
+    "constant_0.5": "constant 0.5",
+    "constant_1": "constant 1",
+}
+FIRST = ("iou_soft", "iou_best", "threshold", "f1_soft")
+SHOWN = [*FIRST, *(name for name in COLUMNS if name not in (*FIRST, "nan_count"))]
+TERMS = {
+    "val/classification": "what the masks keep must name the classes",
+    "val/entropy": "the rest must not",
+    "val/area_target": "masks are small",
+    "val/area_non_target": "other classes' masks are empty",
+    "val/tv": "masks are smooth",
+}
+
+
+def write_report(
+    path: str | Path,
+    *,
+    explainer: Explainer,
+    scenes: LabelledImages,
+    evaluation: Evaluation,
+    classifier_run: Path,
+    explainer_run: Path,
+    classifier_scores: Mapping[str, float],
+    facts: Sequence[tuple[str, str]],
+    commands: Sequence[str],
+) -> Path:
+    """Write the page, whole or not at all.
+
+    Args:
+        path: of the HTML file.
+        explainer: the trained one.
+        scenes: test scenes to show, in their order; best not chosen by anybody.
+        evaluation: with the methods "explainer" and "grad_cam".
+        classifier_run, explainer_run: run folders with ``metrics.csv``.
+        classifier_scores: of the classifier on its validation split.
+        facts: figures on the run, each with its meaning.
+        commands: how to go on.
+    """
+    best, other = evaluation["explainer"].scores, evaluation["grad_cam"].scores
+    parts = [
+        html.heading("Which pixels speak for which class?", 1),
+        html.paragraph(
+            "A classifier was trained to name the shapes in generated pictures, and then a second network, the "
+            "Explainer, to show for every class the pixels that the classifier goes by: one mask per class, all in one "
+            "forward pass. Neither ever saw where anything is; the outlines below come out of the classifier alone.",
+            "lead",
+        ),
+        html.tiles(
+            [
+                (f"{best['iou_soft']:.2f}", "soft IoU of the Explainer's masks with the true objects"),
+                (f"{other['iou_soft']:.2f}", f"of Grad-CAM ({other['iou_best']:.2f} cut at its best threshold)"),
+                (f"{classifier_scores['f1_micro']:.2f}", "micro-F1 of the classifier on validation pictures"),
+                *facts,
+            ]
+        ),
+        html.heading("Against Grad-CAM and constants"),
+        html.paragraph(
+            f"{len(evaluation.indices)} test pictures that neither network has seen; per picture the union of its "
+            "classes' masks against the true objects. Best thresholds were chosen on other pictures. "
+            "↑ higher is better, ↓ lower is better; the best value of a column is marked."
+        ),
+        _table(evaluation),
+        html.heading("Pictures that nobody picked"),
+        html.paragraph(
+            f"The first {len(scenes)} test pictures with an object. The receipt below a mask has the classifier's "
+            "probability of the class on the whole picture, on what the mask keeps and on what it removes (the worst "
+            "of two ways to hide pixels), and the mask's area. A good mask keeps the probability, removes it from the "
+            "rest, and is small. Below each is Grad-CAM for the same class."
+        ),
+        html.group("scenes", _scenes(explainer, scenes)),
+        html.heading("Training"),
+        html.group(
+            "curves",
+            [
+                html.figure(
+                    curves(
+                        read_curves(classifier_run / "metrics.csv"),
+                        {"train/loss": "loss, training", "val/loss": "loss, validation", "val/f1_micro": "micro-F1"},
+                        "Training of the classifier",
+                    ),
+                    "The classifier. The training loss includes empty pictures and hidden cells.",
+                ),
+                html.figure(
+                    curves(
+                        read_curves(explainer_run / "metrics.csv"),
+                        {"train/loss": "training", "val/loss": "validation"},
+                        "Loss of the Explainer",
+                    ),
+                    "The Explainer's loss. The validation loss is that of the averaged weights.",
+                ),
+                html.figure(
+                    curves(read_curves(explainer_run / "metrics.csv"), TERMS, "Terms of the Explainer's loss"),
+                    "The terms of its loss on the validation pictures, each with its weight.",
+                ),
+            ],
+        ),
+        html.heading("How to go on"),
+        html.code(commands),
+        f"<footer>{escape('Made by explanans demo. The file needs nothing but itself.')}</footer>",
+    ]
+    with atomic_file(path) as temporary:
+        temporary.write_text(html.page("explanans demo", *parts), encoding="utf-8")
+    return Path(path)
+
+
+def _table(evaluation: Evaluation) -> str:
+    rows, values = [], []
+    for result in evaluation.rows:
+        row = result.row()
+        values.append([row[name] for name in SHOWN])
+        cells = ["–" if row[name] is None else COLUMNS[name][1].format(row[name]) for name in SHOWN]
+        rows.append([NAMES.get(result.method, result.method), result.normalisation, *cells])
+    best = []
+    for column, name in enumerate(SHOWN):
+        title = COLUMNS[name][0]
+        # What a constant costs in time is no achievement.
+        if name == "seconds_per_image" or not title.endswith(("↑", "↓")):
+            continue
+        present = {index: row[column] for index, row in enumerate(values) if row[column] is not None}
+        extreme = max if title.endswith("↑") else min
+        best.append((extreme(present, key=present.__getitem__), column + 2))  # type: ignore[arg-type]
+    return html.table(["method", "normalisation", *(COLUMNS[name][0] for name in SHOWN)], rows, best)
+
+
+def _scenes(explainer: Explainer, scenes: LabelledImages) -> list[str]:
+    grad_cam = GradCAM(explainer.explanandum)
+    device = next(explainer.parameters()).device
+    cards = []
+    for index in range(len(scenes)):
+        labels = scenes.labels[index].bool()
+        explanation = explainer.explain(scenes.picture(index), classes=labels.nonzero().flatten().tolist())
+        inputs = scenes[index]["image"][None].to(device)
+        cams = normalise(grad_cam(inputs, labels[None].to(device)), "minmax")[0].cpu()
+        cards.append(_card(explanation, scenes.segmentation_map(index), cams))  # type: ignore[arg-type]
+    return cards
+
+
+def _card(explanation: Explanation, truth: Tensor, cams: Tensor) -> str:
+    """A column for the picture and the true objects, and one for each class: the Explainer's mask above Grad-CAM's."""
+    picture = explanation.picture
+    inside = sum((truth == found.index + 1 for found in explanation), torch.zeros_like(truth, dtype=torch.bool))
+    columns = [
+        html.picture(picture, "generated picture", "picture")
+        + html.picture(spotlight(picture, inside.float().numpy()), "true objects", "true objects, for comparison")
+    ]
+    for found in explanation:
+        cam = drawing.resize_mask(cams[found.index].numpy(), (picture.height, picture.width))
+        columns.append(
+            html.picture(spotlight(picture, found.mask), f"Explainer, {found.name}", _receipt(found))
+            + html.picture(spotlight(picture, cam), f"Grad-CAM, {found.name}", f"Grad-CAM, {escape(found.name)}")
+        )
+    return html.group("scene", [html.group("column", [column]) for column in columns])
+
+
+def spotlight(picture: Image.Image, mask: drawing.Mask) -> Image.Image:
+    """The picture where the mask is 1, fading to a pale grey of itself where it is 0.
+
+    A tint would be lost on pictures that are themselves of many colours.
+    """
+    colours = np.asarray(picture.convert("RGB"), np.float32)
+    pale = 205 + 0.2 * (colours.mean(2, keepdims=True) - 128)
+    mixed = pale + mask[:, :, None] * (colours - pale)
+    return Image.fromarray(np.rint(mixed.clip(0, 255)).astype(np.uint8))
+
+
+def _receipt(found: ClassExplanation) -> str:
+    name = f"<b>{escape(found.name)}</b>"
+    if found.receipt is None:
+        return name
+    receipt = found.receipt
+    return (
+        f"{name}<br>whole&nbsp;{receipt.whole:.2f} kept&nbsp;{receipt.kept:.2f} "
+        f"removed&nbsp;{receipt.removed:.2f} area&nbsp;{receipt.area:.0%}"
+    )

@@ -1,0 +1,91 @@
+"""The tables of a benchmark as files, and one of columns that the reader chooses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from explanans.benchmark.report import tables
+from explanans.benchmark.report.comparison import Comparison, compare
+from explanans.benchmark.report.cost_and_sanity import cost_csv, cost_rows
+from explanans.benchmark.report.sanity_table import sanity_rows
+from explanans.benchmark.results import Results
+from explanans.errors import InputError
+from explanans.utils.files import atomic_file
+
+LEGEND = (
+    "A cell is the mean over the images ± half the width of its 95 % bootstrap interval. ↑ higher, ↓ lower is better. "
+    "Marked: the best of a column; ≈ its difference to the best is not significant (paired sign-flip test on the same "
+    "images, p ≥ 0.05 after Holm's correction). * other images than the column's. Constant masks explain nothing, "
+    "the true objects know the answer: they do not compete. An image on which a method failed counts with the worst "
+    "value."
+)
+
+
+def write_tables(results: Results, compared: dict[str, list[Comparison]], folder: Path) -> None:
+    """``tables.md`` and the folder ``tables`` with .md, .tex and .csv, each file whole or not at all.
+
+    Args:
+        results: of a benchmark.
+        compared: by classifier, what :func:`explanans.benchmark.report.comparison.compare_all` found.
+        folder: where to.
+    """
+    everything = [f"# Benchmark on {tables.markdown(results.settings['data']['name'])}", LEGEND]
+    files: dict[str, str] = {}
+    for classifier, comparisons in compared.items():
+        for comparison in comparisons:
+            stem = f"{classifier}-{comparison.subset}"
+            pieces, typeset = [], []
+            for theme, columns in tables.themes(comparison).items():
+                caption = f"{theme}: {tables.SUBSETS[comparison.subset].lower()} ({comparison.images}), {classifier}"
+                table = tables.to_markdown(results, comparison, columns)
+                pieces.append(f"## {tables.markdown(caption)}\n\n{table}")
+                typeset.append(tables.to_latex(results, comparison, columns, caption))
+            everything += pieces
+            files[f"{stem}.md"] = "\n".join(pieces)
+            files[f"{stem}.tex"] = "\n".join(typeset)
+            files[f"{stem}.csv"] = tables.to_csv(results, comparison)
+        costs = cost_rows(results, classifier)
+        sanity = sanity_rows(results, classifier, results.methods)
+        for name, caption, (header, lines) in (
+            ("cost", "Cost per image", costs),
+            ("sanity", "Randomised weights, Spearman / SSIM", sanity),
+        ):
+            if lines:
+                table = tables.plain_markdown(header, lines)
+                everything.append(f"## {caption}, {tables.markdown(classifier)}\n\n{table}")
+                files[f"{classifier}-{name}.md"] = table
+                files[f"{classifier}-{name}.tex"] = tables.plain_latex(header, lines, f"{caption}, {classifier}")
+        if costs[1]:
+            files[f"{classifier}-cost.csv"] = cost_csv(results, classifier)
+    for name, text in {"tables.md": "\n\n".join(everything), **{f"tables/{k}": v for k, v in files.items()}}.items():
+        with atomic_file(folder / name) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+
+
+def chosen_table(results: Results, columns: Sequence[str], subset: str = "all", classifier: str | None = None) -> str:
+    """One table in Markdown with the columns that the reader wants, in their order.
+
+    Args:
+        results: of a benchmark.
+        columns: names of :data:`explanans.benchmark.columns.COLUMNS`.
+        subset: "all" or "shared".
+        classifier: which; None for the first.
+
+    Raises:
+        InputError: an unknown column, one that was not measured on these images, an unknown classifier, or nothing
+            is done yet.
+    """
+    classifier = results.classifiers[0] if classifier is None else classifier
+    if classifier not in results.classifiers:
+        raise InputError(f"classifier={classifier!r} is none of {results.classifiers}.")
+    comparison = compare(results, classifier, subset)
+    if comparison is None:
+        raise InputError(
+            f"{results.folder} has no scores on {tables.SUBSETS[subset].lower()} yet; go on with explanans benchmark."
+        )
+    missing = [column for column in columns if column not in comparison.columns]
+    if missing or not columns:
+        raise InputError(f"columns={missing} were not measured on these images; take of {list(comparison.columns)}.")
+    complete = all(row.images == comparison.images and not row.failed and not row.nan for row in comparison.rows)
+    return tables.to_markdown(results, comparison, columns, counted=not complete)

@@ -1,0 +1,50 @@
+"""Where a classifier comes from: libraries, files of other frameworks, functions, a folder saved earlier."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from explanans.classifiers.sources.families import build, load_named
+from explanans.classifiers.sources.folder import load_folder
+from explanans.classifiers.sources.functions import FunctionBox
+from explanans.classifiers.sources.shared.base import Loaded, Source
+from explanans.classifiers.sources.shared.boxes import FileBox
+from explanans.classifiers.sources.shared.published import where_to_get
+from explanans.classifiers.sources.shared.weights import (
+    CONFIG,
+    WEIGHTS,
+    hash_weights,
+    load_weights,
+    read_config,
+    read_weights,
+    save,
+    save_state,
+)
+from explanans.classifiers.sources.torchvision_models import torchvision_preprocessing, torchvision_weights
+
+__all__ = [
+    "CONFIG",
+    "WEIGHTS",
+    "FileBox",
+    "FunctionBox",
+    "Loaded",
+    "Source",
+    "build",
+    "hash_weights",
+    "load",
+    "load_weights",
+    "read_config",
+    "read_weights",
+    "save",
+    "save_state",
+    "torchvision_preprocessing",
+    "torchvision_weights",
+    "where_to_get",
+]
+
+
+def load(spec: str | Path, *, weights: str | Path | None = None, trust_factory: bool = False) -> Loaded:
+    """Build the classifier that ``spec`` names; see :meth:`explanans.Explanandum.load`."""
+    if isinstance(spec, Path) or Path(spec).is_dir():
+        return load_folder(Path(spec), weights=weights, trust_factory=trust_factory)
+    return load_named(spec, weights, trust_factory)

@@ -1,0 +1,66 @@
+"""Every kind of source by its scheme; a new one is a file beside this and a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from torch import nn
+
+from explanans.classifiers.sources.factories import build_factory, load_factory
+from explanans.classifiers.sources.functions import load_function
+from explanans.classifiers.sources.hugging_face import build_hugging_face, load_hugging_face
+from explanans.classifiers.sources.onnx_file import load_onnx
+from explanans.classifiers.sources.own import build_own, load_own
+from explanans.classifiers.sources.programs import load_export, load_torchscript
+from explanans.classifiers.sources.shared.base import Loaded, Source
+from explanans.classifiers.sources.timm_models import build_timm, load_timm
+from explanans.classifiers.sources.torchvision_models import build_torchvision, load_torchvision
+from explanans.errors import InputError
+
+BUILT: dict[str, tuple[Callable[[str, str | Path | None], Loaded], Callable[[Source], nn.Module]]] = {
+    "timm": (load_timm, build_timm),
+    "torchvision": (load_torchvision, build_torchvision),
+    "hf": (load_hugging_face, build_hugging_face),
+    "explanans": (load_own, build_own),
+}
+"""Architectures that a library builds: how to load one by name, and how to build it for weights that were saved."""
+
+FILES: dict[str, Callable[[str, str | Path | None, bool], Loaded]] = {
+    "torchscript": load_torchscript,
+    "export": load_export,
+    "onnx": lambda name, weights, trust: load_onnx(name, weights),
+}
+"""Files that are the whole classifier."""
+
+NAMED = (*BUILT, *FILES)
+"""Schemes that run no code of a package that a saved folder names."""
+
+
+def load_named(spec: str, weights: str | Path | None, trust_factory: bool) -> Loaded:
+    """Build the classifier that ``scheme:name`` names."""
+    scheme, colon, name = spec.partition(":")
+    if colon and scheme in BUILT:
+        return BUILT[scheme][0](name, weights)
+    if colon and scheme in FILES:
+        return FILES[scheme](name, weights, trust_factory)
+    if colon and scheme == "function":
+        return load_function(name, weights)
+    if colon and name.isidentifier() and all(part.isidentifier() for part in scheme.split(".")):
+        return load_factory(spec, weights)
+    raise InputError(
+        f"classifier {spec!r} is neither an existing folder nor a known name; take one of "
+        f"{', '.join(f'{known}:NAME' for known in BUILT)}, {', '.join(f'{known}:FILE' for known in FILES)}, "
+        "function:package.module:name, package.module:factory or a folder saved by 'explanans classifier fit'."
+    )
+
+
+def build(source: Source) -> nn.Module:
+    """The module of ``source`` with random weights, to load saved weights into."""
+    scheme = source.spec.partition(":")[0]
+    if scheme in FILES or scheme == "function":
+        raise InputError(
+            f"classifier {source.spec!r} is finished: it can be explained, but not built anew or trained. To train "
+            f"one, take {', '.join(f'{known}:NAME' for known in BUILT if known != 'hf')} or package.module:factory."
+        )
+    return BUILT[scheme][1](source) if scheme in BUILT else build_factory(source)

@@ -1,0 +1,51 @@
+"""A folder that Explanandum.save wrote."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from explanans.classifiers.sources.families import FILES, NAMED, build, load_named
+from explanans.classifiers.sources.shared.base import Loaded, Source
+from explanans.classifiers.sources.shared.weights import CONFIG, WEIGHTS, load_weights, read_config
+from explanans.errors import InputError
+from explanans.images.preprocessing import Preprocessing
+
+
+def load_folder(folder: Path, *, weights: str | Path | None, trust_factory: bool) -> Loaded:
+    keys = ("source", "classes", "activation", "preprocessing", "weights_hash")
+    config = read_config(folder, CONFIG, "classifier", "Explanandum.save", keys)
+    if config["source"] is None and not (folder / WEIGHTS).is_file():
+        raise InputError(
+            f"{folder} was saved from a function in hand, which is not in it; make the classifier again with "
+            "Explanandum.from_function, or name the function: function:package.module:name."
+        )
+    if config["source"] is None:
+        raise InputError(
+            f"{folder} was saved from a module in hand, so its architecture is not known; build the module, load "
+            f"{folder / WEIGHTS} into it with explanans.classifiers.sources.load_weights and wrap it in Explanandum."
+        )
+    source = Source(**config["source"])
+    scheme, _, name = source.spec.partition(":")
+    if scheme not in NAMED and not trust_factory:
+        raise InputError(
+            f"{folder} names the factory {source.spec!r}; loading it would run that code. If you trust it, pass "
+            "trust_factory=True."
+        )
+    check = None
+    if scheme in FILES:
+        loaded = load_named(f"{scheme}:{folder / name}", weights, trust_factory)
+        module, check = loaded.module, loaded.check
+    elif scheme == "function":
+        module = load_named(source.spec, weights, trust_factory).module
+    else:
+        module = build(source)
+        load_weights(module, weights or folder / WEIGHTS)
+    return Loaded(
+        module,
+        source,
+        config["classes"],
+        config["activation"],
+        Preprocessing.from_dict(config["preprocessing"]),
+        config["weights_hash"] if weights is None else None,
+        check,
+    )

@@ -1,0 +1,92 @@
+"""hf:NAME or hf:FOLDER, an image classifier of transformers with its own processor and class names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from explanans.classifiers.sources.shared.base import Loaded, Source
+from explanans.classifiers.sources.shared.processors import InexpressibleError, read_processor
+from explanans.classifiers.sources.shared.weights import load_weights
+from explanans.errors import InputError
+
+
+def load_hugging_face(name: str, weights: str | Path | None) -> Loaded:
+    """Weights in safetensors only, and never code from the repository."""
+    transformers = _transformers()
+    spec = f"hf:{name}"
+    try:
+        processor = transformers.AutoImageProcessor.from_pretrained(name, trust_remote_code=False)
+        if weights is None:
+            model = transformers.AutoModelForImageClassification.from_pretrained(
+                name, trust_remote_code=False, use_safetensors=True
+            )
+        else:
+            config = transformers.AutoConfig.from_pretrained(name, trust_remote_code=False)
+            model = transformers.AutoModelForImageClassification.from_config(config, trust_remote_code=False)
+            load_weights(model, weights)
+    except (OSError, ValueError, KeyError) as error:
+        if isinstance(error, InputError):
+            raise
+        where = "is no such folder here, and " if not Path(name).is_dir() else ""
+        raise InputError(
+            f"classifier {spec!r} {where}could not be loaded ({_short(error)}). Without a network, put config.json, "
+            "preprocessor_config.json and model.safetensors into a folder and name it: hf:FOLDER."
+        ) from error
+    config = model.config
+    problem = getattr(config, "problem_type", None)
+    if problem == "regression":
+        raise InputError(f"classifier {spec!r} predicts numbers (problem_type is regression); expected classes.")
+    labels = [str(config.id2label[index]) for index in range(config.num_labels)]
+    try:
+        preprocessing, bgr = read_processor(processor)
+        unknown = ""
+    except InexpressibleError as error:
+        preprocessing, bgr, unknown = None, False, f"its processor {error}"
+    arguments = {"config": config.to_dict(), **({"bgr": True} if bgr else {})}
+    return Loaded(
+        BlueGreenRed(model) if bgr else model,
+        Source(spec, arguments),
+        classes=labels if len(set(labels)) == len(labels) else [f"{label} ({i})" for i, label in enumerate(labels)],
+        activation="sigmoid" if problem == "multi_label_classification" else "softmax",
+        preprocessing=preprocessing,
+        unknown=unknown,
+    )
+
+
+def build_hugging_face(source: Source) -> nn.Module:
+    transformers = _transformers()
+    if "config" not in source.arguments:
+        raise InputError(
+            f"classifier {source.spec!r} can be explained, but not trained here; fine-tune it with transformers, then "
+            "name its folder: hf:FOLDER."
+        )
+    given = dict(source.arguments["config"])
+    config = transformers.AutoConfig.for_model(given.pop("model_type"), **given)
+    model = transformers.AutoModelForImageClassification.from_config(config, trust_remote_code=False)
+    return BlueGreenRed(model) if source.arguments.get("bgr") else model
+
+
+class BlueGreenRed(nn.Module):
+    """A classifier that reads blue, green, red, for images in red, green, blue."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, images: Tensor) -> Any:
+        return self.inner(images.flip(1))
+
+
+def _short(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300]
+
+
+def _transformers() -> Any:
+    try:
+        import transformers
+    except ModuleNotFoundError as error:
+        raise InputError("hf: needs transformers, which is not installed: pip install 'explanans[hf]'.") from error
+    return transformers

@@ -1,0 +1,31 @@
+"""explanans:NAME, the small classifiers of this package."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from torch import nn
+
+from explanans.classifiers.sources.shared.base import Loaded, Source
+from explanans.errors import InputError
+
+
+def _own(name: str) -> Callable[..., nn.Module]:
+    from explanans.classifiers import CLASSIFIERS
+
+    if name not in CLASSIFIERS:
+        raise InputError(f"there is no classifier explanans:{name}; take one of {sorted(CLASSIFIERS)}.")
+    return CLASSIFIERS[name]
+
+
+def load_own(name: str, weights: str | Path | None) -> Loaded:
+    _own(name)
+    raise InputError(
+        f"explanans:{name} has no published weights, so it can only be trained or loaded from the folder that training "
+        f"saved. Train it: explanans classifier fit explanans:{name} DATA"
+    )
+
+
+def build_own(source: Source) -> nn.Module:
+    return _own(source.spec.partition(":")[2])(**source.arguments)

@@ -1,0 +1,83 @@
+"""torchvision:ARCHITECTURE or torchvision:ARCHITECTURE.TAG"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from explanans.classifiers.sources.shared.base import Loaded, Source
+from explanans.classifiers.sources.shared.published import published, refuse_random_head
+from explanans.classifiers.sources.shared.weights import load_weights
+from explanans.errors import InputError
+from explanans.images.preprocessing import Preprocessing
+from explanans.utils.options import positive, split_options
+
+# torchvision sets these only where it loads weights itself, and the same weights mean something else without them.
+_TORCHVISION_ARGUMENTS = {
+    name: {"transform_input": True, "aux_logits": True, "init_weights": False} for name in ("googlenet", "inception_v3")
+}
+
+
+def torchvision_weights(name: str) -> Any:
+    """What torchvision published for ``ARCHITECTURE`` (its newest) or ``ARCHITECTURE.TAG``, such as
+    ``resnet50.IMAGENET1K_V1``.
+
+    Raises:
+        InputError: there is no such classifier, or no such weights of it.
+    """
+    import torchvision
+
+    architecture, _, tag = name.partition(".")
+    # Of this module alone: segmentation, detection and video models are listed too, but are no classifiers of images.
+    names = torchvision.models.list_models(module=torchvision.models)
+    if architecture not in names:
+        close = [known for known in names if known.startswith(name[:4])][:8]
+        raise InputError(f"torchvision has no classifier {name!r}; close to it: {', '.join(close) or 'nothing'}.")
+    entries = torchvision.models.get_model_weights(architecture)
+    if tag and tag not in entries.__members__:
+        known = ", ".join(f"{architecture}.{each.name}" for each in entries)
+        raise InputError(f"torchvision has no weights {name!r}; it has {known}.")
+    return entries[tag] if tag else entries.DEFAULT
+
+
+def torchvision_preprocessing(name: str) -> Preprocessing:
+    """How torchvision's published weights want their input; ``name`` as in :func:`torchvision_weights`."""
+    transform = torchvision_weights(name).transforms()
+    return Preprocessing(
+        transform.crop_size[0], tuple(transform.mean), tuple(transform.std), transform.interpolation.value
+    )
+
+
+def load_torchvision(name: str, weights: str | Path | None) -> Loaded:
+    import torchvision
+
+    spec = f"torchvision:{name}"
+    name, options = split_options(name, ("num_classes",))
+    own = {option: positive(spec, options, option, 1) for option in options}
+    weights_entry = torchvision_weights(name)
+    architecture = name.split(".")[0]
+    source = Source(f"torchvision:{name}", {**_TORCHVISION_ARGUMENTS.get(architecture, {}), **own})
+    if weights is None:
+        refuse_random_head(spec, own)
+        arguments = source.arguments
+        module = published(
+            source.spec,
+            lambda: torchvision.models.get_model(architecture, weights=weights_entry, **arguments),
+            weights_entry.url,
+        )
+    else:
+        module = build_torchvision(source)
+        load_weights(module, weights)
+    preprocessing = torchvision_preprocessing(name)
+    if own:
+        return Loaded(module, source, preprocessing=preprocessing)
+    return Loaded(module, source, weights_entry.meta["categories"], "softmax", preprocessing)
+
+
+def build_torchvision(source: Source) -> nn.Module:
+    import torchvision
+
+    name = source.spec.partition(":")[2]
+    return torchvision.models.get_model(name.split(".")[0], weights=None, **source.arguments)

@@ -1,6 +1,0 @@
-"""COCO-2014: pictures, the annotations of 80 classes, splits of our own."""
-
-from explanans.data.coco.classes import COCO_CLASSES
-from explanans.data.coco.dataset import COCO
-
-__all__ = ["COCO", "COCO_CLASSES"]

@@ -1,0 +1,1 @@
+"""Fetch what was published: transfer, check, unpack."""

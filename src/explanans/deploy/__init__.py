@@ -1,0 +1,1 @@
+"""Use an Explainer elsewhere: many pictures, ONNX, other tools."""

@@ -1,0 +1,219 @@
+"""A job in a folder: its manifest, its settings, and the shards that are done."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import torch
+
+from explanans.deploy.batch.folders import explainer_identity
+from explanans.deploy.batch.loading import Loaded, load_shards
+from explanans.deploy.batch.manifest import Manifest, write_manifest
+from explanans.deploy.batch.shards import Explaining, Options, explain_shard
+from explanans.errors import InputError
+from explanans.explainers.explainer import Explainer
+from explanans.images.listing import list_items
+from explanans.utils.files import atomic_file, atomic_folder, claimed_folder
+
+JOB, MANIFEST, DONE = "job.json", "manifest.parquet", "images.parquet"
+SHARD_SIZE = 1000
+SHARDS_PER_FOLDER = 1000
+
+
+@dataclass
+class Outcome:
+    """What became of a job: pictures in all, those of earlier runs, and those that failed with the reason."""
+
+    pictures: int
+    earlier: int = 0
+    failed: list[tuple[str, str]] = field(default_factory=list)
+
+
+class Job:
+    """The pictures and the settings of a folder; made once, and the same for every run that goes on with it.
+
+    ``job.json`` has the settings, ``manifest.parquet`` the pictures, ``0000/0000012/`` the files of shard 12. A folder
+    holds at most 1,000 shards, and a shard's folder is there as a whole or not at all.
+    """
+
+    def __init__(self, out: str | Path) -> None:
+        self.out = Path(out)
+        self.manifest = Manifest(self.out / MANIFEST)
+        self.options = Options(**settings_of(out)["settings"]["options"])
+
+    @classmethod
+    @contextmanager
+    def claimed(
+        cls,
+        out: str | Path,
+        explainer: Explainer,
+        images: Iterable[str | Path],
+        options: Options,
+        shard_size: int = SHARD_SIZE,
+        threads: int | None = None,
+    ) -> Iterator[Job]:
+        """Begin a job in a new folder, or go on with the one that is there; it is kept to this process in the block.
+
+        Args:
+            out, explainer, images, options, shard_size: as for :func:`explain_shards`.
+            threads: of a new job whose options leave them open; None for PyTorch's own number.
+
+        Raises:
+            InputError: the folder holds something else, a job with other settings or one that another process is at,
+                or there is no picture.
+        """
+        # A manifest without settings is what an interrupted listing left.
+        with claimed_folder(out, JOB, MANIFEST):
+            cls._settle(Path(out), explainer, images, options, shard_size, threads or torch.get_num_threads())
+            job = cls(out)
+            job._sweep()
+            yield job
+
+    @staticmethod
+    def _settle(
+        out: Path,
+        explainer: Explainer,
+        images: Iterable[str | Path],
+        options: Options,
+        shard_size: int,
+        threads: int,
+    ) -> None:
+        """Write down what the job is, or check that it is the same."""
+        if shard_size < 1:
+            raise InputError(f"shard_size={shard_size} must be at least 1.")
+        path = out / JOB
+        earlier = settings_of(out)["settings"] if path.is_file() else None
+        if options.threads is None:
+            options = dataclasses.replace(options, threads=earlier["options"].get("threads") if earlier else threads)
+        arguments = [str(each) for each in images]
+        settings = {
+            **explainer_identity(explainer),
+            "images": arguments,
+            "shard_size": shard_size,
+            "options": dataclasses.asdict(options),
+        }
+        settings = json.loads(json.dumps(settings))
+        if earlier is not None:
+            before, now = _flat(earlier), _flat(settings)
+            if changed := sorted(name for name in now if before.get(name) != now[name]):
+                names = ", ".join(changed)
+                raise InputError(f"out={out} holds a job with other settings ({names}); name a new folder.")
+            return
+        write_manifest(out / MANIFEST, list_items(arguments), shard_size)
+        with atomic_file(path) as temporary:
+            text = json.dumps({"settings": settings, "classes": list(explainer.classes)}, indent=2, ensure_ascii=False)
+            temporary.write_text(text + "\n", encoding="utf-8")
+
+    def _sweep(self) -> None:
+        """Remove what a killed run had half written."""
+        for path in self.out.glob("[0-9]*/.*"):
+            shutil.rmtree(path, ignore_errors=True)
+
+    def folder(self, shard: int) -> Path:
+        return self.out / f"{shard // SHARDS_PER_FOLDER:04d}" / f"{shard:07d}"
+
+    def is_done(self, shard: int) -> bool:
+        return (self.folder(shard) / DONE).is_file()
+
+    def left(self) -> list[int]:
+        return [shard for shard in range(self.manifest.shards) if not self.is_done(shard)]
+
+    def first(self, shard: int) -> int:
+        """Number of the first picture of a shard."""
+        return shard * self.manifest.shard_size
+
+    def write(self, shard: int, files: dict[str, bytes]) -> None:
+        with atomic_folder(self.folder(shard), replace_if_holds=DONE) as temporary:
+            for name, content in files.items():
+                path = temporary / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+
+    def failures(self) -> list[tuple[str, str]]:
+        """(source, reason) of every picture that failed, in the shards that are done."""
+        found: list[tuple[str, str]] = []
+        for shard in range(self.manifest.shards):
+            if self.is_done(shard):
+                table = pq.ParquetFile(self.folder(shard) / DONE).read(columns=["source", "failure"])
+                bad = table.filter(pc.not_equal(table["failure"], ""))
+                found += list(zip(bad["source"].to_pylist(), bad["failure"].to_pylist(), strict=True))
+        return found
+
+
+def explain_shards(
+    explainer: Explainer,
+    images: Iterable[str | Path],
+    out: str | Path,
+    options: Options | None = None,
+    *,
+    shard_size: int = SHARD_SIZE,
+    workers: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> Outcome:
+    """Explain any number of pictures into shards; the results of one shard are in memory.
+
+    Whatever stops the run, the next one with the same arguments does the shards that are missing and ends in the same
+    bytes. A picture that cannot be read is recorded with the reason and stops nothing.
+
+    Args:
+        explainer: a trained one; :meth:`~explanans.Explainer.folded` is quicker.
+        images: files, folders, patterns, tables (.csv, .parquet), archives (.zip, .tar, .tar.gz), URIs.
+        out: a new folder, or that of an earlier run with the same arguments.
+        options: what is written.
+        shard_size: pictures per shard.
+        workers: processes that read and decode; 0 does it in this one.
+        progress: is told (pictures done, pictures in all) after every batch.
+
+    Raises:
+        InputError: nothing to explain, ``out`` belongs to another job, or another process is writing into it.
+        OSError: the disk is full or not writable. Finished shards stay.
+    """
+    with Job.claimed(out, explainer, images, options or Options(), shard_size) as job, job.options.on_threads():
+        return _explain_left(job, Explaining(explainer.eval(), job.options), workers, progress)
+
+
+def _explain_left(
+    job: Job, explaining: Explaining, workers: int, progress: Callable[[int, int], None] | None
+) -> Outcome:
+    left = job.left()
+    done = job.manifest.pictures - sum(job.manifest.size(shard) for shard in left)
+    outcome = Outcome(job.manifest.pictures, done)
+
+    def told(batches: Iterable[Loaded]) -> Iterator[Loaded]:
+        nonlocal done
+        for loaded in batches:
+            yield loaded
+            done += len(loaded.items)
+            if progress is not None:
+                progress(done, job.manifest.pictures)
+
+    if progress is not None:
+        progress(done, job.manifest.pictures)
+    preprocessing = explaining.explainer.explanandum.preprocessing
+    loaded = load_shards(job.manifest, left, preprocessing, job.options.batch_size, workers)
+    for shard, batches in groupby(loaded, lambda each: each.shard):
+        found = explain_shard(explaining, told(batches), job.first(shard))
+        job.write(shard, explaining.files(found))
+    outcome.failed = job.failures()
+    return outcome
+
+
+def settings_of(out: str | Path) -> dict[str, Any]:
+    """What ``job.json`` says."""
+    return json.loads((Path(out) / JOB).read_text(encoding="utf-8"))
+
+
+def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings by name, each option one of its own: ``options.format``."""
+    options = {f"options.{name}": value for name, value in settings["options"].items()}
+    return {**{name: value for name, value in settings.items() if name != "options"}, **options}

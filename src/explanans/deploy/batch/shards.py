@@ -1,0 +1,231 @@
+"""Masks and receipts of a shard, from its loaded batches to the bytes of its files."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from explanans.deploy.batch import encode
+from explanans.deploy.batch.loading import Loaded
+from explanans.errors import InputError
+from explanans.explainers.explainer import Explainer
+from explanans.explanations.receipt import FILLS, Receipt, check_settings
+from explanans.explanations.receipt import receipts as make_receipts
+from explanans.explanations.selection import Selection
+from explanans.ops.refinement import enlarge
+
+Format = Literal["parquet", "coco", "png"]
+FORMATS: tuple[Format, ...] = ("parquet", "coco", "png")
+
+IMAGES = pa.schema(
+    [
+        ("index", pa.int64()),
+        ("source", pa.string()),
+        ("height", pa.int32()),
+        ("width", pa.int32()),
+        ("status", pa.string()),
+        ("failure", pa.string()),
+        ("probabilities", pa.list_(pa.float32())),
+    ]
+)
+"""A row for each picture of a shard, read or not; the probabilities are of all classes, in their order."""
+
+RECEIPTS = pa.schema(
+    [
+        *(("index", pa.int64()), ("class", pa.string()), ("class_index", pa.int32()), ("whole", pa.float32())),
+        *(("kept", pa.float32()), ("removed", pa.float32()), ("area", pa.float32())),
+        *((f"{what}_{fill}", pa.float32()) for fill in FILLS for what in ("kept", "removed")),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is written for each picture.
+
+    Args:
+        format: "parquet" (run lengths in a table), "coco" (COCO's JSON), "png" (8-bit soft masks).
+        classes, top_k, threshold: which classes, see :class:`explanans.explanations.selection.Selection`.
+        mask_threshold: in (0, 1]; where a mask is binarised.
+        size: of the masks: "input", the classifier's input, or "photo", the photo's own.
+        receipts: make them; 2 · 2 more forwards of the classifier for each mask.
+        batch_size: pictures per forward pass. Results depend on it in their last bits, so a job keeps it.
+        threads: of a processor for a forward pass; None for PyTorch's own number in a new job, and the job's in one
+            that goes on. Results depend on them in their last bits too.
+    """
+
+    format: Format = "parquet"
+    classes: Sequence[str] | None = None
+    top_k: int | None = None
+    threshold: float = 0.5
+    mask_threshold: float = 0.5
+    size: Literal["input", "photo"] = "input"
+    receipts: bool = False
+    batch_size: int = 16
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.format not in FORMATS:
+            raise InputError(f"format={self.format!r}; take one of {', '.join(FORMATS)}.")
+        if self.size not in ("input", "photo"):
+            raise InputError(f"size={self.size!r}; take 'input' or 'photo'.")
+        check_settings(FILLS, self.mask_threshold, self.batch_size)
+        if self.threads is not None and self.threads < 1:
+            raise InputError(f"threads={self.threads} must be at least 1.")
+
+    @property
+    def selection(self) -> Selection:
+        return Selection(self.classes, self.top_k, self.threshold)
+
+    @contextmanager
+    def on_threads(self) -> Iterator[None]:
+        """PyTorch computes with ``threads`` in the block."""
+        before = torch.get_num_threads()
+        torch.set_num_threads(self.threads or before)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
+
+
+@dataclass
+class Shard:
+    """What has been found of a shard so far; masks for each batch, as soon as they are coded."""
+
+    images: list[dict[str, Any]] = field(default_factory=list)
+    masks: list[Future[list[encode.Mask]]] = field(default_factory=list)
+    receipts: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def failed(self) -> list[tuple[str, str]]:
+        return [(row["source"], row["failure"]) for row in self.images if row["failure"]]
+
+
+class Explaining:
+    """An Explainer that turns loaded batches into rows and masks.
+
+    Args:
+        explainer: in evaluation mode, on the device that computes.
+        options: what is wanted.
+    """
+
+    def __init__(self, explainer: Explainer, options: Options) -> None:
+        self.explainer = explainer
+        self.options = options
+        self.selection = options.selection
+        # Checks names of classes before any work is done.
+        self.selection.requested(explainer.explanandum, 1)
+        self.device = next(iter(explainer.network.parameters()), torch.zeros(())).device
+        # Masks are coded while the networks see the next batch.
+        self._coder = ThreadPoolExecutor(1, thread_name_prefix="masks")
+
+    @torch.no_grad()
+    def add(self, shard: Shard, loaded: Loaded, first: int) -> None:
+        """Put a batch into its shard; the first picture of the batch is number ``first`` of the job."""
+        explanandum, options = self.explainer.explanandum, self.options
+        good = [n for n, failure in enumerate(loaded.failures) if not failure]
+        rows: list[dict[str, Any]] = [
+            {
+                "index": first + n,
+                "source": item.source,
+                "height": None if size is None else size[0],
+                "width": None if size is None else size[1],
+                "status": "failed" if failure else "ok",
+                "failure": failure,
+                "probabilities": [],
+            }
+            for n, (item, size, failure) in enumerate(zip(loaded.items, loaded.sizes, loaded.failures, strict=True))
+        ]
+        shard.images += rows
+        if not good:
+            return
+        inputs = explanandum.preprocessing.normalise(loaded.pixels.to(self.device))
+        whole, head = self.explainer.answers(inputs)
+        requested = self.selection.requested(explanandum, len(inputs))
+        asked = (self.selection.seen(explanandum, whole) if requested is None else requested).to(whole.device)
+        broken = whole.isnan().any(1) | head.flatten(1).isnan().any(1)
+        for place in broken.nonzero().flatten().tolist():
+            rows[good[place]] |= {"status": "failed", "failure": "the networks return NaN; check their weights"}
+        asked = asked & ~broken[:, None]
+        for place, row in enumerate(whole.tolist()):
+            rows[good[place]]["probabilities"] = [] if broken[place] else row
+        image, column = asked.nonzero(as_tuple=True)
+        # Only what is asked for is enlarged: a thousand maps per picture would fill the memory.
+        logits = enlarge(head[asked][:, None], inputs.shape[-2:])[:, 0].float()
+        made: list[Receipt] = []
+        if options.receipts:
+            made = make_receipts(
+                explanandum,
+                inputs,
+                logits.sigmoid(),
+                asked,
+                whole=whole,
+                mask_threshold=options.mask_threshold,
+                batch_size=options.batch_size,
+            )
+        sizes = [loaded.sizes[good[place]] for place in image.tolist()]
+        about = [
+            (first + good[place], explanandum.classes[c], c, float(whole[place, c]))
+            for place, c in zip(image.tolist(), column.tolist(), strict=True)
+        ]
+        if shard.masks:
+            # No more than a batch of masks waits, or those of a slow coder would fill the memory.
+            shard.masks[-1].result()
+        shard.masks.append(self._coder.submit(self._coded, about, logits, sizes))
+        for (index, label, c, _), receipt in zip(about, made, strict=bool(made)):
+            shard.receipts.append({"index": index, "class": label, "class_index": c, **_facts(receipt)})
+
+    def files(self, shard: Shard) -> dict[str, bytes]:
+        """The files of a finished shard, by name; ``images.parquet`` last, since it says that the others are there."""
+        options = self.options
+        masks = [mask for batch in shard.masks for mask in batch.result()]
+        if options.format == "png":
+            files = encode.masks_as_png(masks)
+        elif options.format == "coco":
+            files = encode.masks_as_coco(masks, shard.images, self.explainer.classes)
+        else:
+            files = encode.masks_as_parquet(masks)
+        if options.receipts:
+            files["receipts.parquet"] = encode.parquet(shard.receipts, RECEIPTS)
+        files["images.parquet"] = encode.parquet(shard.images, IMAGES)
+        return files
+
+    @torch.no_grad()
+    def _coded(
+        self, about: Sequence[tuple[int, str, int, float]], logits: Tensor, sizes: Sequence[tuple[int, int] | None]
+    ) -> list[encode.Mask]:
+        """Masks of logits (R, H, W), each at its photo's size where that is wanted: cut, or for PNG 0 … 255."""
+        soft = self.options.format == "png"
+        threshold = self.options.mask_threshold
+        cut = math.inf if threshold == 1 else math.log(threshold / (1 - threshold))
+        coder = encode.grey_png if soft else encode.run_lengths
+        masks = []
+        for each, mask, photo in zip(about, logits, sizes, strict=True):
+            size = photo if self.options.size == "photo" and photo else (mask.shape[0], mask.shape[1])
+            finished = enlarge(mask[None, None], size)[0, 0]
+            finished = (finished.sigmoid() * 255).round() if soft else finished >= cut
+            masks.append(encode.Mask(*each, size, coder(finished.to(torch.uint8).cpu().numpy())))
+        return masks
+
+
+def explain_shard(explaining: Explaining, batches: Iterable[Loaded], first: int) -> Shard:
+    """A whole shard from its batches; its first picture is number ``first`` of the job."""
+    shard = Shard()
+    for loaded in batches:
+        explaining.add(shard, loaded, first + len(shard.images))
+    return shard
+
+
+def _facts(receipt: Receipt) -> dict[str, float]:
+    facts = {"whole": receipt.whole, "kept": receipt.kept, "removed": receipt.removed, "area": receipt.area}
+    for fill, answer in receipt.fills.items():
+        facts |= {f"kept_{fill}": answer.kept, f"removed_{fill}": answer.removed}
+    return facts

@@ -1,0 +1,187 @@
+"""Write an Explainer as ONNX, alone or with its classifier in one graph."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import logging
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from explanans.deploy.onnx.check import TOLERANCE, Check, compare
+from explanans.deploy.onnx.modules import Both, FromPictures, Masks
+from explanans.errors import InputError
+from explanans.explainers.explainer import Explainer
+from explanans.utils.files import atomic_file
+from explanans.version import __version__
+
+OPSET = 18
+What = Literal["masks", "both"]
+
+
+@dataclass(frozen=True)
+class Exported:
+    """The file, and how far it is from PyTorch."""
+
+    path: Path
+    check: Check
+
+
+def export_onnx(
+    explainer: Explainer,
+    path: str | Path,
+    *,
+    what: What = "both",
+    preprocessing: Literal["outside", "inside"] = "outside",
+    dynamic_size: bool = False,
+    pictures: Sequence[Any] = (),
+    tolerance: float = TOLERANCE,
+) -> Exported:
+    """Write ``path``, once the graph has given the same numbers as PyTorch.
+
+    Batch norms are folded first. The input is called ``images``, (batch, channels, H, W) floats, normalised; or with
+    ``preprocessing="inside"`` ``pictures``, (batch, height, width, 3) uint8 of any size. The outputs are
+    ``probabilities`` (batch, C) and ``masks`` (batch, C, H, W) in [0, 1]. The batch is free. The model's metadata have
+    the classes, the preprocessing and the hashes of both networks.
+
+    Args:
+        explainer: a trained one.
+        what: "masks", or "both": classifier and Explainer as one graph.
+        preprocessing: where pictures are resized and normalised.
+        dynamic_size: height and width of ``images`` are free too, where the networks allow it.
+        pictures: photos to compare on (anything that :func:`explanans.images.reading.read_image` takes); without any,
+            generated ones.
+        tolerance: largest difference of a mask value or a probability.
+
+    Raises:
+        InputError: onnx is not installed, the networks cannot be exported in this way, or the graph gives other
+            numbers. Nothing is written then.
+    """
+    _require_onnx()
+    if dynamic_size and preprocessing == "inside":
+        raise InputError("dynamic_size: pictures of any size are resized inside; leave one of the two out.")
+    quick = explainer.folded().eval().cpu()
+    size = quick.explanandum.preprocessing
+    module: nn.Module = Both(quick) if what == "both" else Masks(quick)
+    names = ["probabilities", "masks"] if what == "both" else ["masks"]
+    if preprocessing == "inside":
+        module, given, name = FromPictures(module, size), _some_pictures(), "pictures"
+    else:
+        given, name = torch.rand(2, size.channels, size.height, size.width), "images"
+    free = {0: "batch"} | ({1: "height", 2: "width"} if preprocessing == "inside" else {})
+    free |= {2: "height", 3: "width"} if dynamic_size else {}
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder) / "model.onnx"
+        _trace(module.eval(), given, made, name, names, free)
+        _describe(made, quick, what, preprocessing)
+        check = compare(made, module, quick, pictures, inside=preprocessing == "inside", dynamic_size=dynamic_size)
+        if not check.difference <= tolerance:
+            raise InputError(
+                f"export: the graph differs from PyTorch by {check.difference:.2e} on {check.images} images, more than "
+                f"tolerance={tolerance:g}; nothing was written. "
+                + ("Take a fixed size." if dynamic_size else "Please report the network.")
+            )
+        with atomic_file(path) as temporary:
+            shutil.copyfile(made, temporary)
+    return Exported(Path(path), check)
+
+
+def _trace(module: nn.Module, given: Tensor, path: Path, name: str, outputs: list[str], free: dict[int, str]) -> None:
+    """PyTorch's newer exporter; its older one where height and width are free, because the newer one reasons about the
+    padding of some networks without end."""
+    sized = name == "images" and len(free) > 1
+    try:
+        with torch.no_grad(), _silent():
+            if sized:
+                torch.onnx.export(
+                    module,
+                    (given,),
+                    str(path),
+                    dynamo=False,
+                    input_names=[name],
+                    output_names=outputs,
+                    dynamic_axes={name: free, **{output: {0: "batch"} for output in outputs}},
+                    opset_version=OPSET,
+                )
+            else:
+                program = torch.onnx.export(
+                    module,
+                    (given,),
+                    dynamo=True,
+                    verbose=False,
+                    input_names=[name],
+                    output_names=outputs,
+                    dynamic_shapes=(free,),
+                    opset_version=OPSET,
+                )
+                assert program is not None
+                program.save(str(path))
+    except InputError:
+        raise
+    except Exception as error:
+        # PyTorch wraps its reasons, the innermost of which says what is wrong.
+        cause: BaseException = error
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        first = " ".join(str(cause).split())[:300] or type(cause).__name__
+        hint = " Take a fixed size." if sized else ""
+        raise InputError(f"export: PyTorch cannot write this network as ONNX ({first}).{hint}") from error
+
+
+def _describe(path: Path, explainer: Explainer, what: str, preprocessing: str) -> None:
+    import onnx
+
+    model = onnx.load(path)
+    identity = explainer.explanandum.identity()
+    facts = {
+        "classes": list(explainer.classes),
+        "activation": explainer.explanandum.activation,
+        "preprocessing": explainer.explanandum.preprocessing.to_dict(),
+        "classifier_hash": identity["weights_hash"],
+        "outputs": what,
+        "preprocessed": preprocessing,
+        "explanans": __version__,
+    }
+    del model.metadata_props[:]
+    for key, value in facts.items():
+        model.metadata_props.add(key=key, value=value if isinstance(value, str) else json.dumps(value))
+    onnx.checker.check_model(model)
+    onnx.save(model, path)
+
+
+def _some_pictures() -> Tensor:
+    return torch.randint(0, 256, (2, 250, 330, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    """The exporters print and warn about what is as it should be."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def _require_onnx() -> None:
+    try:
+        import onnx  # noqa: F401
+        import onnxruntime  # noqa: F401
+        import onnxscript  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise InputError(f"export: {error.name} is not installed: pip install 'explanans[onnx]'.") from error

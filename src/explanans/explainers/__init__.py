@@ -1,0 +1,1 @@
+"""The trained network: predict masks, save them, share them."""

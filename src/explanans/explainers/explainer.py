@@ -1,0 +1,189 @@
+"""The Explainer: a network that predicts one mask per class of its Explanandum, in one forward pass."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
+
+import torch
+from torch import Tensor, nn
+
+from explanans.classifiers import sources
+from explanans.classifiers.explanandum import Explanandum
+from explanans.errors import InputError
+from explanans.explainers.folding import fold_batch_norms
+from explanans.explainers.networks import TrunkHead, build_network
+from explanans.explainers.saving import Saved
+from explanans.ops.refinement import enlarge
+from explanans.ops.targets import Target, multi_hot
+from explanans.utils.modes import evaluating
+
+if TYPE_CHECKING:
+    from explanans.explanations.explanation import Explanation
+
+
+class Prediction(NamedTuple):
+    """What :meth:`Explainer.predict_and_explain` returns: probabilities (N, C), masks (N, C, H, W) in [0, 1]."""
+
+    probabilities: Tensor
+    masks: Tensor
+
+
+class Explainer(Saved):
+    """A mask network over a frozen classifier.
+
+    ``explainer(x)`` are the class masks S = σ(E(x)), (N, C, H, W) in [0, 1], of normalised images (N, 3, H, W).
+
+    Args:
+        explanandum: the classifier that is explained; it is kept as it is and never trained.
+        network: the mask network's name, see :func:`explanans.explainers.networks.build_network`, or a module
+            (N, 3, H, W) → (N, C, h, w) of your own (then loading needs that module again).
+        encoder_weights: what the network's encoder starts from: "published" (ImageNet), "explanandum" (the
+            classifier's own trunk, where the architecture is the same), None (random), or a weights file.
+
+    Attributes:
+        scale, shift: of the mask logits, see :meth:`head_logits`.
+        facts: how it was trained, and what was measured of it; saved with it.
+        card: the model card that lay beside it when it was loaded.
+    """
+
+    scale: Tensor
+    shift: Tensor
+
+    def __init__(
+        self,
+        explanandum: Explanandum,
+        network: str | nn.Module = "deeplabv3_resnet50",
+        *,
+        encoder_weights: Literal["published", "explanandum"] | str | Path | None = "published",
+    ) -> None:
+        super().__init__()
+        if not isinstance(explanandum, Explanandum):
+            raise InputError(f"explanandum is a {type(explanandum).__name__}; wrap it: Explanandum(module, classes=…).")
+        self.explanandum = explanandum
+        self.network_name = network if isinstance(network, str) else None
+        if isinstance(network, str):
+            weights = _encoder_weights(encoder_weights, explanandum)
+            self.network = build_network(network, explanandum.num_classes, weights, explanandum)
+        else:
+            self.network = network
+        self.register_buffer("scale", torch.ones(()))
+        self.register_buffer("shift", torch.zeros(()))
+        self.facts: dict[str, Any] = {}
+        self.card: str | None = None
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.explanandum.classes
+
+    @property
+    def trunk_layers(self) -> list[str] | None:
+        return self.network.layers if isinstance(self.network, TrunkHead) else None
+
+    def head_logits(self, images: Tensor) -> Tensor:
+        """Mask logits at the network's own resolution, (N, C, h, w): ``scale`` · (network(x) + ``shift``).
+
+        Both come from :class:`explanans.training.Calibration`; without one they are 1 and 0.
+        """
+        return self._checked(self.network(images), images)
+
+    def _checked(self, logits: Tensor, images: Tensor) -> Tensor:
+        classes = self.explanandum.num_classes
+        if logits.ndim != 4 or logits.shape[0] != images.shape[0] or logits.shape[1] != classes:
+            raise InputError(
+                f"network: returned {tuple(logits.shape)} for {len(images)} images and "
+                f"{self.explanandum.num_classes} classes; expected (N, C, h, w)."
+            )
+        return self.scale * (logits + self.shift)
+
+    def logits(self, images: Tensor) -> Tensor:
+        """Mask logits E(x) at the images' resolution, (N, C, H, W)."""
+        return enlarge(self.head_logits(images), images.shape[-2:])
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Normalised images (N, 3, H, W) → class masks (N, C, H, W) in [0, 1]."""
+        return self._masks(self.head_logits(images), images)
+
+    def _masks(self, head: Tensor, images: Tensor) -> Tensor:
+        logits = enlarge(head, images.shape[-2:])
+        # The large tensor is this call's own, and without a gradient nobody needs the logits.
+        return logits.sigmoid_() if logits is not head and not logits.requires_grad else logits.sigmoid()
+
+    def predict_and_explain(self, images: Tensor) -> Prediction:
+        """Normalised images (N, 3, H, W) → the classifier's probabilities (N, C) and all class masks (N, C, H, W).
+
+        With network="trunk" the masks are read on the classifier's way to its answer: one pass for both. With another
+        network there are two.
+        """
+        probabilities, head = self.answers(images)
+        return Prediction(probabilities, self._masks(head, images))
+
+    def answers(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Probabilities (N, C) and :meth:`head_logits` (N, C, h, w), from one pass where the network allows it."""
+        if isinstance(self.network, TrunkHead):
+            answer, head = self.network.answer_and_logits(images)
+            return self.explanandum.activate(answer.float()), self._checked(head, images)
+        return self.explanandum.probabilities(images), self.head_logits(images)
+
+    def folded(self) -> Explainer:
+        """The same Explainer for use, not for training: batch norms folded into convolutions, which takes
+        less time (``benchmarks/explainer_and_grad_cam.py``).
+
+        See :func:`explanans.explainers.folding.fold_batch_norms`. It has its own network and shares the classifier; its
+        masks differ by rounding. Save the one that it was made from.
+        """
+        preprocessing = self.explanandum.preprocessing
+        place = next(self.network.parameters(), torch.zeros(()))
+        images = torch.rand(
+            1,
+            preprocessing.channels,
+            preprocessing.height,
+            preprocessing.width,
+            generator=torch.Generator().manual_seed(0),
+        ).to(place)
+        quick = Explainer(self.explanandum, fold_batch_norms(self.network, images))
+        quick.calibrate(float(self.scale), float(self.shift))
+        quick.facts = dict(self.facts)
+        return quick.eval()
+
+    @overload
+    def attribute(self, inputs: Tensor, target: Target | None = None) -> Tensor: ...
+
+    @overload
+    def attribute(self, inputs: tuple[Tensor], target: Target | None = None) -> tuple[Tensor]: ...
+
+    def attribute(self, inputs: Tensor | tuple[Tensor], target: Target | None = None) -> Tensor | tuple[Tensor]:
+        """Masks in captum's convention: a tensor of the inputs' shape, equal in every colour channel, in [0, 1].
+
+        Args:
+            inputs: normalised images (N, 3, H, W); captum's own metrics hand over a tuple of one such tensor, and get a
+                tuple back.
+            target: the class of each image (or several: their pixelwise maximum) by the one target rule of
+                :func:`explanans.ops.targets.multi_hot`; None takes each image's most probable class.
+
+        Not recorded by autograd; parameters and inputs get no gradient.
+        """
+        if isinstance(inputs, tuple):
+            if len(inputs) != 1:
+                raise InputError(f"inputs are {len(inputs)} tensors; a classifier of images has one, (N, 3, H, W).")
+            return (self.attribute(inputs[0], target),)
+        with torch.no_grad(), evaluating(self):
+            if target is None:
+                target = self.explanandum(inputs).argmax(1)
+            asked = multi_hot(target, self.classes, len(inputs), inputs.device)
+            masks = self(inputs).masked_fill(~asked[:, :, None, None], 0)
+        return masks.amax(1, keepdim=True).expand_as(inputs).clone()
+
+    def explain(self, images: Any, **options: Any) -> Explanation | list[Explanation]:
+        """Explain one picture or a sequence of them; see :func:`explanans.explanations.explain.explain`."""
+        from explanans.explanations.explain import explain
+
+        return explain(self, images, **options)
+
+
+def _encoder_weights(choice: str | Path | None, explanandum: Explanandum) -> Any:
+    if choice == "explanandum":
+        return explanandum.module.state_dict()
+    if choice is None or choice == "published":
+        return choice
+    return sources.read_weights(choice)

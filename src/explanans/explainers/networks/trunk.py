@@ -1,0 +1,126 @@
+"""A head on the classifier's own frozen features: its answer and all masks come out of one pass."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qsl
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from explanans.classifiers.explanandum import Explanandum
+from explanans.classifiers.spatial import spatial_view
+from explanans.classifiers.taps import find_taps, reading
+from explanans.errors import InputError
+from explanans.explainers.networks.fpn import Smooth, mask_head
+
+
+class _Shared:
+    """Keeps the classifier out of the head's parameters, state and copies: it has one owner, the Explainer."""
+
+    def __init__(self, explanandum: Explanandum) -> None:
+        self.explanandum = explanandum
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _Shared:
+        # A copy of the whole Explainer has copied its classifier first: its head reads that one.
+        return _Shared(memo.get(id(self.explanandum), self.explanandum))
+
+
+class Level(nn.Module):
+    """Features of one layer, and what comes from the coarser level, brought to ``width`` channels and smoothed."""
+
+    def __init__(self, channels: int, coarser: int | None, width: int, depth: int) -> None:
+        super().__init__()
+        self.lateral = nn.Sequential(nn.Conv2d(channels, width, 1, bias=False), nn.BatchNorm2d(width))
+        # Before it is enlarged, where positions are few.
+        self.narrow = nn.Conv2d(coarser, width, 1) if coarser not in (None, width) else nn.Identity()
+        self.smooth = nn.Sequential(*(Smooth(width) for _ in range(depth)))
+
+    def forward(self, features: Tensor, coarser: Tensor | None) -> Tensor:
+        level = self.lateral(features)
+        return self.smooth(level if coarser is None else level + _to(self.narrow(coarser), level))
+
+
+class TrunkHead(nn.Module):
+    """A light feature pyramid (Lin et al. 2017) over layers of the Explanandum, which stays as it is.
+
+    Images (N, 3, H, W) → logits (N, C, h, w) on the finest grid that is read, 4 pixels per position for a CNN. The
+    finest level has many positions, so it is a third as wide: it moves edges, it does not tell classes apart.
+
+    Args:
+        explanandum: the classifier; not a part of this module's state.
+        width: channels of the pyramid.
+        depth: depthwise-separable convolutions on each level but the finest, which has one.
+    """
+
+    def __init__(self, explanandum: Explanandum, width: int = 64, depth: int = 2) -> None:
+        super().__init__()
+        self._shared = _Shared(explanandum)
+        self.taps = find_taps(explanandum)
+        self.levels = nn.ModuleList()
+        coarser: int | None = None
+        for tap in reversed(self.taps):
+            finest = tap is self.taps[0] and tap.grid != self.taps[-1].grid
+            own = max(8, width // 3) if finest else width
+            self.levels.append(Level(tap.channels, coarser, own, 1 if finest else depth))
+            coarser = own
+        assert coarser is not None
+        self.head = mask_head(coarser, explanandum.num_classes)
+        # Straight from the deepest features, which know the class from the first step on.
+        self.coarse = mask_head(self.taps[-1].channels, explanandum.num_classes, prior=0.5)
+
+    @property
+    def layers(self) -> list[str]:
+        """Names of the layers that are read, finest first."""
+        return [tap.name for tap in self.taps]
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.answer_and_logits(images)[1]
+
+    def answer_and_logits(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """The classifier's logits (N, C) and the mask logits (N, C, h, w), from one pass through the classifier."""
+        with reading(self._shared.explanandum, self.taps) as features:
+            answer = self._shared.explanandum(images)
+        size = (images.shape[-2], images.shape[-1])
+        views = []
+        for tap in self.taps:
+            view = spatial_view(features[tap.name], size)
+            if view is None or view.shape[1] != tap.channels:
+                raise InputError(
+                    f"network='trunk': layer {tap.name} returned {tuple(features[tap.name].shape)} for images of "
+                    f"{size[0]}x{size[1]} pixels; take images of the classifier's own size."
+                )
+            views.append(view)
+        return answer, self._decode(views)
+
+    def _decode(self, views: list[Tensor]) -> Tensor:
+        merged: Tensor | None = None
+        for view, level in zip(reversed(views), self.levels, strict=True):
+            merged = level(view, merged)
+        logits = self.head(merged)
+        return logits + _to(self.coarse(views[-1]), logits)
+
+
+def _to(features: Tensor, like: Tensor) -> Tensor:
+    if features.shape[-2:] == like.shape[-2:]:
+        return features
+    return functional.interpolate(features, like.shape[-2:], mode="bilinear", align_corners=False)
+
+
+def trunk_head(settings: str, explanandum: Explanandum | None) -> TrunkHead:
+    """``settings`` as in "width=64&depth=1", for :class:`TrunkHead`.
+
+    Raises:
+        InputError: a setting that it does not have, or no classifier.
+    """
+    if explanandum is None:
+        raise InputError("network='trunk' is a head on a classifier; build it with Explainer(classifier, 'trunk').")
+    given = dict(parse_qsl(settings, keep_blank_values=True))
+    wrong = {name: value for name, value in given.items() if name not in ("width", "depth") or not _positive(value)}
+    if wrong:
+        raise InputError(f"network='trunk?{settings}': {wrong}; its settings are width and depth, at least 1.")
+    return TrunkHead(explanandum, **{name: int(value) for name, value in given.items()})
+
+
+def _positive(value: str) -> bool:
+    return value.isdecimal() and int(value) >= 1

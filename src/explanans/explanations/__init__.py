@@ -1,0 +1,1 @@
+"""From maps to what a user gets: masks, receipts, figures."""

@@ -1,0 +1,146 @@
+"""What a user gets for a photo: the classes that the classifier sees, a mask for each, and a receipt."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL
+import torch
+from PIL import Image
+
+from explanans.errors import InputError
+from explanans.explanations.class_explanation import ClassExplanation
+from explanans.explanations.figure import describe_size, figure
+from explanans.images import drawing
+from explanans.ops.targets import class_index
+from explanans.utils.files import atomic_folder
+from explanans.version import __version__
+
+RESULT = "explanation.json"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Explanation:
+    """The result for one photo: ``explanation["dog"].mask``, iteration from the most probable class to the least.
+
+    It is empty, and says so when printed, if the classifier sees none of its classes.
+
+    Attributes:
+        picture: the photo, RGB at its own resolution, upright.
+        explained: the classes that are explained.
+        probabilities: of every class of the classifier, by name, on the whole photo.
+        source: the photo's file name where it came from a file.
+        rule: how the classes were chosen, in words.
+        facts: what made this result, for the saved file: settings, classifier, mask network.
+    """
+
+    picture: Image.Image
+    explained: tuple[ClassExplanation, ...]
+    probabilities: Mapping[str, float]
+    source: str | None = None
+    rule: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes that are explained, most probable first."""
+        return tuple(found.name for found in self.explained)
+
+    def __iter__(self) -> Iterator[ClassExplanation]:
+        return iter(self.explained)
+
+    def __len__(self) -> int:
+        return len(self.explained)
+
+    def __contains__(self, target: object) -> bool:
+        return any(target in (found.name, found.index, found) for found in self.explained)
+
+    def __getitem__(self, target: str | int) -> ClassExplanation:
+        """The explanation of a class, by its name or by its index among the classifier's classes."""
+        index = class_index(target, list(self.probabilities))
+        for found in self.explained:
+            if found.index == index:
+                return found
+        name = list(self.probabilities)[index]
+        raise InputError(
+            f"{name!r} is not explained here, its probability is {self.probabilities[name]:.3f}; explained are "
+            f"{self.rule}: {list(self.classes)}. Ask for it: explain(…, classes={name!r})."
+        )
+
+    def __repr__(self) -> str:
+        if self.explained:
+            return f"Explanation({', '.join(f'{found.name} {found.probability:.2f}' for found in self.explained)})"
+        return f"Explanation({'; '.join(self._why_empty())})"
+
+    def overlay(self, opacity: float = 0.6) -> Image.Image:
+        """The photo, tinted in each class's colour, the most probable class on top."""
+        drawn = self.picture.copy()
+        for found in reversed(self.explained):
+            drawn = drawing.overlay(drawn, found.mask, found.colour, opacity)
+        return drawn
+
+    def contour(self) -> Image.Image:
+        """The photo with the outline of every class."""
+        drawn = self.picture.copy()
+        for found in reversed(self.explained):
+            drawn = drawing.contour(drawn, found.mask, found.colour, found.mask_threshold)
+        return drawn
+
+    def cutout(self) -> Image.Image:
+        """RGBA: the photo with the pixelwise maximum of the masks as its alpha channel."""
+        union = np.zeros((self.picture.height, self.picture.width), np.float32)
+        for found in self.explained:
+            np.maximum(union, found.mask, out=union)
+        return drawing.cutout(self.picture, union)
+
+    def figure(self) -> Image.Image:
+        """The photo and a panel for each class; see :func:`explanans.explanations.figure.figure`."""
+        notes = [describe_size(self.picture)]
+        if not self.explained:
+            notes += self._why_empty()
+        title = Path(self.source).name if self.source else "photo"
+        return figure(self.picture, [found.panel for found in self.explained], title, notes)
+
+    def _why_empty(self) -> list[str]:
+        name, probability = max(self.probabilities.items(), key=lambda item: item[1])
+        return [f"no {self.rule}", f"most probable: {name} {probability:.3f}"]
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the result: all of it, or nothing.
+
+        ``figure.png``, ``explanation.json`` and for each class ``NAME-INDEX.mask.png`` (8-bit greyscale, 255 · mask),
+        ``….overlay.png`` and ``….cutout.png`` at the photo's resolution. What a file name cannot hold becomes ``_`` in
+        NAME; INDEX keeps the names apart. An earlier result in the folder is replaced.
+
+        Raises:
+            InputError: the folder holds other things.
+            OSError: the disk is full or not writable; nothing has changed then.
+        """
+        folder = Path(folder)
+        with atomic_folder(folder, replace_if_holds=RESULT) as temporary:
+            self.figure().save(temporary / "figure.png")
+            result = {
+                "source": self.source,
+                "width": self.picture.width,
+                "height": self.picture.height,
+                "figure": "figure.png",
+                "rule": self.rule,
+                "classes": [found.save(temporary) for found in self.explained],
+                "probabilities": dict(self.probabilities),
+                **self.facts,
+                "versions": {
+                    "explanans": __version__,
+                    "torch": torch.__version__,
+                    "pillow": PIL.__version__,
+                    "python": platform.python_version(),
+                },
+            }
+            text = json.dumps(result, indent=2, ensure_ascii=False, allow_nan=False)
+            (temporary / RESULT).write_text(text + "\n", encoding="utf-8")
+        return folder

@@ -1,0 +1,169 @@
+"""The figure of an explanation: the photo, then one panel per class with what the classifier says about its mask."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import matplotlib
+from PIL import Image, ImageDraw, ImageFont
+
+from explanans.explanations.receipt import Receipt
+from explanans.images.drawing import Colour, Mask, contour, overlay, resize_mask
+
+PAPER: Colour = (255, 255, 255)
+INK: Colour = (28, 28, 30)
+SOFT: Colour = (110, 110, 116)
+TRACK: Colour = (232, 232, 236)
+
+# Pixels. A photo is scaled to about this many pixels squared, so that large and tiny ones are equally legible.
+PHOTO_SIDE, LONGEST, SHORTEST, NARROWEST = 400, 640, 16, 300
+GAP, TITLE, TEXT, LINE = 24, 22, 15, 23
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One class in the figure."""
+
+    name: str
+    probability: float
+    mask: Mask
+    colour: Colour
+    mask_threshold: float
+    receipt: Receipt | None
+
+
+def figure(picture: Image.Image, panels: Sequence[Panel], title: str, notes: Sequence[str] = ()) -> Image.Image:
+    """Photo | panel | panel …, in rows, each above its caption, as an RGB picture.
+
+    A panel is the photo tinted by the mask, with the outline of the binarised mask; its caption has the class, its
+    probability and the receipt.
+
+    Args:
+        picture: RGB, any size; it is scaled to the panels' size.
+        panels: masks of any size, stretched over the photo.
+        title, notes: the photo's caption: one line, and smaller lines below it.
+    """
+    size = panel_size(picture)
+    photo = picture.resize(size, Image.Resampling.BICUBIC)
+    width = max(size[0], NARROWEST)
+    caption_lines = max([len(notes), *(4 * (panel.receipt is not None) for panel in panels)])
+    height = size[1] + 16 + TITLE + 10 + caption_lines * LINE
+    cells = 1 + len(panels)
+    columns = min(cells, max(4, math.ceil(math.sqrt(cells))))
+    rows = math.ceil(cells / columns)
+    sheet = Image.new("RGB", (GAP + columns * (width + GAP), GAP + rows * (height + GAP)), PAPER)
+    for place in range(cells):
+        left, top = GAP + place % columns * (width + GAP), GAP + place // columns * (height + GAP)
+        pen = _Pen(sheet, left, top + size[1] + 16, width)
+        if place == 0:
+            sheet.paste(photo, (left, top))
+            _write_photo_caption(pen, title, notes)
+        else:
+            panel = panels[place - 1]
+            sheet.paste(draw_panel(photo, panel), (left, top))
+            _write_class_caption(pen, panel)
+    return sheet
+
+
+def panel_size(picture: Image.Image) -> tuple[int, int]:
+    """(width, height) of the photo in the figure.
+
+    About the same area for all photos, in their own shape, but no side longer than LONGEST or shorter than SHORTEST.
+    """
+    scale = min(PHOTO_SIDE / math.sqrt(picture.width * picture.height), LONGEST / max(picture.size))
+    return max(SHORTEST, round(picture.width * scale)), max(SHORTEST, round(picture.height * scale))
+
+
+def describe_size(picture: Image.Image) -> str:
+    return f"{picture.width} × {picture.height} pixels"
+
+
+def draw_panel(photo: Image.Image, panel: Panel) -> Image.Image:
+    mask = resize_mask(panel.mask, (photo.height, photo.width))
+    tinted = overlay(photo, mask, panel.colour, opacity=0.5)
+    return contour(tinted, mask, panel.colour, panel.mask_threshold)
+
+
+@cache
+def _font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
+    # Matplotlib ships it; Pillow's own font knows ASCII alone, and classes have names in every language.
+    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
+    return ImageFont.truetype(str(Path(matplotlib.get_data_path(), "fonts", "ttf", name)), size)
+
+
+class _Pen:
+    """Writes lines of text downwards in a column."""
+
+    def __init__(self, sheet: Image.Image, left: int, top: int, width: int) -> None:
+        self.draw = ImageDraw.Draw(sheet)
+        self.left, self.top, self.width = left, top, width
+
+    @property
+    def right(self) -> int:
+        return self.left + self.width
+
+    def text(self, text: str, font: ImageFont.FreeTypeFont, colour: Colour, room: float | None = None) -> None:
+        fitting = shorten(text, font, self.width if room is None else room)
+        self.draw.text((self.left, self.top), fitting, colour, font, anchor="la")
+
+    def number(self, text: str, font: ImageFont.FreeTypeFont, colour: Colour) -> None:
+        self.draw.text((self.right, self.top), text, colour, font, anchor="ra")
+
+    def down(self, pixels: int) -> None:
+        self.top += pixels
+
+
+def shorten(text: str, font: ImageFont.FreeTypeFont, room: float) -> str:
+    """The longest beginning of ``text`` that fits into ``room`` pixels, with an ellipsis where something is cut."""
+    text = " ".join(text.split())
+    if font.getlength(text) <= room:
+        return text
+    while text and font.getlength(text + "…") > room:
+        text = text[:-1]
+    return text.rstrip() + "…"
+
+
+def _write_photo_caption(pen: _Pen, title: str, notes: Sequence[str]) -> None:
+    pen.text(title, _font(TITLE - 4, bold=True), INK)
+    pen.down(TITLE + 10)
+    for note in notes:
+        pen.text(note, _font(TEXT), SOFT)
+        pen.down(LINE)
+
+
+def _write_class_caption(pen: _Pen, panel: Panel) -> None:
+    heading = _font(TITLE - 4, bold=True)
+    swatch = TITLE - 6
+    pen.draw.rounded_rectangle((pen.left, pen.top + 1, pen.left + swatch, pen.top + 1 + swatch), 4, panel.colour)
+    pen.left, pen.width = pen.left + swatch + 10, pen.width - swatch - 10
+    number = f"{panel.probability:.2f}"
+    pen.text(panel.name, heading, INK, pen.width - heading.getlength(number) - 12)
+    pen.number(number, heading, INK)
+    pen.left, pen.width = pen.left - swatch - 10, pen.width + swatch + 10
+    pen.down(TITLE + 10)
+    receipt = panel.receipt
+    if receipt is None:
+        return
+    for label, value in (
+        ("whole photo", receipt.whole),
+        ("mask keeps", receipt.kept),
+        ("mask removes", receipt.removed),
+    ):
+        _write_bar(pen, label, value, f"{value:.2f}", panel.colour)
+    _write_bar(pen, "mask's area", receipt.area, f"{receipt.area:.0%}", SOFT)
+
+
+def _write_bar(pen: _Pen, label: str, value: float, number: str, colour: Colour) -> None:
+    font = _font(TEXT)
+    start, end = pen.left + 124, pen.right - 50
+    pen.text(label, font, SOFT)
+    pen.number(number, font, INK)
+    middle = pen.top + TEXT // 2 + 1
+    pen.draw.rounded_rectangle((start, middle - 4, end, middle + 4), 4, TRACK)
+    if value >= 0.005:
+        pen.draw.rounded_rectangle((start, middle - 4, start + max(8, value * (end - start)), middle + 4), 4, colour)
+    pen.down(LINE)

@@ -1,7 +1,0 @@
-"""An Explainer as an ONNX file: written, compared with PyTorch before it is accepted, made smaller with integers."""
-
-from explanans.export.check import Check, check_pictures, compare
-from explanans.export.graph import Exported, export_onnx
-from explanans.export.quantise import Quantised, quantise
-
-__all__ = ["Check", "Exported", "Quantised", "check_pictures", "compare", "export_onnx", "quantise"]

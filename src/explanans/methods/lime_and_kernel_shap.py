@@ -1,0 +1,142 @@
+"""LIME and KernelSHAP on superpixels, by captum (extra ``captum``)."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from captum._utils.models.model import Model
+from captum.attr import KernelShap, Lime
+from torch import Tensor
+
+from explanans.classifiers.explanandum import Explanandum
+from explanans.errors import InputError
+from explanans.methods.occlusion import CaptumPerturbations, Tape
+from explanans.methods.shared.perturbing import check_count
+from explanans.methods.shared.superpixels import superpixels
+
+
+def weighted_ridge(features: Tensor, values: Tensor, weights: Tensor, penalty: float) -> Tensor:
+    """Coefficients (K,) of Σ_s w_s (y_s − b − x_s · β)² + penalty · |β|², intercept b not penalised.
+
+    Args:
+        features: (S, K).
+        values, weights: (S,).
+    """
+    features, values, weights = features.double(), values.double(), weights.double()
+    total = weights.sum().clamp(min=1e-12)
+    centred = features - (weights @ features) / total
+    response = values - (weights @ values) / total
+    root = weights.sqrt()[:, None]
+    ridge = math.sqrt(penalty) * torch.eye(features.shape[1], dtype=features.dtype, device=features.device)
+    system = torch.cat([root * centred, ridge])
+    wanted = torch.cat([root * response[:, None], ridge.new_zeros(len(ridge), 1)])
+    # The smallest solution where there are several: fewer samples than superpixels.
+    return (torch.linalg.pinv(system) @ wanted)[:, 0]
+
+
+class _Ridge(Model):
+    """captum's interface to :func:`weighted_ridge`; its own needs scikit-learn."""
+
+    def __init__(self, penalty: float) -> None:
+        self.penalty = penalty
+        self.coefficients = torch.empty(0)
+
+    def fit(self, train_data: Any, **settings: Any) -> None:
+        # captum hands over everything as one batch.
+        ((features, values, weights),) = train_data
+        weights = weights.to(values.device)
+        self.coefficients = weighted_ridge(features.to(values.device), values, weights, self.penalty).to(values.dtype)
+
+    def representation(self) -> Tensor:
+        return self.coefficients
+
+    def __call__(self, x: Any) -> Any:
+        raise NotImplementedError("only its coefficients are of interest")
+
+
+class _Surrogate(CaptumPerturbations):
+    """A linear model of the logit over superpixels that are there or covered.
+
+    ``samples`` forward passes of one image, whatever the number of classes. A superpixel's coefficient is the value of
+    its pixels, in logits.
+
+    Args:
+        samples: perturbed images.
+        segments: about how many superpixels an image is cut into, see
+            :func:`~explanans.methods.shared.superpixels.superpixels`.
+    """
+
+    def __init__(self, explanandum: Explanandum, *, samples: int = 1000, segments: int = 50, **settings: Any) -> None:
+        super().__init__(explanandum, **settings)
+        self.samples, self.segments = check_count("samples", samples, 3), check_count("segments", segments, 2)
+
+    def prepare(self, image: Tensor) -> Tensor:
+        picture = self.explanandum.preprocessing.denormalise(image)
+        return superpixels(picture.float(), self.segments)[:, None]
+
+    def _method(self, classify: Tape) -> Lime:
+        raise NotImplementedError
+
+    def attribute(self, classify: Tape, image: Tensor, index: int, prepared: Tensor) -> Tensor:
+        if prepared.max() < 1:
+            return torch.zeros_like(image[:, :1])
+        return self._method(classify).attribute(
+            image,
+            baselines=0,
+            target=index,
+            feature_mask=prepared.expand_as(image),
+            n_samples=self.samples,
+            perturbations_per_eval=self.batch_size,
+        )[:, :1]
+
+
+class LIME(_Surrogate):
+    """LIME (Ribeiro et al., KDD 2016): each superpixel on or off by a coin, ridge regression, samples near the image
+    weighted by exp(−d² / kernel²), d the cosine distance between on-off vectors and the image's own.
+
+    Args:
+        kernel: width of the weighting.
+        penalty: of the ridge.
+    """
+
+    def __init__(
+        self, explanandum: Explanandum, *, kernel: float = 0.25, penalty: float = 1.0, **settings: Any
+    ) -> None:
+        super().__init__(explanandum, **settings)
+        if not (kernel > 0 and penalty >= 0):
+            raise InputError(f"kernel={kernel}, penalty={penalty}; want kernel above 0 and penalty at least 0.")
+        self.kernel, self.penalty = kernel, penalty
+
+    def _weight(self, image: Tensor, perturbed: Tensor, switches: Tensor, **facts: Any) -> Tensor:
+        # The cosine between k ones out of K and K ones.
+        distance = 1 - switches.float().mean(1).sqrt()
+        return (-(distance**2) / self.kernel**2).exp()
+
+    def _method(self, classify: Tape) -> Lime:
+        return Lime(classify, interpretable_model=_Ridge(self.penalty), similarity_func=self._weight)
+
+
+class _KernelShap(KernelShap):
+    def __init__(self, classify: Tape) -> None:
+        # Not its own constructor, which imports scikit-learn for the regression.
+        Lime.__init__(
+            self,
+            classify,
+            interpretable_model=_Ridge(0.0),
+            similarity_func=self.kernel_shap_similarity_kernel,
+            perturb_func=self.kernel_shap_perturb_generator,
+        )
+        self.inf_weight = 1e6
+
+
+class KernelSHAP(_Surrogate):
+    """KernelSHAP (Lundberg & Lee, NeurIPS 2017): Shapley values of the superpixels by weighted linear regression.
+
+    Subsets are drawn by the Shapley kernel; the empty and the whole image count a million times, so that the values sum
+    to the logit of the image minus that of the mean colour.
+    """
+
+    def _method(self, classify: Tape) -> Lime:
+        return _KernelShap(classify)

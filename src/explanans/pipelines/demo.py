@@ -1,0 +1,203 @@
+"""Everything once, in minutes, without a download: pictures, a classifier, its Explainer, a comparison, a report."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from explanans.benchmark import Evaluation, evaluate
+from explanans.benchmark.report.demo import write_report
+from explanans.classifiers.explanandum import Explanandum
+from explanans.data import LabelledImages, open_dataset
+from explanans.data.scenes import write_scenes
+from explanans.explainers.explainer import Explainer
+from explanans.methods import make_method
+from explanans.training import Optimisation, Run, fit
+from explanans.training.classifier import FROM_SCRATCH, fit_classifier
+from explanans.utils.files import atomic_file
+
+NETWORK = "compact/small_resnet"
+SHOWN = 12
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How much of everything.
+
+    Args:
+        train, val, test: pictures.
+        classifier_epochs, explainer_epochs: over the training pictures.
+    """
+
+    train: int = 4000
+    val: int = 200
+    test: int = 300
+    classifier_epochs: int = 14
+    explainer_epochs: int = 4
+
+
+FULL = Recipe()
+QUICK = Recipe(train=600, val=100, test=100, classifier_epochs=4, explainer_epochs=2)
+# Objects are small here, so hiding much would often hide them whole.
+BLANKS, HIDDEN = 0.125, 0.25
+# The paper's four terms with other weights: here the classes of an image should vanish from what is left out, and the
+# size of the objects is known to nobody.
+OBJECTIVE = "stalder2022"
+SETTINGS = {
+    "entropy_weight": 0.5,
+    "ignorance": "absent",
+    "target_weight": 0.5,
+    "non_target_weight": 1.0,
+    "bound_weight": 0.0,
+    "tv_weight": 1.5,
+}
+MASKS = Optimisation(3e-3, weight_decay=0.01, schedule="cosine", average=0.99)
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What a demo made: the report, the comparison in it, the seconds that its parts took in this call."""
+
+    report: Path
+    evaluation: Evaluation
+    seconds: dict[str, float]
+
+
+def run_demo(
+    out: str | Path = "demo",
+    *,
+    seed: int = 0,
+    recipe: Recipe = FULL,
+    progress: bool = True,
+    say: Callable[[str], None] = print,
+) -> Demo:
+    """Generate scenes, train a classifier and an Explainer from scratch, compare on unseen scenes, write a report.
+
+    Every part resumes: a second call with the same settings continues where the first was stopped.
+
+    Args:
+        out: gets ``scenes``, ``classifier``, ``explainer`` (run folders), ``evaluation.json`` and ``report.html``.
+        seed: of pictures, weights and draws.
+        recipe: how much of everything.
+        progress: show bars where standard output is a terminal.
+        say: is told what is being done.
+    """
+    out = Path(out)
+    seconds: dict[str, float] = {}
+
+    @contextmanager
+    def part(name: str, text: str) -> Iterator[None]:
+        say(text)
+        start = time.perf_counter()
+        yield
+        seconds[name] = time.perf_counter() - start
+
+    data = f"scenes:{out / 'scenes'}"
+    settings = Run(batch_size=16, patience=0, seed=seed, precision="auto", channels_last=True, progress=progress)
+    with part("pictures", f"1/5  drawing {recipe.train + recipe.val + recipe.test:,} pictures"):
+        write_scenes(
+            out / "scenes",
+            train=recipe.train,
+            val=recipe.val,
+            test=recipe.test,
+            seed=seed,
+            workers=min(4, os.cpu_count() or 1),
+            quiet=True,
+        )
+    with part("classifier", f"2/5  training the classifier, {recipe.classifier_epochs} epochs from scratch"):
+        folder = fit_classifier(
+            "explanans:small_resnet",
+            data,
+            weights=None,
+            augment="turn",
+            blanks=BLANKS,
+            hidden=HIDDEN,
+            optimisation=FROM_SCRATCH,
+            run=replace(settings, epochs=recipe.classifier_epochs),
+            out=out / "classifier",
+        )
+        classifier = Explanandum.load(folder)
+    with part("explainer", f"3/5  training the Explainer, {recipe.explainer_epochs} epochs"):
+        explainer = Explainer(classifier, NETWORK, encoder_weights="explanandum")
+        saved = fit(
+            explainer,
+            data,
+            objective=OBJECTIVE,
+            objective_options=SETTINGS,
+            augment="turn",
+            optimisation=MASKS,
+            run=replace(settings, epochs=recipe.explainer_epochs, clip=5.0),
+            out=out / "explainer",
+        )
+    test = open_dataset(data, "test", preprocessing=classifier.preprocessing, cache=True)
+    with part("comparison", f"4/5  comparing on {len(test)} unseen pictures"):
+        others = open_dataset(data, f"train[:{recipe.test}]", preprocessing=classifier.preprocessing)
+        evaluation = compare(explainer, test, others)
+        with atomic_file(out / "evaluation.json") as temporary:
+            temporary.write_text(json.dumps(evaluation.to_dict(), indent=1) + "\n", encoding="utf-8")
+    with part("report", "5/5  writing the report"):
+        scores = json.loads((folder / "explanandum.json").read_text(encoding="utf-8"))["metrics"]
+        shown = test.subset(test.labels.any(1).nonzero().flatten()[:SHOWN])
+        report = write_report(
+            out / "report.html",
+            explainer=explainer,
+            scenes=shown,
+            evaluation=evaluation,
+            classifier_run=out / "classifier",
+            explainer_run=out / "explainer",
+            classifier_scores=scores,
+            facts=_facts(evaluation, seconds),
+            commands=next_commands(out, saved),
+        )
+    return Demo(report, evaluation, seconds)
+
+
+def compare(explainer: Explainer, test: LabelledImages, others: LabelledImages) -> Evaluation:
+    """The Explainer, Grad-CAM and constants on ``test``; their best thresholds are chosen on ``others``."""
+    classifier = explainer.explanandum
+    methods = {
+        "explainer": make_method("explainer", classifier, explainer=explainer),
+        **{name: make_method(name, classifier) for name in ("grad_cam", "constant_0.5", "constant_1")},
+    }
+    steps = {name: "minmax" if name == "grad_cam" else "raw" for name in methods}
+    return evaluate(methods, test, classifier, normalisation=steps, threshold_dataset=others, batch_size=50)
+
+
+def peak_memory() -> float:
+    """The most memory that this process has held so far, in GB; NaN where the system does not tell."""
+    if sys.platform == "win32":
+        return float("nan")
+    import resource
+
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return used / 1e9 if sys.platform == "darwin" else used * 1024 / 1e9
+
+
+def next_commands(out: Path, saved: Path) -> list[str]:
+    """What to type after the demo."""
+    return [
+        "# explain the demo's own pictures, or any other picture",
+        f"explanans explain {saved} {out / 'scenes' / 'JPEGImages'} --out {out / 'explanations'}",
+        "",
+        "# the same with your pictures: a folder with a sub-folder per class, a table, or VOC's layout",
+        "explanans classifier fit timm:resnet50 folder:my-pictures --activation softmax",
+        "explanans fit runs/classifier/classifier folder:my-pictures",
+        "explanans explain runs/explainer/explainer my-pictures --out explanations",
+    ]
+
+
+def _facts(evaluation: Evaluation, seconds: dict[str, float]) -> list[tuple[str, str]]:
+    speed = 1000 * evaluation["explainer"].seconds_per_image
+    total = sum(seconds.values())
+    facts = [(f"{speed:.1f} ms", "per picture, for the masks of all classes, on this machine")]
+    # After a resumption the time of this call says little.
+    if seconds["classifier"] > seconds["comparison"]:
+        length = f"{total / 60:.0f} min" if total > 90 else f"{total:.0f} s"
+        facts.append((length, f"for everything, with {peak_memory():.1f} GB"))
+    return facts

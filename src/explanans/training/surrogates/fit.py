@@ -1,0 +1,267 @@
+"""Train a surrogate on what its box said."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from explanans.classifiers.explanandum import Explanandum
+from explanans.data import LabelledImages, open_dataset
+from explanans.data.loading import EpochSampler
+from explanans.errors import InputError
+from explanans.training.backbone import new_classifier
+from explanans.training.classification import ClassifierTraining
+from explanans.training.classifier import FINE_TUNING, FROM_SCRATCH
+from explanans.training.optimisation import Optimisation
+from explanans.training.processes import once
+from explanans.training.runs import Run, claim, train
+from explanans.training.surrogates import Answers, Fidelity, Queries, agreement_of, batches
+
+SAVED = "surrogate"
+HELD_OUT_SEED = 1
+# The last epoch: one that was chosen by the held-out answers would look better on them than it is.
+RUN = Run(epochs=10, patience=0, keep="last")
+
+
+class Answered(Dataset[dict[str, Tensor]]):
+    """Queries with the probabilities that the box gave."""
+
+    def __init__(self, queries: Queries, probabilities: Tensor) -> None:
+        self.queries, self.probabilities = queries, probabilities
+
+    def __len__(self) -> int:
+        return len(self.probabilities)
+
+    def __getitem__(self, number: int) -> dict[str, Tensor]:
+        return {"image": self.queries[number], "labels": self.probabilities[number]}
+
+
+class SurrogateTraining(ClassifierTraining):
+    """The classifier's training with the box's probabilities as soft labels, which makes its loss the cross-entropy of
+    the box's answer and the surrogate's: KL(box ‖ surrogate) up to the box's own entropy."""
+
+    def validation_step(self, batch: Any, index: int) -> Tensor:
+        return self._step("val", self.result, batch["image"], batch["labels"])[0]
+
+
+def fit_surrogate(
+    box: Explanandum,
+    data: str | Path | LabelledImages,
+    *,
+    calls: int,
+    held_out_calls: int | None = None,
+    architecture: str = "timm:mobilenetv2_100",
+    weights: str | Path | None = "published",
+    arguments: Mapping[str, Any] | None = None,
+    validation: str | Path | LabelledImages | None = None,
+    train_split: str = "train",
+    validation_split: str = "val",
+    optimisation: Optimisation | None = None,
+    run: Run | None = None,
+    ask_batch_size: int = 32,
+    answers: str | Path | None = None,
+    out: str | Path = "runs/surrogate",
+    trainer_options: Mapping[str, Any] | None = None,
+) -> tuple[Path, Fidelity]:
+    """Ask the box, train a network on its answers, and measure how well it stands in for the box.
+
+    Args:
+        box: the classifier that is asked; it may have no gradients.
+        data: pictures; labels are not used.
+        calls: how many pictures the box answers in all, held-out ones and those of earlier runs with the same
+            ``answers`` included; never more. (Opening a box shows it one grey picture before. A batch that was under
+            way when the process was killed counts.)
+        held_out_calls: how many of them are pictures of the validation split, on which fidelity is measured; None: a
+            tenth, at least 64. They are asked first.
+        architecture, weights, arguments: of the surrogate, as for :func:`explanans.training.classifier.fit_classifier`.
+        validation, train_split, validation_split: as there; no picture may be in both.
+        optimisation, run: how the weights move; length, seed, resume. ``run.seed`` decides the questions too. By
+            default the last epoch is kept; with ``keep="best"`` or ``patience`` the held-out answers choose one, and
+            fidelity is flattered by that.
+        ask_batch_size: pictures per call of the box.
+        answers: folder that keeps the box's answers; None: ``answers`` in ``out``. That of an earlier run with the
+            same box, pictures and seed gives its answers to this one, for more calls or another architecture.
+        out: run folder: answers, checkpoints, and the surrogate in its sub-folder ``surrogate``.
+
+    Returns:
+        the folder of the surrogate, an ordinary classifier whose ``explanandum.json`` names its box and its fidelity;
+        and the fidelity.
+
+    Raises:
+        InputError: something does not fit, or the box failed; its answers are kept, so repeat the call.
+    """
+    run = run or RUN
+    optimisation = optimisation or (FROM_SCRATCH if weights is None else FINE_TUNING)
+    held = max(64, calls // 10) if held_out_calls is None else held_out_calls
+    if held < 1 or calls - held < run.batch_size:
+        raise InputError(
+            f"calls={calls}, of which {held} on held-out pictures; leave at least batch_size={run.batch_size} to train "
+            "on."
+        )
+    out = Path(out)
+    training = Queries(_opened(data, train_split, box, run), run.seed)
+    validating = Queries(
+        _opened(data if validation is None else validation, validation_split, box, run), run.seed + HELD_OUT_SEED
+    )
+    _check_apart(training.dataset, validating.dataset)
+    lightning.seed_everything(run.seed, workers=True, verbose=False)
+    statistics = (box.preprocessing.mean, box.preprocessing.std)
+    module, source, _ = new_classifier(
+        architecture, box.num_classes, weights, arguments={**_channels(architecture, box), **(arguments or {})}
+    )
+    facts = {
+        "box": box.identity(),
+        "calls": {"training": calls - held, "held-out": held},
+        "data": {name: _data(each) for name, each in (("training", training), ("held-out", validating))},
+        "training": {"weights": None if weights is None else str(weights), "optimisation": asdict(optimisation)},
+    }
+    description = {"source": source.to_dict(), "statistics": statistics, **facts}
+    # Before anything is spent: a run folder of other settings is refused.
+    claim(out, run, description)
+    place = out / "answers" if answers is None else Path(answers)
+    learned = Answers(place / "training", box, training)
+    checked = Answers(place / "held-out", box, validating)
+    _ask({checked: held, learned: calls - held}, calls, ask_batch_size, show=run.progress and sys.stderr.isatty())
+    held, taught = min(held, checked.count), min(calls - held, learned.count)
+    if not held or taught < run.batch_size:
+        raise InputError(
+            f"calls={calls}: {taught} training and {held} held-out pictures are answered, and {place} says that "
+            f"{learned.spent + checked.spent} were spent; at least {run.batch_size} (batch_size) and 1 are needed. "
+            "Raise calls."
+        )
+    trained = SurrogateTraining(
+        module,
+        num_classes=box.num_classes,
+        activation=box.activation,
+        preprocessing=box.preprocessing,
+        optimisation=optimisation,
+        blanks=0,
+        hidden=0,
+        seed=run.seed,
+        channels_last=run.channels_last,
+    )
+    best = train(
+        trained,
+        _loader(learned, training, taught, box, run, shuffle=True),
+        _loader(checked, validating, held, box, run),
+        out,
+        # This call has claimed the folder itself.
+        replace(run, resume=True),
+        description,
+        trainer_options=trainer_options,
+    )
+    trained.load_state_dict(torch.load(best, "cpu", weights_only=True)["state_dict"])
+    surrogate = Explanandum(
+        trained.result.cpu(),
+        classes=box.classes,
+        activation=box.activation,
+        preprocessing=box.preprocessing,
+        source=source,
+    )
+    fidelity = measure(surrogate, checked, held, run.batch_size)
+    facts["calls"] = {"training": taught, "held-out": held}
+    saved = out / SAVED
+    once(trained.trainer, lambda: surrogate.save(saved, fidelity=fidelity.to_dict(), seed=run.seed, **facts))
+    return saved, fidelity
+
+
+@torch.no_grad()
+def measure(surrogate: Explanandum, answers: Answers, count: int, batch_size: int = 32) -> Fidelity:
+    """Fidelity on the first ``count`` queries of a list that the box has answered."""
+    said = torch.cat([surrogate(images).float() for images in batches(answers.queries, 0, count, batch_size)])
+    box = answers.logits(0, count)
+    whole = torch.tensor([answers.queries.picture_of(number)[1] for number in range(count)])
+    return Fidelity(
+        agreement_of(box[whole], said[whole], surrogate.activation),
+        agreement_of(box[~whole], said[~whole], surrogate.activation),
+    )
+
+
+def _opened(given: str | Path | LabelledImages, split: str, box: Explanandum, run: Run) -> LabelledImages:
+    if isinstance(given, LabelledImages):
+        return given
+    return open_dataset(
+        given, split, classes=box.classes, preprocessing=box.preprocessing, cache=run.cache, segmentation=False
+    )
+
+
+def _check_apart(training: LabelledImages, held_out: LabelledImages) -> None:
+    both = sorted({path.resolve() for path in training.paths} & {path.resolve() for path in held_out.paths})
+    if both:
+        raise InputError(
+            f"validation: {len(both)} of its {len(held_out)} pictures are in {training.name} too, such as {both[0]}. "
+            "Fidelity is measured on pictures that the surrogate never saw: take another validation_split, or parts "
+            "such as train[:90%] and train[90%:]."
+        )
+
+
+def _ask(wanted: Mapping[Answers, int], calls: int, batch_size: int, show: bool) -> None:
+    """All answers that are still missing and within ``calls`` altogether, with what is spent of the budget.
+
+    A bar where ``show``; otherwise a line for every tenth of the budget.
+    """
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("calls"),
+        TimeRemainingColumn(),
+    )
+
+    def spent() -> int:
+        return sum(each.spent for each in wanted)
+
+    start, before = time.monotonic(), spent()
+    tenth = before * 10 // calls
+    with Progress(*columns, console=Console(stderr=True), disable=not show) as bar:
+        task = bar.add_task("asking the box", total=calls, completed=before)
+
+        def told(_: int) -> None:
+            nonlocal tenth
+            now = spent()
+            bar.update(task, completed=now)
+            if not show and now * 10 // calls > tenth:
+                tenth = now * 10 // calls
+                left = timedelta(seconds=round((time.monotonic() - start) / (now - before) * (calls - now)))
+                print(f"asking the box: {now:,} of {calls:,} calls, {left} left", flush=True)
+
+        for answers, share in wanted.items():
+            answers.ask(min(share, answers.spent + calls - spent()), batch_size, told)
+
+
+def _loader(
+    answers: Answers, queries: Queries, count: int, box: Explanandum, run: Run, shuffle: bool = False
+) -> DataLoader[dict[str, Tensor]]:
+    answered = Answered(queries, box.activate(answers.logits(0, count)))
+    return DataLoader(
+        answered,
+        batch_size=run.batch_size,
+        sampler=EpochSampler(count, run.seed) if shuffle else None,
+        num_workers=run.workers,
+        drop_last=shuffle,
+        persistent_workers=run.workers > 0,
+    )
+
+
+def _channels(architecture: str, box: Explanandum) -> dict[str, Any]:
+    """How an architecture is told that pictures are grey."""
+    names = {"timm": "in_chans", "explanans": "channels"}
+    scheme = architecture.partition(":")[0]
+    return {names[scheme]: 1} if box.preprocessing.channels == 1 and scheme in names else {}
+
+
+def _data(queries: Queries) -> dict[str, Any]:
+    dataset = queries.dataset
+    return {"name": dataset.name, "images": len(dataset), "hash": dataset.fingerprint()}

@@ -1,0 +1,1 @@
+"""What everything else stands on: files, folders of runs, options, hooks, progress, devices."""

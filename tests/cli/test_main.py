@@ -1,0 +1,214 @@
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from explanans.classifiers.explanandum import Explanandum
+from explanans.classifiers.sources import Source, build
+from explanans.cli.commands import COMMANDS
+from explanans.cli.main import main
+from explanans.data.scenes import write_scenes
+from explanans.explainers.explainer import Explainer
+from explanans.images.preprocessing import Preprocessing
+from explanans.version import __version__
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_scenes(tmp_path_factory.mktemp("cli") / "scenes", train=16, val=8, test=0, size=48, quiet=True)
+
+
+@pytest.fixture(scope="module")
+def explainer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A saved Explainer that has learned nothing, over a classifier that has learned nothing."""
+    torch.manual_seed(0)
+    source = Source("explanans:small_resnet", {"num_classes": 2})
+    explanandum = Explanandum(
+        build(source),
+        classes=["cat", "dog"],
+        activation="sigmoid",
+        preprocessing=Preprocessing(32, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+        source=source,
+    )
+    folder = tmp_path_factory.mktemp("cli") / "explainer"
+    Explainer(explanandum, "compact").save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for index in range(6):
+        Image.new("RGB", (40, 30), (40 * index, 100, 50)).save(folder / f"{index}.png")
+    return folder
+
+
+def command(*words: object) -> list[str]:
+    return [sys.executable, "-m", "explanans.cli.main", *map(str, words)]
+
+
+def seconds(*words: str) -> float:
+    start = time.perf_counter()
+    subprocess.run(words, check=True, capture_output=True)
+    return time.perf_counter() - start
+
+
+def test_help_and_import_do_not_wait_for_torch() -> None:
+    # The best of three, because other processes may keep the machine busy.
+    assert min(seconds(*command("--help")) for _ in range(3)) < 1
+    assert min(seconds(sys.executable, "-c", "import explanans") for _ in range(3)) < 0.6
+    loaded = "import explanans.cli.main, sys; assert not {'torch', 'jsonargparse', 'lightning'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", loaded], check=True)
+
+
+def test_overview_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    text = capsys.readouterr().out
+    assert all(name in text for name in COMMANDS)
+    assert main(["classifier", "--help"]) == 0
+    assert "classifier fit" in capsys.readouterr().out
+    assert main([]) == 2
+    assert main(["--version"]) == 0
+    assert __version__ in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_each_option(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_status:
+        main([*name.split(), "--help"])
+    assert exit_status.value.code == 0
+    text = capsys.readouterr().out
+    assert text.startswith(f"usage: explanans {name}")
+    # An option without a description has nothing between its name and its type.
+    assert "\n    (type" not in text
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["dance"], "no command"),
+        (["classifier"], ""),
+        (["explain", "nowhere", "nothing.jpg", "--out", "x"], "nowhere"),
+        (["fit", "timm:no_such_net", "data"], "no_such_net"),
+        (["data", "scenes", "x", "--size", "3"], "size"),
+    ],
+)
+def test_wrong_input_is_one_line_and_status_2(
+    words: list[str], named: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert main(words) == 2
+    captured = capsys.readouterr()
+    assert named in captured.err
+    assert "Traceback" not in captured.err
+
+
+def test_an_unknown_option_is_status_2(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_status:
+        main(["data", "scenes", "x", "--sise", "64"])
+    assert exit_status.value.code == 2
+
+
+def test_a_printed_configuration_can_be_read_back(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, scenes: Path
+) -> None:
+    words = ["classifier", "fit", "explanans:small_resnet", f"scenes:{scenes}", "--weights=null", "--size=48"]
+    words += ["--run.epochs=1", "--run.batch_size=8", "--optimisation.learning_rate=0.01", "--augment=none"]
+    words += ["--optimisation.freeze_statistics=false", f"--out={tmp_path / 'run'}"]
+    with pytest.raises(SystemExit) as exit_status:
+        main([*words, "--print_config"])
+    assert exit_status.value.code == 0
+    config = tmp_path / "config.yaml"
+    config.write_text(capsys.readouterr().out)
+    assert main(["classifier", "fit", "--config", str(config)]) == 0
+    printed = capsys.readouterr().out
+    assert "epoch 1/1" in printed
+    assert "f1_micro" in printed
+    recorded = json.loads((tmp_path / "run" / "run.json").read_text())["settings"]
+    assert recorded["training"]["optimisation"]["learning_rate"] == 0.01
+    assert recorded["run"]["batch_size"] == 8
+
+
+def test_fit_then_explain(capsys: pytest.CaptureFixture[str], tmp_path: Path, scenes: Path, explainer: Path) -> None:
+    classes = tmp_path / "classes.txt"
+    classes.write_text("striped star\ndotted star\n")
+    words = ["fit", explainer / "classifier", f"scenes:{scenes}", "--network=compact", "--classes", classes]
+    words += ["--encoder_weights=null", "--objective=stalder2022", "--objective_options.tv_weight=0.1"]
+    words += ["--run.epochs=1", "--run.batch_size=8", "--out", tmp_path / "run"]
+    assert main(list(map(str, words))) == 0
+    assert "epoch 1/1" in capsys.readouterr().out
+    out = tmp_path / "explanations"
+    pictures = [str(path) for path in sorted((scenes / "JPEGImages").glob("*.jpg"))[:2]]
+    named = ["--classes", "striped star, dotted star"]
+    status = main(["explain", str(tmp_path / "run" / "explainer"), *pictures, "--out", str(out), *named])
+    assert status == 0
+    assert "striped star" in capsys.readouterr().out
+    assert len(list(out.glob("*/figure.png"))) == 2
+
+
+def test_one_corrupt_picture_is_reported_and_the_rest_done(
+    capsys: pytest.CaptureFixture[str], explainer: Path, photos: Path, tmp_path: Path
+) -> None:
+    (photos / "bad.jpg").write_bytes(b"\xff\xd8 not really")
+    words = ["explain", str(explainer), str(photos), "--out", str(tmp_path / "out"), "--top_k=1"]
+    assert main(words) == 1
+    captured = capsys.readouterr()
+    assert "bad.jpg" in captured.err
+    assert "6 of 7 explained (0 earlier)" in captured.out
+    assert main(words) == 1
+    assert "6 of 7 explained (6 earlier)" in capsys.readouterr().out
+    assert main([*words, "--quiet"]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "bad.jpg" in captured.err
+
+
+def test_a_killed_run_is_finished_by_the_next(
+    explainer: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for index in range(6, 40):
+        Image.new("RGB", (300, 200), (index % 250, 30, 90)).save(photos / f"{index}.png")
+    out = tmp_path / "out"
+    words = command("explain", explainer, photos, "--out", out, "--top_k=1", "--batch_size=2")
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while len(list(out.glob("[!.]*/explanation.json"))) < 3 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    done = len(list(out.glob("[!.]*/explanation.json")))
+    assert 3 <= done < 40
+    assert main(words[3:]) == 0
+    assert f"40 of 40 explained ({done} earlier)" in capsys.readouterr().out
+    assert len(json.loads((out / "index.json").read_text())["images"]) == 40
+
+
+def test_ctrl_c_is_status_130_and_says_how_to_go_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def interrupted(*arguments: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("explanans.cli.commands.scenes.write_scenes", interrupted)
+    assert main(["data", "scenes", str(tmp_path / "x")]) == 130
+    assert "goes on from there" in capsys.readouterr().err
+
+
+def test_a_closed_pipe_is_no_traceback() -> None:
+    process = subprocess.Popen(command("--help"), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    assert b"Traceback" not in process.stderr.read()
+    process.stderr.close()
+    assert process.wait() == 141

@@ -1,0 +1,237 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+from PIL import Image
+from pycocotools import mask as coco
+
+from explanans.cli.main import main
+from explanans.deploy.batch import Options, explain_shards
+from explanans.deploy.batch.encode import FILES_PER_FOLDER, Mask, grey_png, masks_as_png
+from explanans.errors import InputError
+from explanans.explainers.explainer import Explainer
+from explanans.images.reading import read_image
+from explanans.ops.refinement import enlarge
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def run(explainer: Explainer, photos: Path, out: Path, **changes: Any) -> Any:
+    options = Options(**{"batch_size": 2, "top_k": 2, **changes})
+    return explain_shards(explainer, [photos], out, options, shard_size=4, workers=0)
+
+
+def logits_of(explainer: Explainer, path: Path) -> torch.Tensor:
+    preprocessing = explainer.explanandum.preprocessing
+    picture = read_image(path, fit=(preprocessing.height, preprocessing.width))
+    with torch.no_grad():
+        return explainer.eval().logits(preprocessing(picture)[None])[0]
+
+
+def test_parquet_holds_the_masks_and_every_picture(explainer: Explainer, photos: Path, tmp_path: Path) -> None:
+    outcome = run(explainer, photos, tmp_path / "out", receipts=True)
+    assert (outcome.pictures, outcome.earlier) == (11, 0)
+    ((source, reason),) = outcome.failed
+    assert source.endswith("07.png")
+    assert "not a picture" in reason or "cannot identify" in reason
+    shards = sorted((tmp_path / "out" / "0000").iterdir())
+    assert [shard.name for shard in shards] == ["0000000", "0000001", "0000002"]
+    images = [row for shard in shards for row in pq.read_table(shard / "images.parquet").to_pylist()]
+    assert [row["index"] for row in images] == list(range(11))
+    assert [row["status"] for row in images].count("failed") == 1
+    assert (images[0]["height"], images[0]["width"]) == (36, 40)
+    masks = [row for shard in shards for row in pq.read_table(shard / "masks.parquet").to_pylist()]
+    receipts = [row for shard in shards for row in pq.read_table(shard / "receipts.parquet").to_pylist()]
+    assert len(masks) == len(receipts) == 2 * 10
+    for mask, receipt in zip(masks, receipts, strict=True):
+        row = images[mask["index"]]
+        logits = logits_of(explainer, Path(row["source"]))
+        decoded = coco.decode({"size": [mask["height"], mask["width"]], "counts": mask["rle"]})
+        # One picture alone and in a batch differ in their last bits, which few pixels at the cut notice.
+        assert (decoded != (logits[mask["class_index"]] >= 0).numpy()).mean() < 0.005
+        assert mask["class"] == explainer.classes[mask["class_index"]]
+        assert mask["probability"] == pytest.approx(row["probabilities"][mask["class_index"]])
+        assert (receipt["index"], receipt["class"]) == (mask["index"], mask["class"])
+        assert receipt["kept"] == pytest.approx(min(receipt["kept_mean"], receipt["kept_blur"]))
+        assert receipt["area"] == pytest.approx(mask["area"], abs=1e-6)
+
+
+def test_coco_is_read_by_pycocotools(explainer: Explainer, photos: Path, tmp_path: Path) -> None:
+    from pycocotools.coco import COCO
+
+    run(explainer, photos, tmp_path / "out", format="coco", size="photo")
+    for shard in sorted((tmp_path / "out" / "0000").iterdir()):
+        read = COCO(str(shard / "masks.json"))
+        for annotation in read.loadAnns(read.getAnnIds()):
+            image = read.loadImgs(annotation["image_id"])[0]
+            mask = read.annToMask(annotation)
+            assert mask.shape == (image["height"], image["width"])
+            assert mask.sum() == annotation["area"]
+            logits = logits_of(explainer, Path(image["file_name"]))[annotation["category_id"] - 1]
+            expected = enlarge(logits[None, None], mask.shape)[0, 0] >= 0
+            assert (mask != expected.numpy()).mean() < 0.005
+        assert [each["name"] for each in read.dataset["categories"]] == list(explainer.classes)
+
+
+def test_png_is_the_soft_mask(explainer: Explainer, photos: Path, tmp_path: Path) -> None:
+    run(explainer, photos, tmp_path / "out", format="png", classes=["cow/ox"], top_k=None)
+    found = sorted((tmp_path / "out").rglob("*.png"))
+    assert len(found) == 10
+    assert found[0].name == "0000000000-0002-cow_ox.png"
+    expected = logits_of(explainer, photos / "a" / "00.png")[2].sigmoid()
+    assert np.abs(np.asarray(Image.open(found[0])) / 255 - expected.numpy()).max() < 0.01
+
+
+def test_no_folder_holds_more_than_ten_thousand_files() -> None:
+    pixel = grey_png(np.zeros((1, 1), np.uint8))
+    made = masks_as_png([Mask(index, "c", 0, 0.5, (1, 1), pixel) for index in range(FILES_PER_FOLDER + 3)])
+    folders = [name.rpartition("/")[0] for name in made]
+    assert folders.count("masks/0000") == FILES_PER_FOLDER
+    assert folders.count("masks/0001") == 3
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_run_that_is_repeated_ends_in_the_same_bytes(
+    explainer: Explainer, photos: Path, tmp_path: Path, workers: int
+) -> None:
+    options = Options(batch_size=2, top_k=2, receipts=True)
+    explain_shards(explainer, [photos], tmp_path / "one", options, shard_size=4, workers=0)
+    explain_shards(explainer, [photos], tmp_path / "two", options, shard_size=4, workers=workers)
+    assert files(tmp_path / "one") == files(tmp_path / "two")
+    whole = files(tmp_path / "two")
+    # What a kill may leave: a shard that is missing, and a temporary folder.
+    for path in (tmp_path / "two" / "0000" / "0000001").iterdir():
+        path.unlink()
+    (tmp_path / "two" / "0000" / "0000001").rmdir()
+    (tmp_path / "two" / "0000" / ".0000001.abc").mkdir()
+    seen = []
+    outcome = explain_shards(
+        explainer,
+        [photos],
+        tmp_path / "two",
+        options,
+        shard_size=4,
+        workers=workers,
+        progress=lambda done, total: seen.append((done, total)),
+    )
+    assert outcome.earlier == 7
+    assert seen == [(7, 11), (9, 11), (11, 11)]
+    assert files(tmp_path / "two") == whole
+
+
+def test_killed_in_the_middle(saved: Path, explainer: Explainer, photos: Path, tmp_path: Path) -> None:
+    arguments = [str(saved), str(photos), "--format", "parquet", "--top_k", "2", "--batch_size", "1"]
+    arguments += ["--shard_size", "1", "--workers", "1", "--threads", "1", "--device", "cpu"]
+    slow = "import time, explanans.deploy.batch.job as j; w = j.Job.write\n"
+    slow += "j.Job.write = lambda *a: (time.sleep(0.2), w(*a))\n"
+    slow += f"from explanans.cli.main import main; main({['explain', *arguments, '--out', str(tmp_path / 'out')]!r})"
+    process = subprocess.Popen([sys.executable, "-c", slow], env={**os.environ, "OMP_NUM_THREADS": "1"})
+    deadline = time.monotonic() + 90
+    while len(list((tmp_path / "out").glob("0000/*/images.parquet"))) < 3 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    # Nothing is held by the dead, though their workers live on for a while.
+    kept = len(list((tmp_path / "out").glob("0000/[0-9]*/images.parquet")))
+    assert 3 <= kept < 11
+    # A picture that cannot be read makes the exit status 1.
+    assert main(["explain", *arguments, "--out", str(tmp_path / "out"), "--quiet"]) == 1
+    assert main(["explain", *arguments, "--out", str(tmp_path / "other"), "--quiet"]) == 1
+    assert files(tmp_path / "out") == files(tmp_path / "other")
+
+
+def test_two_runs_in_one_folder(explainer: Explainer, photos: Path, tmp_path: Path) -> None:
+    def second(done: int, total: int) -> None:
+        with pytest.raises(InputError, match="another process is writing into"):
+            run(explainer, photos, tmp_path / "out")
+
+    options = Options(batch_size=2, top_k=2)
+    explain_shards(explainer, [photos], tmp_path / "out", options, shard_size=4, workers=0, progress=second)
+    assert run(explainer, photos, tmp_path / "out").earlier == 11
+
+
+def test_a_job_keeps_its_threads(explainer: Explainer, photos: Path, tmp_path: Path) -> None:
+    def threads() -> int:
+        return json.loads((tmp_path / "out" / "job.json").read_text())["settings"]["options"]["threads"]
+
+    before = torch.get_num_threads()
+    used = []
+    options = Options(batch_size=2, top_k=2, threads=before + 1)
+    explain_shards(
+        explainer,
+        [photos],
+        tmp_path / "out",
+        options,
+        shard_size=4,
+        workers=0,
+        progress=lambda done, total: used.append(torch.get_num_threads()),
+    )
+    assert set(used) == {before + 1}
+    assert threads() == before + 1
+    assert torch.get_num_threads() == before
+    # Where none are named, a job that goes on has its own.
+    assert run(explainer, photos, tmp_path / "out").earlier == 11
+    with pytest.raises(InputError, match=r"options\.threads"):
+        run(explainer, photos, tmp_path / "out", threads=before)
+    run(explainer, photos, tmp_path / "new")
+    assert json.loads((tmp_path / "new" / "job.json").read_text())["settings"]["options"]["threads"] == before
+
+
+def test_other_settings_and_other_folders_are_refused(explainer: Explainer, photos: Path, tmp_path: Path) -> None:
+    run(explainer, photos, tmp_path / "out")
+    with pytest.raises(InputError, match=r"other settings \(options.top_k\)"):
+        run(explainer, photos, tmp_path / "out", top_k=1)
+    explainer.calibrate(2, 0)
+    with pytest.raises(InputError, match=r"other settings \(explainer\)"):
+        run(explainer, photos, tmp_path / "out")
+    with pytest.raises(InputError, match="holds other things"):
+        run(explainer, photos, photos)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="is a file"):
+        run(explainer, photos, tmp_path / "file")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "complaint"),
+    [
+        ({"format": "bmp"}, "format"),
+        ({"size": "large"}, "size"),
+        ({"mask_threshold": 0}, "mask_threshold"),
+        ({"threads": 0}, "threads"),
+    ],
+)
+def test_options_that_mean_nothing(wrong: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(InputError, match=complaint):
+        Options(**wrong)
+
+
+def test_an_unknown_class_is_named_before_any_work(explainer: Explainer, photos: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="horse"):
+        run(explainer, photos, tmp_path / "out", classes=["horse"], top_k=None)
+
+
+def test_the_form_of_a_job_is_remembered(
+    saved: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["explain", str(saved), str(photos), "--out", str(tmp_path / "out"), "--device", "cpu", "--no_receipts"]
+    assert main([*arguments, "--format", "coco", "--workers", "0"]) == 1
+    assert "10 of 11 explained (0 earlier)" in capsys.readouterr().out
+    assert main([*arguments, "--workers", "0"]) == 1
+    printed = capsys.readouterr()
+    assert "10 of 11 explained (11 earlier)" in printed.out
+    assert "07.png" in printed.err
+    settings = json.loads((tmp_path / "out" / "job.json").read_text())
+    assert settings["settings"]["options"]["format"] == "coco"

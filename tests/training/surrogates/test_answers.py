@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from explanans.classifiers.explanandum import Explanandum
+from explanans.data import LabelledImages
+from explanans.errors import InputError
+from explanans.training.surrogates import Answers, Queries
+from explanans.training.surrogates.answers import ANSWERS, SPENT
+
+
+def test_asked_once_and_never_more_than_allowed(box: Explanandum, pictures: LabelledImages, tmp_path: Path) -> None:
+    queries = Queries(pictures)
+    told: list[int] = []
+    Answers(tmp_path, box, queries).ask(10, batch_size=4, progress=told.append)
+    assert box.module.asked == 10
+    assert told == [4, 8, 10]
+    again = Answers(tmp_path, box, queries)
+    again.ask(10, batch_size=4)
+    assert box.module.asked == 10
+    again.ask(13, batch_size=4)
+    assert box.module.asked == 13
+    expected = torch.stack([box(queries[number][None])[0] for number in range(13)])
+    assert torch.allclose(again.logits(), expected, atol=1e-6)
+    assert torch.equal(again.logits(2, 5), again.logits()[2:5])
+
+
+def test_a_box_that_fails_loses_nothing(box: Explanandum, pictures: LabelledImages, tmp_path: Path) -> None:
+    box.module.fails_after = 9
+    with pytest.raises(
+        InputError, match=r"failed at query 8 \(ConnectionError: gone\)\. Its 8 answers are kept"
+    ) as found:
+        Answers(tmp_path, box, Queries(pictures)).ask(20, batch_size=4)
+    assert isinstance(found.value.__cause__, ConnectionError)
+    box.module.fails_after = None
+    answers = Answers(tmp_path, box, Queries(pictures))
+    # A batch that failed was not answered.
+    assert (answers.count, answers.spent) == (8, 8)
+    answers.ask(20, batch_size=4)
+    assert box.module.asked == 20
+
+
+def test_a_box_that_answers_nan_is_named(box: Explanandum, pictures: LabelledImages, tmp_path: Path) -> None:
+    box.module.broken = 6
+    queries = Queries(pictures)
+    name = queries.name_of(6)
+    with pytest.raises(InputError, match=rf"answered '{name}' \(query 6\) with NaN .*6 answers are kept"):
+        Answers(tmp_path, box, queries).ask(20, batch_size=4)
+    answers = Answers(tmp_path, box, queries)
+    assert (answers.count, answers.spent) == (6, 8)
+    assert answers.logits().isfinite().all()
+
+
+def test_half_an_answer_is_asked_again_and_counts_twice(
+    box: Explanandum, pictures: LabelledImages, tmp_path: Path
+) -> None:
+    Answers(tmp_path, box, Queries(pictures)).ask(6)
+    whole = Answers(tmp_path, box, Queries(pictures)).logits()
+    path = tmp_path / ANSWERS
+    path.write_bytes(path.read_bytes()[:-5])
+    answers = Answers(tmp_path, box, Queries(pictures))
+    assert (answers.count, answers.spent) == (5, 6)
+    assert torch.equal(answers.logits(), whole[:5])
+    answers.ask(6)
+    assert box.module.asked == 6, "the budget is spent, though an answer was lost"
+    answers.ask(7)
+    assert box.module.asked == 7
+    assert torch.equal(answers.logits(), whole)
+
+
+def test_a_torn_entry_of_what_is_spent_does_not_count(
+    box: Explanandum, pictures: LabelledImages, tmp_path: Path
+) -> None:
+    Answers(tmp_path, box, Queries(pictures)).ask(4)
+    with (tmp_path / SPENT).open("a") as file:
+        file.write("1")
+    assert Answers(tmp_path, box, Queries(pictures)).spent == 4
+    # Answers from before there was such a file.
+    (tmp_path / SPENT).unlink()
+    assert Answers(tmp_path, box, Queries(pictures)).spent == 4
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs file locks")
+def test_two_processes_do_not_mix_their_answers(box: Explanandum, pictures: LabelledImages, tmp_path: Path) -> None:
+    first, second = (Answers(tmp_path, box, Queries(pictures)) for _ in range(2))
+    found = []
+
+    def meanwhile(_: int) -> None:
+        with pytest.raises(InputError, match="another process is asking"):
+            second.ask(8, batch_size=4)
+        found.append(1)
+
+    first.ask(8, batch_size=4, progress=meanwhile)
+    assert found == [1, 1]
+    assert box.module.asked == 8
+    # The second sees what the first has done, although it was opened before.
+    second.ask(10, batch_size=4)
+    assert box.module.asked == 10
+    assert second.count == 10
+
+
+def test_other_questions_are_refused(box: Explanandum, pictures: LabelledImages, tmp_path: Path) -> None:
+    Answers(tmp_path, box, Queries(pictures)).ask(2)
+    with pytest.raises(InputError, match="seed differ"):
+        Answers(tmp_path, box, Queries(pictures, seed=1))
+    box.module.weights += 1
+    other = Explanandum(box.module, classes=box.classes, activation=box.activation, preprocessing=box.preprocessing)
+    with pytest.raises(InputError, match="box differ"):
+        Answers(tmp_path, other, Queries(pictures))
+
+
+def test_killed_in_the_middle(box: Explanandum, pictures: LabelledImages, scenes: Path, tmp_path: Path) -> None:
+    script = f"""
+import sys, time
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from conftest import Box, PREPROCESSING, CLASSES
+from explanans.data import open_dataset
+from explanans.classifiers.explanandum import Explanandum
+from explanans.training.surrogates import Answers, Queries
+box = Explanandum(Box(), classes=tuple(CLASSES), activation="sigmoid", preprocessing=PREPROCESSING)
+data = open_dataset("scenes:{scenes}", "train", classes=box.classes, preprocessing=PREPROCESSING, segmentation=False)
+Answers({str(tmp_path)!r}, box, Queries(data)).ask(10_000, batch_size=2, progress=lambda count: time.sleep(0.02))
+"""
+    process = subprocess.Popen([sys.executable, "-c", script], env={**os.environ, "OMP_NUM_THREADS": "1"})
+    path = tmp_path / ANSWERS
+    deadline = time.monotonic() + 240
+    while (not path.is_file() or path.stat().st_size < 200) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    answers = Answers(tmp_path, box, Queries(pictures))
+    kept, spent = answers.count, answers.spent
+    assert kept >= 2
+    assert spent - kept in (0, 2), "at most the batch that was under way is lost"
+    answers.ask(spent + 4)
+    assert box.module.asked == 4
+    assert answers.count == kept + 4
+    expected = torch.stack([box(Queries(pictures)[number][None])[0] for number in range(kept + 4)])
+    assert torch.allclose(answers.logits(), expected, atol=1e-6)
