@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
-from explanans.errors import InputError
-from explanans.explanations.class_explanation import ClassExplanation
-from explanans.explanations.explanation import Explanation
-from explanans.explanations.receipt import FILLS, Receipt, check_settings
-from explanans.explanations.receipt import receipts as make_receipts
+from explanans.explanations.batch import Explained, Masker, Settings, explain_batch
+from explanans.explanations.explanation import ClassExplanation, Explanation
+from explanans.explanations.receipt import FILLS
 from explanans.explanations.selection import Selection
 from explanans.images import drawing
-from explanans.images.reading import read_image
-from explanans.ops.refinement import enlarge
+from explanans.images.reading import ImageError, read_image
 from explanans.ops.targets import Target
-from explanans.utils.modes import evaluating
-
-if TYPE_CHECKING:
-    from explanans.explainers.explainer import Explainer
+from explanans.utils.devices import like
 
 
 def explain(
-    explainer: Explainer,
+    masker: Masker,
     images: Any,
     *,
     classes: Target | None = None,
@@ -57,66 +50,79 @@ def explain(
         One Explanation for one photo, a list in the photos' order for a sequence.
 
     Raises:
-        ImageError: a photo cannot be read; the message names it.
-        InputError: another argument cannot be used, or the networks return NaN.
+        ImageError: a photo cannot be read, or the networks return NaN for it; the message names it.
+        InputError: another argument cannot be used.
     """
     sources, single = _as_list(images)
-    explanandum = explainer.explanandum
     selection = Selection(classes, top_k, threshold)
-    requested = selection.requested(explanandum, len(sources))
-    fills = check_settings(fills, mask_threshold, batch_size)
-    facts = {
-        "settings": {
-            **selection.to_dict(),
-            "mask_threshold": mask_threshold,
-            "fills": list(fills) if receipts else None,
-            "seed": seed,
-        },
-        "classifier": explanandum.identity(),
-        "explainer": {"mask_network": explainer.network_name, **explainer.facts},
-    }
+    requested = selection.requested(masker.explanandum, len(sources))
+    settings = Settings(selection, mask_threshold, receipts, fills, batch_size, seed)
     results: list[Explanation] = []
     for start in range(0, len(sources), batch_size):
-        batch = sources[start : start + batch_size]
-        pictures = [read_image(source) for source in batch]
-        with torch.no_grad(), evaluating(explainer):
-            inputs = torch.stack([explanandum.preprocessing(picture) for picture in pictures]).to(_like(explainer))
-            whole = explanandum.probabilities(inputs)
-            _refuse_nan(whole, "the classifier's probabilities", range(start, start + len(batch)), sources)
-            asked = selection.seen(explanandum, whole) if requested is None else requested[start : start + batch_size]
-            asked = asked.to(whole.device)
-            # Only what is asked for is enlarged: a thousand maps per photo would fill the memory.
-            masks = enlarge(explainer.head_logits(inputs)[asked][:, None], inputs.shape[-2:])[:, 0].sigmoid()
-            _refuse_nan(masks, "the masks", (start + asked.nonzero()[:, 0]).tolist(), sources)
-            made: Sequence[Receipt | None] = [None] * len(masks)
-            if receipts:
-                made = make_receipts(
-                    explanandum,
-                    inputs,
-                    masks,
-                    asked,
-                    whole=whole,
-                    fills=fills,
-                    mask_threshold=mask_threshold,
-                    batch_size=batch_size,
-                    seed=seed,
+        batch = slice(start, start + batch_size)
+        pictures = [read_image(source) for source in sources[batch]]
+        names = [_file_of(source) for source in sources[batch]]
+        rows = None if requested is None else requested[batch]
+        for place, found in enumerate(explain_pictures(masker, pictures, settings, names, rows)):
+            if isinstance(found, ImageError):
+                raise (
+                    found if found.path else ImageError(f"image number {start + place}, counted from 0: {found.reason}")
                 )
-        pieces = list(zip(*asked.nonzero().T.tolist(), masks.float().cpu().numpy(), made, strict=True))
-        for place, (source, picture, row) in enumerate(zip(batch, pictures, whole.tolist(), strict=True)):
-            own = sorted((piece for piece in pieces if piece[0] == place), key=lambda piece: -row[piece[1]])
-            colours = drawing.choose_colours([index for _, index, _, _ in own])
-            explained = tuple(
-                # The mask is copied, so that one explanation that is kept does not keep its whole batch.
-                ClassExplanation(
-                    explanandum.classes[index], index, row[index], mask.copy(), mask_threshold, receipt, picture, colour
-                )
-                for (_, index, mask, receipt), colour in zip(own, colours, strict=True)
-            )
-            probabilities = dict(zip(explanandum.classes, row, strict=True))
-            results.append(
-                Explanation(picture, explained, probabilities, _file_of(source), selection.rule(explanandum), facts)
-            )
+            results.append(found)
     return results[0] if single else results
+
+
+def explain_pictures(
+    masker: Masker,
+    pictures: Sequence[Image.Image],
+    settings: Settings,
+    names: Sequence[str | None],
+    requested: Tensor | None = None,
+) -> list[Explanation | ImageError]:
+    """A batch of pictures that are read: an Explanation of each, or why there is none.
+
+    Args:
+        pictures: RGB, at their own resolution.
+        names: the files that they came from, where they did.
+        requested: see :func:`~explanans.explanations.batch.explain_batch`.
+    """
+    explanandum = masker.explanandum
+    inputs = torch.stack([explanandum.preprocessing(picture) for picture in pictures]).to(like(masker))
+    found = explain_batch(masker, inputs, settings, requested)
+    facts = {"settings": settings.to_dict(), "classifier": explanandum.identity(), **masker.made_by()}
+    rule = settings.selection.rule(explanandum)
+    results: list[Explanation | ImageError] = []
+    for place, (picture, name) in enumerate(zip(pictures, names, strict=True)):
+        if found.failures[place]:
+            results.append(ImageError(found.failures[place], name))
+            continue
+        explained = _classes_of(place, picture, found, explanandum.classes, settings.mask_threshold)
+        probabilities = dict(zip(explanandum.classes, found.probabilities[place].tolist(), strict=True))
+        results.append(Explanation(picture, explained, probabilities, name, rule, facts))
+    return results
+
+
+def _classes_of(
+    place: int, picture: Image.Image, found: Explained, classes: Sequence[str], mask_threshold: float
+) -> tuple[ClassExplanation, ...]:
+    """The classes that are explained in one picture of a batch, most probable first."""
+    pairs = [(row, column) for row, (image, column) in enumerate(found.asked.nonzero().tolist()) if image == place]
+    pairs.sort(key=lambda pair: -float(found.probabilities[place, pair[1]]))
+    colours = drawing.choose_colours([column for _, column in pairs])
+    return tuple(
+        ClassExplanation(
+            classes[column],
+            column,
+            float(found.probabilities[place, column]),
+            # Copied, so that one explanation that is kept does not keep its whole batch.
+            found.masks[row].float().cpu().numpy().copy(),
+            mask_threshold,
+            found.receipts[row],
+            picture,
+            colour,
+        )
+        for (row, column), colour in zip(pairs, colours, strict=True)
+    )
 
 
 def _as_list(images: Any) -> tuple[list[Any], bool]:
@@ -131,18 +137,3 @@ def _file_of(source: Any) -> str | None:
     """The file that a photo came from; what PIL opened from a file remembers it."""
     path = source if isinstance(source, str | Path) else getattr(source, "filename", getattr(source, "name", None))
     return str(path) if isinstance(path, str | Path) and str(path) else None
-
-
-def _like(module: nn.Module) -> Tensor:
-    """A tensor with the device and the type that a module computes in."""
-    tensors = itertools.chain(module.parameters(), module.buffers())
-    return next((tensor for tensor in tensors if tensor.is_floating_point()), torch.zeros(()))
-
-
-def _refuse_nan(values: Tensor, what: str, places: Sequence[int], sources: Sequence[Any]) -> None:
-    """``places`` says to which of the sources each of the values belongs."""
-    bad = values.flatten(1).isnan().any(1).tolist()
-    if any(bad):
-        place = places[bad.index(True)]
-        name = _file_of(sources[place]) or f"number {place}, counted from 0"
-        raise InputError(f"{what} are NaN for image {name}; check the weights, and the image if only some do this.")

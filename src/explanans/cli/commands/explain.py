@@ -25,6 +25,7 @@ from explanans.deploy.batch import INDEX, Done, Options, explain_many, explain_s
 from explanans.deploy.batch.job import JOB, settings_of
 from explanans.errors import InputError
 from explanans.explainers.explainer import Explainer
+from explanans.explanations.batch import Settings
 from explanans.images.listing import ARCHIVES, TABLES
 from explanans.utils.devices import choose_device
 from explanans.utils.tables import aligned
@@ -99,15 +100,17 @@ def explain(
         "receipts": receipts,
     }
     kind = format or _usual_format(images, out, ray)
+    options = Options(
+        format="parquet" if kind == "folders" else kind, size=size, batch_size=batch_size, threads=threads, **chosen
+    )
     if kind == "folders":
         if ray:
             raise InputError(
                 "format=folders is for a few pictures on this machine; take parquet, coco or png with --ray."
             )
         return _in_folders(
-            _loaded(explainer, trust_factory, device), find_pictures(images), out, batch_size, chosen, quiet
+            _loaded(explainer, trust_factory, device), find_pictures(images), out, options.settings, quiet
         )
-    options = Options(format=kind, size=size, batch_size=batch_size, threads=threads, **chosen)
     if ray:
         from explanans.deploy.batch.cluster import explain_on_cluster
 
@@ -154,13 +157,9 @@ def _usual_format(images: Sequence[str], out: str, ray: bool) -> Any:
     return "folders" if len(find_pictures(images)) <= FEW else "parquet"
 
 
-def _in_folders(
-    explainer: Explainer, pictures: Sequence[Path], out: str, batch_size: int, chosen: dict[str, Any], quiet: bool
-) -> int:
+def _in_folders(explainer: Explainer, pictures: Sequence[Path], out: str, settings: Settings, quiet: bool) -> int:
     with _bar(quiet, len(pictures)) as (bar, task):
-        results = explain_many(
-            explainer, pictures, out, batch_size=batch_size, progress=lambda done: bar.advance(task), **chosen
-        )
+        results = explain_many(explainer, pictures, out, settings, progress=lambda done: bar.advance(task))
     failed = [(done.source, done.failure) for done in results if done.failure is not None]
     if not quiet:
         print(_table(results, out))

@@ -95,7 +95,7 @@ class ShardActor:
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         for number in batch["shard"].tolist():
             if not self.job.is_done(number):
-                preprocessing = self.explaining.explainer.explanandum.preprocessing
+                preprocessing = self.explaining.masker.explanandum.preprocessing
                 size = self.explaining.options.batch_size
                 loaded = load_shards(self.job.manifest, [number], preprocessing, size, workers=0)
                 with self.job.options.on_threads():
