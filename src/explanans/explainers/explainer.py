@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, overload
 
@@ -16,9 +16,11 @@ from explanans.explainers.folding import fold_batch_norms
 from explanans.explainers.networks import TrunkHead, build_network
 from explanans.explainers.saving import Saved
 from explanans.explanations.batch import Draw, Masker
+from explanans.explanations.choice import CALLS
 from explanans.explanations.explain import explain
 from explanans.explanations.explanation import Explanation
 from explanans.explanations.receipt import FILLS
+from explanans.methods import Method
 from explanans.ops.refinement import enlarge
 from explanans.ops.targets import Target, multi_hot
 from explanans.utils.modes import evaluating
@@ -205,8 +207,11 @@ class Explainer(Saved, Masker):
         self,
         images: Any,
         *,
+        method: str | Method | None = None,
+        method_options: Mapping[str, Any] | None = None,
+        calls: int = CALLS,
         classes: Target | None = None,
-        threshold: float = 0.5,
+        threshold: float | None = None,
         top_k: int | None = None,
         mask_threshold: float = 0.5,
         batch_size: int = 16,
@@ -214,10 +219,16 @@ class Explainer(Saved, Masker):
         fills: Sequence[str] = FILLS,
         seed: int = 0,
     ) -> Explanation | list[Explanation]:
-        """Explain one photo or a sequence of them; see :func:`explanans.explanations.explain.explain`."""
+        """Explain one photo or a sequence of them; see :func:`explanans.explanations.explain.explain`.
+
+        ``method`` explains the classifier without this Explainer, to compare.
+        """
         return explain(
             self,
             images,
+            method=method,
+            method_options=method_options,
+            calls=calls,
             classes=classes,
             threshold=threshold,
             top_k=top_k,

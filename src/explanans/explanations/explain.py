@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,22 +11,30 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from explanans.classifiers.explanandum import Explanandum
+from explanans.errors import InputError
 from explanans.explanations.batch import Explained, Masker, Settings, explain_batch
+from explanans.explanations.by_method import ByMethod
+from explanans.explanations.choice import CALLS
 from explanans.explanations.explanation import ClassExplanation, Explanation
 from explanans.explanations.receipt import FILLS
 from explanans.explanations.selection import Selection
 from explanans.images import drawing
 from explanans.images.reading import ImageError, read_image
+from explanans.methods import Method
 from explanans.ops.targets import Target
 from explanans.utils.devices import like
 
 
 def explain(
-    masker: Masker,
+    classifier: Explanandum | Masker,
     images: Any,
     *,
+    method: str | Method | None = None,
+    method_options: Mapping[str, Any] | None = None,
+    calls: int = CALLS,
     classes: Target | None = None,
-    threshold: float = 0.5,
+    threshold: float | None = None,
     top_k: int | None = None,
     mask_threshold: float = 0.5,
     batch_size: int = 16,
@@ -36,15 +44,24 @@ def explain(
 ) -> Explanation | list[Explanation]:
     """Explain one photo, or each of a sequence of photos.
 
+    Without training: the maps of a method are cut into masks by asking the classifier
+    (:func:`explanans.explanations.cut.choose_cuts`). A trained Explainer predicts its masks.
+
     Args:
+        classifier: the classifier, or a trained Explainer. ``method`` explains an Explainer's classifier instead.
         images: anything that :func:`explanans.images.reading.read_image` takes, or a list, tuple, iterator, 4-D array
             or 4-D tensor of these; kinds may be mixed.
+        method: a name of :data:`explanans.methods.METHODS` or a method made for the classifier; None takes the
+            Explainer, and for a classifier the best that it allows
+            (:func:`explanans.explanations.choice.choose_method`), which ``explanation.facts["method"]`` names.
+        method_options: settings of a method that is given by its name, such as ``{"layer": "layer3"}``.
+        calls: how often a classifier without gradients is asked for each image, where the method is chosen.
         classes, top_k, threshold: which classes are explained, see :class:`explanans.explanations.selection.Selection`.
         mask_threshold: in (0, 1]; where a mask is binarised for its receipt and its outline.
         batch_size: photos, or masked photos, in one forward pass; it bounds the memory.
         receipts: whether to make them; they cost 2 · len(fills) forwards of the classifier for each mask.
         fills: what hides pixels in the receipts, see :func:`explanans.ops.masking.make_fill`.
-        seed: of fills that draw at random.
+        seed: of methods and fills that draw at random.
 
     Returns:
         One Explanation for one photo, a list in the photos' order for a sequence.
@@ -53,6 +70,7 @@ def explain(
         ImageError: a photo cannot be read, or the networks return NaN for it; the message names it.
         InputError: another argument cannot be used.
     """
+    masker = masker_of(classifier, method, method_options, calls=calls, batch_size=batch_size, seed=seed)
     sources, single = _as_list(images)
     selection = Selection(classes, top_k, threshold)
     requested = selection.requested(masker.explanandum, len(sources))
@@ -70,6 +88,27 @@ def explain(
                 )
             results.append(found)
     return results[0] if single else results
+
+
+def masker_of(
+    classifier: Explanandum | Masker,
+    method: str | Method | None = None,
+    method_options: Mapping[str, Any] | None = None,
+    *,
+    calls: int = CALLS,
+    batch_size: int = 16,
+    seed: int = 0,
+) -> Masker:
+    """What explains: the Explainer that is given, or a classifier with a method; arguments as for :func:`explain`."""
+    if isinstance(classifier, Masker) and method is None and not method_options:
+        return classifier
+    explanandum = classifier.explanandum if isinstance(classifier, Masker) else classifier
+    if not isinstance(explanandum, Explanandum):
+        raise InputError(
+            f"classifier is a {type(explanandum).__name__}; give Explanandum.load(NAME), Explanandum(module, …), "
+            "or a trained Explainer."
+        )
+    return ByMethod(explanandum, method, method_options, calls=calls, batch_size=batch_size, seed=seed)
 
 
 def explain_pictures(

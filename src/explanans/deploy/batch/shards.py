@@ -64,7 +64,7 @@ class Options:
     format: Format = "parquet"
     classes: Sequence[str] | None = None
     top_k: int | None = None
-    threshold: float = 0.5
+    threshold: float | None = None
     mask_threshold: float = 0.5
     size: Literal["input", "photo"] = "input"
     receipts: bool = False
