@@ -93,7 +93,7 @@ class Bounded(io.RawIOBase):
         packed: whether the stream is unpacked while it is read.
     """
 
-    def __init__(self, path: Path, stream: IO[bytes], limit: int, *, packed: bool) -> None:
+    def __init__(self, path: Path, stream: IO[bytes] | gzip.GzipFile, limit: int, *, packed: bool) -> None:
         self.path, self.stream, self.limit, self.packed = path, stream, limit, packed
 
     def readable(self) -> bool:
