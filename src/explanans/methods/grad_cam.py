@@ -12,6 +12,7 @@ from explanans.classifiers.explanandum import Explanandum
 from explanans.classifiers.layers import find_layer, last_spatial_layer
 from explanans.classifiers.spatial import spatial_view
 from explanans.errors import InputError
+from explanans.methods.base import listed
 from explanans.methods.shared.perturbing import check_gradients_possible
 from explanans.ops.targets import Target, multi_hot
 
@@ -22,6 +23,7 @@ def grad_cam(activations: Tensor, gradients: Tensor) -> Tensor:
     return torch.einsum("nk,nkhw->nhw", weights, activations).relu()
 
 
+@listed("grad_cam", "Grad-CAM", needs=("gradients", "layers"))
 class GradCAM:
     """Class maps from the gradients of the logits with respect to one layer's output.
 

@@ -12,11 +12,13 @@ from explanans.classifiers.explanandum import Explanandum
 from explanans.classifiers.layers import find_layer, last_spatial_layer
 from explanans.classifiers.spatial import spatial_view
 from explanans.errors import InputError
+from explanans.methods.base import listed
 from explanans.methods.shared.perturbing import check_count
 from explanans.ops.refinement import stretch
 from explanans.ops.targets import Target, multi_hot
 
 
+@listed("score_cam", "Score-CAM", needs=("layers",))
 class ScoreCAM:
     """relu(Σ_k w_k A_k), w the softmax over k of the logit of the image through A_k, upsampled and stretched to [0, 1].
 

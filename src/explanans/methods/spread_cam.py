@@ -11,11 +11,13 @@ from torch.nn import functional
 from explanans.classifiers.explanandum import Explanandum
 from explanans.classifiers.layers import find_layer, layer_of_stride
 from explanans.classifiers.spatial import spatial_view
+from explanans.methods.base import listed
 from explanans.methods.grad_cam import GradCAM
 from explanans.ops.refinement import adapt_to_pixels, spread, stretch
 from explanans.ops.targets import Target, multi_hot
 
 
+@listed("spread_cam", "Spread-CAM", "raw", needs=("gradients", "layers"))
 class SpreadCAM:
     """Grad-CAM → random walk along the features of stride 16 → refinement to the colours of the picture.
 

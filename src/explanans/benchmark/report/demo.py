@@ -29,7 +29,7 @@ NAMES = {
     "explainer": "Explainer",
     "grad_cam": "Grad-CAM",
     "constant_0": "constant 0",
-    "constant_0.5": "constant 0.5",
+    "constant_half": "constant 0.5",
     "constant_1": "constant 1",
 }
 FIRST = ("iou_soft", "iou_best", "threshold", "f1_soft")
