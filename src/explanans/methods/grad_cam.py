@@ -15,6 +15,7 @@ from explanans.errors import InputError
 from explanans.methods.base import listed
 from explanans.methods.shared.perturbing import check_gradients_possible
 from explanans.ops.targets import Target, multi_hot
+from explanans.utils.hooks import watching
 
 
 def grad_cam(activations: Tensor, gradients: Tensor) -> Tensor:
@@ -90,7 +91,7 @@ class GradCAM:
         """The layer's output, as the leaf at which the graph begins, and the logits."""
         captured: list[Tensor] = []
 
-        def begin_graph(module: nn.Module, inputs: Any, output: Any) -> Tensor:
+        def begin_graph(name: str, module: nn.Module, inputs: Any, output: Any) -> Tensor:
             if not isinstance(output, Tensor):
                 raise InputError(
                     f"layer={self.layer_name!r} returns a {type(output).__name__}; name one that returns a tensor "
@@ -101,11 +102,8 @@ class GradCAM:
             captured.append(output.detach().requires_grad_())
             return captured[-1].clone()
 
-        handle = self.layer.register_forward_hook(begin_graph)
-        try:
+        with watching([(self.layer_name, self.layer)], begin_graph):
             logits = self.explanandum(images)
-        finally:
-            handle.remove()
         if not captured or not logits.requires_grad:
             raise InputError(f"layer={self.layer_name!r} has no part in the logits; name another one.")
         return captured[-1], logits

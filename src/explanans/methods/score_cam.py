@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from explanans.classifiers.explanandum import Explanandum
-from explanans.classifiers.layers import find_layer, last_spatial_layer
+from explanans.classifiers.layers import find_layer, last_spatial_layer, reading
 from explanans.classifiers.spatial import spatial_view
 from explanans.errors import InputError
 from explanans.methods.base import listed
@@ -61,13 +59,9 @@ class ScoreCAM:
 
     def _activations(self, image: Tensor) -> Tensor:
         """A (K, h, w) of one image."""
-        captured: list[Any] = []
-        handle = self.layer.register_forward_hook(lambda module, inputs, output: captured.append(output))
-        try:
+        with reading(self.explanandum, [self.layer_name]) as features:
             self.explanandum(image)
-        finally:
-            handle.remove()
-        output = captured[-1] if captured else None
+        output = features.get(self.layer_name)
         view = spatial_view(output, (image.shape[-2], image.shape[-1])) if isinstance(output, Tensor) else None
         if view is None:
             got = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
