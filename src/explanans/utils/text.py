@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -32,6 +34,13 @@ def shortened(error: BaseException | str, most: int = 200) -> str:
     """A message in one line of at most so many characters; some libraries quote a whole table."""
     line = printable(" ".join(str(error).split())) or type(error).__name__
     return line if len(line) <= most else f"{line[: most - 1]}…"
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """ " (did you mean 'grad_cam'?)" for the nearest of ``known``; nothing where none is near."""
+    by_form = {each.lower().replace("-", "_"): each for each in known}
+    near = difflib.get_close_matches(word.lower().replace("-", "_"), by_form, n=1, cutoff=0.6)
+    return f" (did you mean {by_form[near[0]]!r}?)" if near else ""
 
 
 def _escaped(char: str) -> str:
