@@ -13,7 +13,8 @@ from explanans.errors import InputError
 from explanans.explanations.batch import Draw, Masker
 from explanans.explanations.choice import CALLS, choose_method
 from explanans.explanations.cut import choose_cuts
-from explanans.methods import Method, make_method
+from explanans.methods import METHODS, Method, make_method
+from explanans.methods.base import pairs_of
 
 
 class ByMethod(Masker):
@@ -27,8 +28,8 @@ class ByMethod(Masker):
         method_options: settings of a method that is given by its name.
         calls: how often a classifier without gradients is asked for each image, where the method is chosen.
         batch_size: masked images in one forward pass.
-        seed: of methods that draw at random. Images are explained one by one and the seed is taken anew for each, so
-            that a map does not depend on what else is in the batch.
+        seed: of methods that draw at random. It is taken anew for each image, so that a map does not depend on what
+            else is in the batch.
 
     Raises:
         InputError: an unknown method or setting, or one that the classifier does not allow.
@@ -59,20 +60,28 @@ class ByMethod(Masker):
         elif not isinstance(method, str) and self.settings:
             raise InputError(f"method_options={self.settings} are for a method's name; this one is made already.")
         self.name = method if isinstance(method, str) else getattr(method, "__name__", type(method).__name__)
+        # What reads layers draws nothing and takes a batch at once; the others get one image after the other.
+        self.draws_nothing = isinstance(method, str) and method in METHODS and "layers" in METHODS[method].needs
         self.method = make_method(method, explanandum, **self.settings) if isinstance(method, str) else method
 
     def look(self, images: Tensor) -> tuple[Tensor, Draw]:
         whole = self.explanandum.probabilities(images)
 
         def draw(asked: Tensor) -> Tensor:
-            maps = [images.new_zeros(0, *images.shape[-2:], dtype=torch.float32)]
-            for image, row in zip(images.split(1), asked.split(1), strict=True):
-                if row.any():
-                    generator = torch.Generator(images.device).manual_seed(self.seed)
-                    maps.append(self.method(image, row, generator)[row].float())
-            return choose_cuts(self.explanandum, images, torch.cat(maps), asked, whole, batch_size=self.batch_size)
+            maps = self._maps(images, asked).float()
+            return choose_cuts(self.explanandum, images, maps, asked, whole, batch_size=self.batch_size)
 
         return whole, draw
+
+    def _maps(self, images: Tensor, asked: Tensor) -> Tensor:
+        if self.draws_nothing:
+            return pairs_of(self.method, images, asked)
+        maps = [images.new_zeros(0, *images.shape[-2:])]
+        for image, row in zip(images.split(1), asked.split(1), strict=True):
+            if row.any():
+                generator = torch.Generator(images.device).manual_seed(self.seed)
+                maps.append(pairs_of(self.method, image, row, generator))
+        return torch.cat(maps)
 
     def identity(self) -> dict[str, Any]:
         return {

@@ -108,7 +108,9 @@ def masker_of(
             f"classifier is a {type(explanandum).__name__}; give Explanandum.load(NAME), Explanandum(module, …), "
             "or a trained Explainer."
         )
-    return ByMethod(explanandum, method, method_options, calls=calls, batch_size=batch_size, seed=seed)
+    made = ByMethod(explanandum, method, method_options, calls=calls, batch_size=batch_size, seed=seed)
+    # A trained Explainer that was named as a method has masks already, which are not to be cut.
+    return made.method if isinstance(made.method, Masker) else made
 
 
 def explain_pictures(
