@@ -11,6 +11,7 @@ from torchvision.models.segmentation import deeplabv3_resnet50 as torchvision_de
 from explanans.classifiers.sources import where_to_get
 from explanans.errors import InputError
 from explanans.explainers.networks.encoders import EncoderWeights, copy_weights
+from explanans.explainers.networks.heads import ClassHead
 
 
 class DeepLab(nn.Module):
@@ -27,6 +28,7 @@ class DeepLab(nn.Module):
                 f"{error}). Without a network, {where_to_get(ResNet50_Weights.IMAGENET1K_V1.url)}, or pass "
                 "encoder_weights=FILE (--encoder_weights FILE), or None for random ones."
             ) from error
+        self.model.classifier[-1] = ClassHead.instead_of(self.model.classifier[-1])
         if isinstance(encoder_weights, Mapping):
             copy_weights(self.model.backbone, encoder_weights)
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from explanans.errors import InputError
 from explanans.explainers.networks.encoders import EncoderWeights, copy_weights, require_multiple
+from explanans.explainers.networks.heads import ClassHead
 
 DECODERS = ("unet", "unetplusplus", "manet", "linknet", "fpn", "pspnet", "deeplabv3plus", "pan", "upernet", "segformer")
 
@@ -29,6 +30,8 @@ class SMP(nn.Module):
             raise InputError(
                 f"network='{decoder}/{encoder}' cannot be built: {error}. Try another encoder, or encoder_weights=None."
             ) from error
+        # Of all these decoders the first layer of the head is the convolution, what follows enlarges.
+        self.model.segmentation_head[0] = ClassHead.instead_of(self.model.segmentation_head[0])
         if isinstance(encoder_weights, Mapping):
             copy_weights(self.model.encoder, encoder_weights, prefix="model.")
         self.multiple = int(self.model.encoder.output_stride)
