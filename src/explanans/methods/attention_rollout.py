@@ -13,8 +13,9 @@ from explanans.classifiers.layers import grey_image
 from explanans.classifiers.spatial import token_grid
 from explanans.errors import InputError
 from explanans.methods.shared.attention import AttentionWeights
-from explanans.methods.shared.perturbing import check_count, check_gradients_possible
+from explanans.methods.shared.perturbing import check_gradients_possible
 from explanans.ops.targets import Target, multi_hot
+from explanans.utils.numbers import check_count
 
 Weighting = Literal["gradient", "none"]
 

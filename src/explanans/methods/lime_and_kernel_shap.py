@@ -13,8 +13,8 @@ from torch import Tensor
 from explanans.classifiers.explanandum import Explanandum
 from explanans.errors import InputError
 from explanans.methods.occlusion import CaptumPerturbations, Tape
-from explanans.methods.shared.perturbing import check_count
 from explanans.methods.shared.superpixels import superpixels
+from explanans.utils.numbers import check_count
 
 
 def weighted_ridge(features: Tensor, values: Tensor, weights: Tensor, penalty: float) -> Tensor:

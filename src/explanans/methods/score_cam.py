@@ -12,9 +12,9 @@ from explanans.classifiers.explanandum import Explanandum
 from explanans.classifiers.layers import find_layer, last_spatial_layer
 from explanans.classifiers.spatial import spatial_view
 from explanans.errors import InputError
-from explanans.methods.shared.perturbing import check_count
 from explanans.ops.refinement import stretch
 from explanans.ops.targets import Target, multi_hot
+from explanans.utils.numbers import check_count
 
 
 class ScoreCAM:
