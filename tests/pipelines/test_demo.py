@@ -1,10 +1,8 @@
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
-import pytest
 from PIL import Image
 
 from explanans.benchmark.report.demo import spotlight
@@ -22,15 +20,15 @@ def test_a_miniature_demo_from_end_to_end_and_again(tmp_path: Path) -> None:
     assert page.count("<svg") == 3
     for word in ("Explainer", "Grad-CAM", "constant 0.5", "removed&nbsp;", "explanans fit"):
         assert word in page
-    saved = json.loads((tmp_path / "demo" / "evaluation.json").read_text())
-    assert [row["method"] for row in saved["rows"]] == ["explainer", "grad_cam", "constant_0.5", "constant_1"]
-    assert set(result.evaluation["explainer"].scores) >= {"iou_soft", "iou_best"}
+    rows = result.results.summary("iou_soft", "iou_best", "saliency")
+    assert [row.method for row in rows] == ["explainer", "grad_cam", "constant_0.5", "constant_1"]
+    assert result.results.folder == tmp_path / "demo" / "benchmark"
 
     checkpoint = tmp_path / "demo" / "explainer" / "last.ckpt"
     before = checkpoint.stat().st_mtime_ns
     again = run_demo(tmp_path / "demo", recipe=TINY, progress=False, say=said.append)
     assert checkpoint.stat().st_mtime_ns == before
-    assert again.evaluation["explainer"].scores == pytest.approx(result.evaluation["explainer"].scores)
+    assert again.results.summary("iou_soft", "iou_best", "saliency") == rows
 
 
 def test_a_spotlight_keeps_what_the_mask_keeps() -> None:
