@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from tests.benchmark.report.pages import Page, captions, drawings, tables
 
 from explanans.benchmark.report.demo import spotlight
 from explanans.pipelines.demo import Recipe, run_demo
@@ -15,13 +16,18 @@ def test_a_miniature_demo_from_end_to_end_and_again(tmp_path: Path) -> None:
     said: list[str] = []
     result = run_demo(tmp_path / "demo", recipe=TINY, progress=False, say=said.append)
     assert [line[:3] for line in said] == ["1/5", "2/5", "3/5", "4/5", "5/5"]
-    page = result.report.read_text()
-    assert page.count('<div class="scene">') == 12
-    assert page.count("<svg") == 3
-    for word in ("Explainer", "Grad-CAM", "constant 0.5", "removed&nbsp;", "explanans fit"):
-        assert word in page
+    page = Page(result.report.read_text(encoding="utf-8"))
+    assert captions(page.section("Pictures that nobody picked")).count("picture") == 12
+    assert len(drawings(page.section("Training"))) == 3
+    assert "explanans fit" in page.section("How to go on").text
     rows = result.results.summary("iou_soft", "iou_best", "saliency")
     assert [row.method for row in rows] == ["explainer", "grad_cam", "constant_0.5", "constant_1"]
+    (table,) = tables(page.section("Against Grad-CAM and constants"))
+    assert [cells[0] for cells in table.rows] == ["Explainer", "Grad-CAM", "constant 0.5", "constant 1"]
+    assert table.cell("Grad-CAM", "IoU (soft) ↑") == f"{rows[1].mean['iou_soft']:.3f}"
+    assert table.cell("Grad-CAM", "best t") == f"{result.results.threshold('small_resnet', 'grad_cam'):.2f}"
+    lowest = min(rows, key=lambda row: row.mean["saliency"])
+    assert (lowest.title, "saliency metric ↓") in table.best
     assert result.results.folder == tmp_path / "demo" / "benchmark"
 
     checkpoint = tmp_path / "demo" / "explainer" / "last.ckpt"
