@@ -102,8 +102,8 @@ class Module(nn.Module):
 
 def entries() -> dict[str, Any]:
     kinds = {"evidence": Evidence, "fails": Fails, "nan": Nan, "noise": Noise, "module": Module}
-    listed = {name: Entry(f"the {name}", f"{__name__}:{kind.__name__}", "raw") for name, kind in kinds.items()}
-    return {**listed, "asks": Entry("the asking", f"{__name__}:Asks")}
+    listed = {name: Entry(f"the {name}", kind, "raw") for name, kind in kinds.items()}
+    return {**listed, "asks": Entry("the asking", Asks)}
 
 
 def register() -> None:

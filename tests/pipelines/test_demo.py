@@ -21,7 +21,7 @@ def test_a_miniature_demo_from_end_to_end_and_again(tmp_path: Path) -> None:
     assert len(drawings(page.section("Training"))) == 3
     assert "explanans fit" in page.section("How to go on").text
     rows = result.results.summary("iou_soft", "iou_best", "saliency")
-    assert [row.method for row in rows] == ["explainer", "grad_cam", "constant_0.5", "constant_1"]
+    assert [row.method for row in rows] == ["explainer", "grad_cam", "constant_half", "constant_1"]
     (table,) = tables(page.section("Against Grad-CAM and constants"))
     assert [cells[0] for cells in table.rows] == ["Explainer", "Grad-CAM", "constant 0.5", "constant 1"]
     assert table.cell("Grad-CAM", "IoU (soft) ↑") == f"{rows[1].mean['iou_soft']:.3f}"

@@ -14,7 +14,7 @@ from explanans.benchmark.batches import MASK_GROUPS
 from explanans.benchmark.calling import Caller, seed_of
 from explanans.benchmark.settings import KNOWN, THRESHOLD, BenchmarkSettings, MethodSettings
 from explanans.benchmark.stations import Station, open_stations
-from explanans.benchmark.truth import REFERENCES, TruthCaller
+from explanans.benchmark.truth import REFERENCES
 from explanans.classifiers.explanandum import Explanandum
 from explanans.methods import Method, make_method
 from explanans.utils.devices import choose_device
@@ -140,7 +140,7 @@ def _task(
     entry, is_truth = KNOWN[kind], kind in REFERENCES
     make = partial(_made, kind, arguments(method, station.name))
     if is_truth:
-        caller: Caller = TruthCaller(name, settings.seed, station.dataset, station.held_out)
+        caller: Caller = entry.build(name, settings.seed, station.dataset, station.held_out)
     else:
         made = make(station.explanandum)
         if isinstance(made, nn.Module):

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from explanans.classifiers.explanandum import Explanandum
 from explanans.errors import InputError
+from explanans.methods.base import listed
 from explanans.methods.shared.perturbing import (
     check_count,
     check_gradients_possible,
@@ -106,6 +107,7 @@ def gaussian_smoothing(masks: Tensor, sigma: float) -> Tensor:
     return masks
 
 
+@listed("extremal_perturbation", "Extremal Perturbations", "raw", needs=("gradients",))
 class ExtremalPerturbation:
     """The smooth mask of a given area that excites the class most, for the smallest area that suffices.
 

@@ -162,7 +162,7 @@ def comparison(data: str, classifier: Path, explainer: Path, thresholds: int, se
         data=data,
         methods={
             "explainer": MethodSettings(settings={"explainer": str(explainer)}),
-            **{name: MethodSettings() for name in ("grad_cam", "constant_0.5", "constant_1")},
+            **{name: MethodSettings() for name in ("grad_cam", "constant_half", "constant_1")},
         },
         split="test",
         threshold_split=f"train[:{thresholds}]",

@@ -22,6 +22,7 @@ from explanans.explanations.explanation import Explanation
 from explanans.images import drawing
 from explanans.methods.grad_cam import GradCAM
 from explanans.metrics import normalise
+from explanans.utils.devices import like
 from explanans.utils.files import atomic_file
 
 FIRST = ("iou_soft", "iou_best")
@@ -151,7 +152,7 @@ def _table(results: Results, rows: Sequence[Row]) -> str:
 
 def _scenes(explainer: Explainer, scenes: LabelledImages) -> list[str]:
     grad_cam = GradCAM(explainer.explanandum)
-    device = next(explainer.parameters()).device
+    device = like(explainer).device
     cards = []
     for index in range(len(scenes)):
         labels = scenes.labels[index].bool()
