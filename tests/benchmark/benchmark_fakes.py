@@ -88,8 +88,8 @@ class Asks:
 
 def entries() -> dict[str, Any]:
     kinds = {"evidence": Evidence, "fails": Fails, "nan": Nan, "noise": Noise}
-    listed = {name: Entry(f"the {name}", f"{__name__}:{kind.__name__}", "raw") for name, kind in kinds.items()}
-    return {**listed, "asks": Entry("the asking", f"{__name__}:Asks")}
+    listed = {name: Entry(f"the {name}", kind, "raw") for name, kind in kinds.items()}
+    return {**listed, "asks": Entry("the asking", Asks)}
 
 
 def register() -> None:

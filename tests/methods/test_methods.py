@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 import warnings
 
 import numpy
@@ -11,8 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from explanans import Explainer, Explanandum, InputError, Preprocessing
+from explanans import Explainer, Explanandum, InputError, Preprocessing, methods
 from explanans.methods import METHODS, Entry, Method, make_method
+from explanans.methods.base import listed
 
 SIZE = 16
 
@@ -125,7 +128,53 @@ def test_an_unknown_setting_is_named(classifier: Explanandum) -> None:
         make_method("grad_cam", classifier, lair="0")
 
 
-def test_a_missing_extra_says_what_to_install(classifier: Explanandum, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(METHODS, "far", Entry("Far", "no_such_package.far:Far", extra="captum"))
-    with pytest.raises(InputError, match=r"needs no_such_package.*explanans\[captum\]"):
-        make_method("far", classifier)
+@pytest.mark.parametrize("name", [name for name, entry in METHODS.items() if entry.extra == "captum"])
+def test_a_missing_extra_says_what_to_install(
+    name: str, classifier: Explanandum, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # None stands for a module that cannot be imported.
+    monkeypatch.setitem(sys.modules, "captum", None)
+    with pytest.raises(InputError, match=r"needs captum.*pip install 'explanans\[captum\]'"):
+        make_method(name, classifier)
+
+
+def shipped() -> dict[str, Entry]:
+    """Without what other tests have listed."""
+    return {name: entry for name, entry in METHODS.items() if entry.build.__module__.startswith("explanans.")}
+
+
+def test_the_classes_say_what_they_are_called_and_what_they_need() -> None:
+    asks_only = {name for name, entry in shipped().items() if entry.black_box}
+    constants = {"constant_0", "constant_half", "constant_1", "constant_seen"}
+    assert asks_only == {"explainer", "rtis", "rise", "occlusion", "lime", "kernel_shap"} | constants
+    assert METHODS["grad_cam"].build is methods.GradCAM
+    assert METHODS["layer_cam"].needs == ("gradients", "layers")
+    assert METHODS["score_cam"].needs == ("layers",)
+    assert METHODS["attention_relevance"].build is METHODS["attention_rollout"].build is methods.AttentionRollout
+    assert METHODS["constant_half"].normalisation == "raw"
+
+
+def test_every_class_can_be_imported_from_the_package() -> None:
+    own = [entry.build for name, entry in shipped().items() if name not in ("explainer", "rtis")]
+    assert len(own) == 22
+    assert all(getattr(methods, kind.__name__) is kind for kind in own)
+
+
+def test_settings_of_an_entry_tell_it_from_the_others_of_its_class(classifier: Explanandum) -> None:
+    values = {"constant_0": 0.0, "constant_half": 0.5, "constant_1": 1.0}
+    for name, value in values.items():
+        assert (make_method(name, classifier)(torch.zeros(1, 3, 2, 2), "a")[0, 0] == value).all()
+    assert make_method("constant_0", classifier, value=0.25)(torch.zeros(1, 3, 2, 2), "a").max() == 0.25
+
+
+def test_no_name_is_taken_twice_or_cut_in_two() -> None:
+    for name in ("grad_cam", "constant_0.5"):
+        with pytest.raises(ValueError, match=rf"{name!r} is taken or holds a dot"):
+            listed(name, "any")
+    assert "constant_0.5" not in METHODS
+
+
+def test_no_extra_is_imported_before_a_method_asks_for_it() -> None:
+    code = "import sys, explanans.methods; print(sorted({'captum', 'sklearn', 'lightning'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -23,7 +23,7 @@ def test_a_miniature_demo_from_end_to_end_and_again(tmp_path: Path) -> None:
     for word in ("Explainer", "Grad-CAM", "constant 0.5", "removed&nbsp;", "explanans fit"):
         assert word in page
     saved = json.loads((tmp_path / "demo" / "evaluation.json").read_text())
-    assert [row["method"] for row in saved["rows"]] == ["explainer", "grad_cam", "constant_0.5", "constant_1"]
+    assert [row["method"] for row in saved["rows"]] == ["explainer", "grad_cam", "constant_half", "constant_1"]
     assert set(result.evaluation["explainer"].scores) >= {"iou_soft", "iou_best"}
 
     checkpoint = tmp_path / "demo" / "explainer" / "last.ckpt"

@@ -16,6 +16,7 @@ from explanans.benchmark.calling import Caller, timed
 from explanans.benchmark.memory import peak_memory
 from explanans.classifiers.explanandum import logits_of
 from explanans.explainers.explainer import Explainer
+from explanans.utils.hooks import watching
 
 
 @dataclass
@@ -34,18 +35,14 @@ def counted(*modules: nn.Module) -> Iterator[Passes]:
     def back(gradient: Tensor) -> None:
         passes.backwards += len(gradient)
 
-    def forth(module: nn.Module, inputs: Any, output: Any) -> None:
+    def forth(name: str, module: nn.Module, inputs: Any, output: Any) -> None:
         logits = logits_of(output)
         passes.forwards += len(logits)
         if logits.requires_grad:
             logits.register_hook(back)
 
-    handles = [module.register_forward_hook(forth) for module in modules]
-    try:
+    with watching((("", module) for module in modules), forth):
         yield passes
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def measure(

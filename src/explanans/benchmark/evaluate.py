@@ -20,6 +20,7 @@ from explanans.classifiers.explanandum import Explanandum
 from explanans.data import LabelledImages, loader
 from explanans.errors import InputError
 from explanans.methods.base import Method
+from explanans.utils.devices import like
 from explanans.utils.modes import evaluating
 
 FILL = "mean"
@@ -67,7 +68,7 @@ def evaluate(
     """
     _check(methods, normalisation, dataset, threshold_dataset)
     modules = [explanandum, *(method for method in methods.values() if isinstance(method, nn.Module))]
-    place = _device_of(explanandum) if device is None else torch.device(device)
+    place = like(explanandum).device if device is None else torch.device(device)
     for module in modules:
         module.to(place)
 
@@ -182,10 +183,6 @@ def _scored(
         raise InputError(f"methods[{name!r}] {error}") from error
     everyone = torch.ones(len(masks), dtype=torch.bool, device=masks.device)
     return scorer(pictures, masks, dict.fromkeys(groups, everyone), threshold=threshold), spent
-
-
-def _device_of(module: nn.Module) -> torch.device:
-    return next((value.device for value in module.state_dict().values()), torch.device("cpu"))
 
 
 def _check(

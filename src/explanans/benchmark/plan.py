@@ -14,7 +14,7 @@ from explanans.benchmark.calling import Caller
 from explanans.benchmark.columns import CURVE_THRESHOLDS
 from explanans.benchmark.seeds import seed_of
 from explanans.benchmark.settings import THRESHOLD, BenchmarkSettings
-from explanans.benchmark.truth import REFERENCES, TruthCaller
+from explanans.benchmark.truth import REFERENCES
 from explanans.classifiers.explanandum import Explanandum
 from explanans.classifiers.sources import hash_weights
 from explanans.data import LabelledImages, open_dataset
@@ -108,10 +108,11 @@ def make_plan(settings: BenchmarkSettings) -> Plan:
                 )
         callers: dict[str, Caller] = {}
         for method, each in settings.methods.items():
-            if (each.method or method) in REFERENCES:
-                callers[method] = TruthCaller(method, settings.seed, dataset, held_out)
+            kind = each.method or method
+            if kind in REFERENCES:
+                callers[method] = REFERENCES[kind].build(method, settings.seed, dataset, held_out)
                 continue
-            made = make_method(each.method or method, explanandum, **each.arguments(name))
+            made = make_method(kind, explanandum, **each.arguments(name))
             if isinstance(made, nn.Module):
                 made.to(device)
             callers[method] = Caller(method, made, settings.seed)

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from explanans.benchmark.columns import GROUPS
 from explanans.benchmark.truth import REFERENCES
 from explanans.errors import InputError
+from explanans.explainers import method as _explainer  # noqa: F401  enters the Explainer into METHODS
 from explanans.methods import METHODS, Entry
 from explanans.metrics import NORMALISATIONS
 

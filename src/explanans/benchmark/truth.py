@@ -10,13 +10,14 @@ from torch import Tensor
 from explanans.benchmark.calling import Called, Caller
 from explanans.data import LabelledImages
 from explanans.errors import InputError
-from explanans.methods import Entry
+from explanans.methods.base import Entry, listed
 from explanans.ops.targets import Target
 
-REFERENCES = {"ground_truth": Entry("ground truth", "explanans.benchmark.truth:TruthCaller", "raw")}
-"""Rows that no method makes, listed as methods are."""
+REFERENCES: dict[str, Entry] = {}
+"""Rows that no method makes, listed as methods are; made as ``build(name, seed, dataset, held_out)``."""
 
 
+@listed("ground_truth", "ground truth", "raw", into=REFERENCES)
 class TruthCaller(Caller):
     """Answers with the segmentation of the image that is asked about, 1 on a class that is asked for.
 

@@ -72,6 +72,8 @@ def _run(command: object, name: str, words: list[str]) -> int:
         help="Options from a YAML file, or a recipe by its name (see explanans recipes); later options win.",
     )
     command.add_arguments(parser)  # type: ignore[attr-defined]
+    if hasattr(command, "check_words"):
+        command.check_words(words)
     parsed = parser.parse_args(words)
     keep_freed_memory()
     options = vars(parser.instantiate(parsed))

@@ -16,6 +16,7 @@ from explanans.explainers.networks import TrunkHead, build_network
 from explanans.explainers.saving import Saved
 from explanans.ops.refinement import enlarge
 from explanans.ops.targets import Target, multi_hot
+from explanans.utils.devices import like
 from explanans.utils.modes import evaluating
 
 if TYPE_CHECKING:
@@ -133,14 +134,13 @@ class Explainer(Saved):
         masks differ by rounding. Save the one that it was made from.
         """
         preprocessing = self.explanandum.preprocessing
-        place = next(self.network.parameters(), torch.zeros(()))
         images = torch.rand(
             1,
             preprocessing.channels,
             preprocessing.height,
             preprocessing.width,
             generator=torch.Generator().manual_seed(0),
-        ).to(place)
+        ).to(like(self.network))
         quick = Explainer(self.explanandum, fold_batch_norms(self.network, images))
         quick.calibrate(float(self.scale), float(self.shift))
         quick.facts = dict(self.facts)

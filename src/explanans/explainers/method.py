@@ -10,10 +10,13 @@ from torch import Tensor, nn
 from explanans.classifiers.explanandum import Explanandum
 from explanans.errors import InputError
 from explanans.explainers.explainer import Explainer
+from explanans.methods.base import listed
 from explanans.ops.targets import Target, multi_hot
 from explanans.utils.modes import evaluating
 
 
+@listed("rtis", "RTIS", "raw")
+@listed("explainer", "Explainer", "raw")
 class ExplainerMethod(nn.Module):
     """The masks of a trained Explainer, in [0, 1]; those of classes that were not asked for are zero.
 

@@ -12,6 +12,7 @@ from explanans.classifiers.explanandum import Explanandum
 from explanans.classifiers.layers import grey_image
 from explanans.classifiers.spatial import token_grid
 from explanans.errors import InputError
+from explanans.methods.base import listed
 from explanans.methods.shared.attention import AttentionWeights
 from explanans.methods.shared.perturbing import check_gradients_possible
 from explanans.ops.targets import Target, multi_hot
@@ -41,6 +42,13 @@ def relevance(weights: list[Tensor], gradients: list[Tensor]) -> Tensor:
     return total - eye
 
 
+@listed(
+    "attention_relevance",
+    "attention relevance",
+    needs=("attention", "gradients"),
+    settings={"weighting": "gradient"},
+)
+@listed("attention_rollout", "attention rollout", needs=("attention",))
 class AttentionRollout:
     """Attention from the image's patches to what the head reads, bilinearly upsampled.
 

@@ -1,13 +1,20 @@
-"""What every attribution method looks like from outside."""
+"""What every attribution method looks like from outside, and the list of them all."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable, Mapping, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, TypeVar
 
 import torch
 from torch import Tensor
 
+from explanans.classifiers.explanandum import Explanandum
+from explanans.errors import InputError
 from explanans.ops.targets import Target
+
+Need = Literal["gradients", "layers", "attention"]
+Kind = TypeVar("Kind", bound=type)
 
 
 class Method(Protocol):
@@ -24,3 +31,79 @@ class Method(Protocol):
         method draws at random comes from ``generator`` (None: torch's global one); most draw nothing.
         """
         ...
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A method as it is listed.
+
+    Args:
+        title: how papers write it.
+        build: its class, made as ``build(explanandum, **settings)``.
+        normalisation: step of :data:`explanans.metrics.NORMALISATIONS` that makes masks of its raw maps: "raw" where
+            they are masks in [0, 1] already.
+        needs: what it needs of the classifier besides answers: gradients, the output of its layers, its attention.
+        extra: name of the extra (``pip install explanans[extra]``) that it needs, or None.
+        settings: what ``build`` is given where nobody says otherwise; tells entries of one class apart.
+    """
+
+    title: str
+    build: Callable[..., Any]
+    normalisation: str = "minmax"
+    needs: tuple[Need, ...] = ()
+    extra: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def black_box(self) -> bool:
+        """Whether it only asks for answers, so that any classifier will do."""
+        return not self.needs
+
+
+METHODS: dict[str, Entry] = {}
+"""Every method by its name. Each class enters itself with :func:`listed`."""
+
+
+def listed(
+    name: str,
+    title: str,
+    normalisation: str = "minmax",
+    *,
+    needs: tuple[Need, ...] = (),
+    extra: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    into: MutableMapping[str, Entry] = METHODS,
+) -> Callable[[Kind], Kind]:
+    """Enters the class below it into the list under ``name``; a class with several settings is entered for each.
+
+    A name holds no dot, which would cut it in two on the command line (``--methods.NAME.title``). The other arguments
+    are those of :class:`Entry`.
+    """
+    if "." in name or name in into:
+        raise ValueError(f"name={name!r} is taken or holds a dot; choose another.")
+
+    def enter(kind: Kind) -> Kind:
+        into[name] = Entry(title, kind, normalisation, needs, extra, dict(settings or {}))
+        return kind
+
+    return enter
+
+
+def make_method(name: str, explanandum: Explanandum, **settings: Any) -> Method:
+    """The method called ``name`` for a classifier; ``settings`` go to its constructor.
+
+    Raises:
+        InputError: an unknown name, a setting that the method does not have, an extra that is not installed, or
+            a classifier without gradients for a method that looks inside.
+    """
+    if name not in METHODS:
+        raise InputError(f"method {name!r} is not known; take one of {', '.join(METHODS)}.")
+    entry = METHODS[name]
+    if not entry.black_box:
+        explanandum.require_gradients(f"method {name!r}")
+    try:
+        return entry.build(explanandum, **{**entry.settings, **settings})
+    except TypeError as error:
+        if "argument" not in str(error):
+            raise
+        raise InputError(f"method {name!r}: {error}.") from error

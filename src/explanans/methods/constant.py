@@ -7,9 +7,13 @@ from torch import Tensor
 
 from explanans.classifiers.explanandum import Explanandum
 from explanans.errors import InputError
+from explanans.methods.base import listed
 from explanans.ops.targets import Target, multi_hot
 
 
+@listed("constant_1", "constant 1", "raw", settings={"value": 1.0})
+@listed("constant_half", "constant 0.5", "raw", settings={"value": 0.5})
+@listed("constant_0", "constant 0", "raw", settings={"value": 0.0})
 class Constant:
     """The same value at every pixel of every class asked for.
 
@@ -30,6 +34,7 @@ class Constant:
         return maps.expand(-1, -1, *images.shape[-2:]).contiguous()
 
 
+@listed("constant_seen", "whole image if seen", "raw")
 class WholeIfSeen:
     """The whole image for every class that the classifier sees, nothing for the others.
 

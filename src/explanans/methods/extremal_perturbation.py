@@ -11,6 +11,7 @@ from torch import Tensor
 
 from explanans.classifiers.explanandum import Explanandum
 from explanans.errors import InputError
+from explanans.methods.base import listed
 from explanans.methods.shared.perturbing import check_gradients_possible, layout, working_dtype
 from explanans.methods.shared.smooth_mask import grid_size, max_kernel, smooth_mask
 from explanans.ops.masking import BlurFill
@@ -101,6 +102,7 @@ def gaussian_smoothing(masks: Tensor, sigma: float) -> Tensor:
     return masks
 
 
+@listed("extremal_perturbation", "Extremal Perturbations", "raw", needs=("gradients",))
 class ExtremalPerturbation:
     """The smooth mask of a given area that excites the class most, for the smallest area that suffices.
 

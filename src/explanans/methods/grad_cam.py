@@ -12,8 +12,10 @@ from explanans.classifiers.explanandum import Explanandum
 from explanans.classifiers.layers import find_layer, last_spatial_layer
 from explanans.classifiers.spatial import spatial_view
 from explanans.errors import InputError
+from explanans.methods.base import listed
 from explanans.methods.shared.perturbing import check_gradients_possible
 from explanans.ops.targets import Target, multi_hot
+from explanans.utils.hooks import watching
 
 
 def grad_cam(activations: Tensor, gradients: Tensor) -> Tensor:
@@ -22,6 +24,7 @@ def grad_cam(activations: Tensor, gradients: Tensor) -> Tensor:
     return torch.einsum("nk,nkhw->nhw", weights, activations).relu()
 
 
+@listed("grad_cam", "Grad-CAM", needs=("gradients", "layers"))
 class GradCAM:
     """Class maps from the gradients of the logits with respect to one layer's output.
 
@@ -88,7 +91,7 @@ class GradCAM:
         """The layer's output, as the leaf at which the graph begins, and the logits."""
         captured: list[Tensor] = []
 
-        def begin_graph(module: nn.Module, inputs: Any, output: Any) -> Tensor:
+        def begin_graph(name: str, module: nn.Module, inputs: Any, output: Any) -> Tensor:
             if not isinstance(output, Tensor):
                 raise InputError(
                     f"layer={self.layer_name!r} returns a {type(output).__name__}; name one that returns a tensor "
@@ -99,11 +102,8 @@ class GradCAM:
             captured.append(output.detach().requires_grad_())
             return captured[-1].clone()
 
-        handle = self.layer.register_forward_hook(begin_graph)
-        try:
+        with watching([(self.layer_name, self.layer)], begin_graph):
             logits = self.explanandum(images)
-        finally:
-            handle.remove()
         if not captured or not logits.requires_grad:
             raise InputError(f"layer={self.layer_name!r} has no part in the logits; name another one.")
         return captured[-1], logits

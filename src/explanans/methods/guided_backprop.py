@@ -10,6 +10,7 @@ from torch import Tensor
 from explanans.classifiers.explanandum import Explanandum
 from explanans.classifiers.layers import grey_image
 from explanans.errors import InputError
+from explanans.methods.base import listed
 from explanans.methods.shared.activations import RELUS, SMOOTH, Activations
 from explanans.methods.shared.perturbing import check_gradients_possible
 from explanans.methods.shared.reduction import check_reduction, reduce_channels
@@ -33,6 +34,7 @@ def _guided(given: Tensor, answer: Tensor) -> Tensor:
     return _PositiveGradient.apply(answer)
 
 
+@listed("guided_backprop", "Guided Backpropagation", needs=("gradients",))
 class GuidedBackprop:
     """The gradient of each logit with respect to the image; only its positive part passes a ReLU backwards.
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional as transforms
 
 from explanans.classifiers.explanandum import Explanandum
+from explanans.methods.base import listed
 from explanans.methods.shared.perturbing import check_gradients_possible, layout, working_dtype
 from explanans.ops.targets import Target, multi_hot
 from explanans.utils.numbers import check_count, check_number
@@ -72,6 +73,7 @@ class _Rows:
         return _Rows(self.images[chosen], self.baselines[chosen], self.classes[chosen])
 
 
+@listed("igos_pp", "iGOS++", "raw", needs=("gradients",))
 class IGOSpp:
     """Two masks D and I, small and smooth, that together destroy a class and make it.
 

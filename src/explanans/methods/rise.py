@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from explanans.classifiers.explanandum import Explanandum
+from explanans.methods.base import listed
 from explanans.methods.shared.perturbing import layout, working_dtype
 from explanans.ops.targets import Target, multi_hot
 from explanans.utils.numbers import check_count, check_number
@@ -28,6 +29,7 @@ def upsampling(cells: int, size: int, like: Tensor) -> Tensor:
     return stretched.unfold(1, size, 1)[:, :pixels].permute(1, 2, 0).contiguous()
 
 
+@listed("rise", "RISE")
 class RISE:
     """Importance of a pixel: the expected probability of the class, given that the pixel is seen.
 

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from explanans.classifiers.explanandum import Explanandum
-from explanans.classifiers.layers import find_layer, last_spatial_layer
+from explanans.classifiers.layers import find_layer, last_spatial_layer, reading
 from explanans.classifiers.spatial import spatial_view
 from explanans.errors import InputError
+from explanans.methods.base import listed
 from explanans.ops.refinement import stretch
 from explanans.ops.targets import Target, multi_hot
 from explanans.utils.numbers import check_count
 
 
+@listed("score_cam", "Score-CAM", needs=("layers",))
 class ScoreCAM:
     """relu(Σ_k w_k A_k), w the softmax over k of the logit of the image through A_k, upsampled and stretched to [0, 1].
 
@@ -59,13 +59,9 @@ class ScoreCAM:
 
     def _activations(self, image: Tensor) -> Tensor:
         """A (K, h, w) of one image."""
-        captured: list[Any] = []
-        handle = self.layer.register_forward_hook(lambda module, inputs, output: captured.append(output))
-        try:
+        with reading(self.explanandum, [self.layer_name]) as features:
             self.explanandum(image)
-        finally:
-            handle.remove()
-        output = captured[-1] if captured else None
+        output = features.get(self.layer_name)
         view = spatial_view(output, (image.shape[-2], image.shape[-1])) if isinstance(output, Tensor) else None
         if view is None:
             got = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__

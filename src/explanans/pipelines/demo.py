@@ -163,7 +163,7 @@ def compare(explainer: Explainer, test: LabelledImages, others: LabelledImages) 
     classifier = explainer.explanandum
     methods = {
         "explainer": make_method("explainer", classifier, explainer=explainer),
-        **{name: make_method(name, classifier) for name in ("grad_cam", "constant_0.5", "constant_1")},
+        **{name: make_method(name, classifier) for name in ("grad_cam", "constant_half", "constant_1")},
     }
     steps = {name: "minmax" if name == "grad_cam" else "raw" for name in methods}
     return evaluate(methods, test, classifier, normalisation=steps, threshold_dataset=others, batch_size=50)

@@ -23,13 +23,14 @@ from explanans.images import drawing
 from explanans.methods.grad_cam import GradCAM
 from explanans.metrics import normalise
 from explanans.training.curves import read_curves
+from explanans.utils.devices import like
 from explanans.utils.files import atomic_file
 
 NAMES = {
     "explainer": "Explainer",
     "grad_cam": "Grad-CAM",
     "constant_0": "constant 0",
-    "constant_0.5": "constant 0.5",
+    "constant_half": "constant 0.5",
     "constant_1": "constant 1",
 }
 FIRST = ("iou_soft", "iou_best", "threshold", "f1_soft")
@@ -155,7 +156,7 @@ def _table(evaluation: Evaluation) -> str:
 
 def _scenes(explainer: Explainer, scenes: LabelledImages) -> list[str]:
     grad_cam = GradCAM(explainer.explanandum)
-    device = next(explainer.parameters()).device
+    device = like(explainer).device
     cards = []
     for index in range(len(scenes)):
         labels = scenes.labels[index].bool()

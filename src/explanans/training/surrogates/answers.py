@@ -15,6 +15,7 @@ from torch import Tensor
 from explanans.classifiers.explanandum import Explanandum
 from explanans.errors import InputError
 from explanans.training.surrogates.queries import DRAWN, Queries
+from explanans.utils.devices import like
 from explanans.utils.files import atomic_file, hold
 
 DESCRIPTION, ANSWERS, SPENT = "queries.json", "answers.f32", "spent.txt"
@@ -63,7 +64,7 @@ class Answers:
             InputError: the box failed, or answered with NaN or infinity; what it answered before is kept. Or another
                 process is asking for the same folder.
         """
-        device = next((tensor.device for tensor in self.box.state_dict().values()), torch.device("cpu"))
+        device = like(self.box).device
         with self.path.open("ab") as file, torch.no_grad():
             hold(file, f"another process is asking for {self.folder}; wait until it is done, or name another folder.")
             self._look()
