@@ -19,7 +19,7 @@ from explanans.data.scenes import write_scenes
 from explanans.explainers.explainer import Explainer
 from explanans.images.preprocessing import Preprocessing
 from explanans.methods import make_method
-from explanans.training import Optimisation, Run, fit
+from explanans.training import Optimizer, Run, fit
 from explanans.training.classifier import fit_classifier
 
 PREPROCESSING = Preprocessing(48, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
@@ -47,7 +47,7 @@ def classifier(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Explan
         activation="softmax",
         augment="none",
         monitor="loss",
-        run=Run(epochs=1, batch_size=8, progress=False, accelerator="cpu"),
+        run=Run(max_epochs=1, batch_size=8, progress=False, accelerator="cpu"),
         out=tmp_path_factory.mktemp("classifier"),
     )
     return Explanandum.load(folder)
@@ -62,8 +62,8 @@ def explainer(scenes: Path, classifier: Explanandum, tmp_path_factory: pytest.Te
         validation=single(scenes, "val"),
         objective="stalder2022",
         augment="none",
-        optimisation=Optimisation(1e-3),
-        run=Run(epochs=1, batch_size=8, progress=False, accelerator="cpu"),
+        optimizer=Optimizer(1e-3),
+        run=Run(max_epochs=1, batch_size=8, progress=False, accelerator="cpu"),
         out=out,
     )
     return Explainer.from_pretrained(saved)
@@ -118,9 +118,9 @@ def test_the_commands_on_a_folder_of_classes(tmp_path: Path, capsys: pytest.Capt
                 Image.new("RGB", (48, 48), tuple(value + 5 * index for value in colour)).save(folder / f"{index}.png")
     data, out = f"folder:{tmp_path / 'data'}", tmp_path / "runs"
     words = ["--config", "cub200-resnet50", "--data", data, "--train_split=train", "--validation_split=val"]
-    words += ["--run.epochs=2", "--run.batch_size=6", "--run.workers=0", "--run.accelerator=cpu"]
+    words += ["--run.max_epochs=2", "--run.batch_size=6", "--run.num_workers=0", "--run.accelerator=cpu"]
     own = ["--architecture=explanans:small_resnet", "--weights=null", "--size=48", "--no_freeze_backbone"]
-    own += ["--optimisation.freeze_statistics=false", "--optimisation.learning_rate=0.01"]
+    own += ["--optimizer.freeze_statistics=false", "--optimizer.lr=0.01"]
     assert main(["classifier", "fit", *words, *own, f"--out={out / 'classifier'}"]) == 0
     saved = out / "classifier" / "classifier"
     assert json.loads((saved / "explanandum.json").read_text())["activation"] == "softmax"

@@ -17,7 +17,7 @@ from explanans.classifiers.explanandum import Explanandum
 from explanans.data import open_dataset
 from explanans.data.scenes import write_scenes
 from explanans.explainers.explainer import Explainer
-from explanans.training import Optimisation, Run, fit
+from explanans.training import Optimizer, Run, fit
 from explanans.training.classifier import FROM_SCRATCH, fit_classifier
 from explanans.training.curves import read_curves
 
@@ -58,7 +58,7 @@ SETTINGS = {
     "bound_weight": 0.0,
     "tv_weight": 1.5,
 }
-MASKS = Optimisation(3e-3, weight_decay=0.01, schedule="cosine", average=0.99)
+MASKS = Optimizer(3e-3, weight_decay=0.01, schedule="cosine", ema_decay=0.99)
 
 
 @dataclass(frozen=True)
@@ -119,8 +119,8 @@ def run_demo(
             augment="turn",
             blanks=BLANKS,
             hidden=HIDDEN,
-            optimisation=FROM_SCRATCH,
-            run=replace(settings, epochs=recipe.classifier_epochs),
+            optimizer=FROM_SCRATCH,
+            run=replace(settings, max_epochs=recipe.classifier_epochs),
             out=out / "classifier",
         )
         classifier = Explanandum.load(folder)
@@ -132,8 +132,8 @@ def run_demo(
             objective=OBJECTIVE,
             objective_options=SETTINGS,
             augment="turn",
-            optimisation=MASKS,
-            run=replace(settings, epochs=recipe.explainer_epochs, clip=5.0),
+            optimizer=MASKS,
+            run=replace(settings, max_epochs=recipe.explainer_epochs, gradient_clip_val=5.0),
             out=out / "explainer",
         )
     with part("comparison", f"4/5  comparing on {recipe.test} unseen pictures"):
