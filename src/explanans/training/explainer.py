@@ -28,6 +28,7 @@ from explanans.training.module import TrainingModule
 from explanans.training.optimizer import Optimizer
 from explanans.training.processes import once
 from explanans.training.runs import Run, train
+from explanans.training.sharing import on_free_cores
 from explanans.training.surrogates import load_surrogate
 
 SAVED = "explainer"
@@ -95,6 +96,7 @@ class Pictures(callbacks.Callback):
             writer.experiment.add_images("image, mask, kept, removed", row.cpu(), trainer.current_epoch)
 
 
+@on_free_cores
 def fit(
     explainer: Explainer,
     data: str | Path | LabelledImages,

@@ -25,6 +25,7 @@ from torch.utils.data import DataLoader
 from explanans.errors import InputError
 from explanans.training.curves import Curves
 from explanans.training.precision import choose_precision
+from explanans.training.sharing import AUTO, FreeCores, judges
 from explanans.utils.files import atomic_file, held_folder
 from explanans.utils.numbers import check_count, check_number
 from explanans.version import __version__
@@ -50,6 +51,9 @@ class Run:
         gradient_clip_val: largest norm of the gradient; 0 for no clipping.
         channels_last: memory layout of the images; faster for convolutions on most hardware.
         num_workers: processes that load images; 0 loads them in the training process.
+        threads: that compute on the processor. "auto": as many as cores are free, which is judged when the training and
+            every epoch begin, and fewer within an epoch where other programs come; with OMP_NUM_THREADS so many. The
+            last bits of every number depend on it.
         cache: keep decoded and resized images in memory.
         accelerator, devices, num_nodes, strategy: passed to Lightning.
         resume: go on from the last checkpoint in the run folder if there is one.
@@ -67,6 +71,7 @@ class Run:
     gradient_clip_val: float = 0.0
     channels_last: bool = False
     num_workers: int = 0
+    threads: int | Literal["auto"] = "auto"
     cache: bool = True
     accelerator: str = "auto"
     devices: int | str = "auto"
@@ -85,6 +90,8 @@ class Run:
         check_number("run.gradient_clip_val", self.gradient_clip_val)
         if self.keep not in ("best", "last"):
             raise InputError(f"run.keep={self.keep!r}; take 'best' or 'last'.")
+        if self.threads != AUTO:
+            check_count("run.threads", self.threads)
 
 
 class AtomicCheckpoints(TorchCheckpointIO):
@@ -128,7 +135,7 @@ def train(
     best = callbacks.ModelCheckpoint(folder, "best", monitor=monitor, mode=mode, enable_version_counter=False)
     # Two callbacks, because one that saves both writes "last" only when "best" changes.
     last = callbacks.ModelCheckpoint(folder, "last", save_on_train_epoch_end=True, enable_version_counter=False)
-    hooks: list[callbacks.Callback] = [best, last, *extra]
+    hooks: list[callbacks.Callback] = [best, last, FreeCores(folder / CONFIG, judging=judges(run.threads)), *extra]
     if run.patience:
         hooks.append(Patience(monitor, run.min_delta, run.patience, mode=mode))
     bar = run.progress and sys.stdout.isatty()
@@ -211,15 +218,17 @@ def _fit(
 def claim(folder: Path, run: Run, description: Mapping[str, Any]) -> None:
     """Write ``run.json``, or check that the one that lies there describes the same training."""
     # What does not change a number may differ between a run and its resumption.
-    free = {"resume", "progress", "num_workers", "cache", "devices", "max_epochs", "patience"}
+    free = {"resume", "progress", "num_workers", "threads", "cache", "devices", "max_epochs", "patience"}
     settings = json.loads(json.dumps({**description, "run": asdict(run)}))
     path = folder / CONFIG
+    earlier: dict[str, Any] = {}
     if path.exists():
         if not run.resume:
             raise InputError(f"{folder} holds a run already; name a new folder, or let it resume.")
-        before = json.loads(path.read_text(encoding="utf-8"))["settings"]
+        earlier = json.loads(path.read_text(encoding="utf-8"))
         fixed = [
-            {**each, "run": {k: v for k, v in each["run"].items() if k not in free}} for each in (before, settings)
+            {**each, "run": {k: v for k, v in each["run"].items() if k not in free}}
+            for each in (earlier["settings"], settings)
         ]
         if fixed[0] != fixed[1]:
             changed = sorted(key for key in fixed[0].keys() | fixed[1].keys() if fixed[0].get(key) != fixed[1].get(key))
@@ -228,4 +237,5 @@ def claim(folder: Path, run: Run, description: Mapping[str, Any]) -> None:
                 "the settings in its run.json to resume it."
             )
     with atomic_file(path) as temporary:
-        temporary.write_text(json.dumps({"settings": settings, "versions": versions()}, indent=2) + "\n", "utf-8")
+        content = {**earlier, "settings": settings, "versions": versions()}
+        temporary.write_text(json.dumps(content, indent=2) + "\n", "utf-8")

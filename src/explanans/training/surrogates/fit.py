@@ -27,6 +27,7 @@ from explanans.training.classifier import FINE_TUNING, FROM_SCRATCH
 from explanans.training.optimizer import Optimizer
 from explanans.training.processes import once
 from explanans.training.runs import Run, claim, train
+from explanans.training.sharing import on_free_cores
 from explanans.training.surrogates import Answers, Fidelity, Queries, agreement_of, batches
 
 SAVED = "surrogate"
@@ -56,6 +57,7 @@ class SurrogateTraining(ClassifierTraining):
         """Nothing: the scores count labels, and probabilities are none."""
 
 
+@on_free_cores
 def fit_surrogate(
     box: Explanandum,
     data: str | Path | LabelledImages,
