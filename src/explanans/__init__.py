@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from explanans.explanations.explain import explain
     from explanans.explanations.explanation import Explanation
     from explanans.images.preprocessing import Preprocessing
-    from explanans.training import Optimisation, Run, fit
+    from explanans.training import Optimizer, Run, fit
 
 # Looked up on first use, because torch alone takes seconds to import.
 _HOMES = {
@@ -23,7 +23,7 @@ _HOMES = {
     "Explanandum": "classifiers.explanandum",
     "Explanation": "explanations.explanation",
     "InputError": "errors",
-    "Optimisation": "training",
+    "Optimizer": "training",
     "Preprocessing": "images.preprocessing",
     "Run": "training",
     "explain": "explanations.explain",
@@ -36,7 +36,7 @@ __all__ = [
     "Explanandum",
     "Explanation",
     "InputError",
-    "Optimisation",
+    "Optimizer",
     "Preprocessing",
     "Run",
     "__version__",

@@ -14,7 +14,8 @@ from explanans.classifiers.spatial import token_grid
 from explanans.errors import InputError
 from explanans.methods.base import PairMethod, listed, positions
 from explanans.methods.shared.attention import AttentionWeights
-from explanans.methods.shared.perturbing import check_count, check_gradients_possible
+from explanans.methods.shared.perturbing import check_gradients_possible
+from explanans.utils.numbers import check_count
 
 Weighting = Literal["gradient", "none"]
 

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from explanans.classifiers.explanandum import Explanandum
 from explanans.methods.base import PairMethod, listed
-from explanans.methods.shared.perturbing import check_count, check_number, layout, working_dtype
+from explanans.methods.shared.perturbing import layout, working_dtype
+from explanans.utils.numbers import check_count, check_number
 
 
 def upsampling(cells: int, size: int, like: Tensor) -> Tensor:

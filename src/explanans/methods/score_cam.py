@@ -11,8 +11,8 @@ from explanans.classifiers.layers import find_layer, last_spatial_layer, reading
 from explanans.classifiers.spatial import spatial_view
 from explanans.errors import InputError
 from explanans.methods.base import PairMethod, listed, positions
-from explanans.methods.shared.perturbing import check_count
 from explanans.ops.refinement import stretch
+from explanans.utils.numbers import check_count
 
 
 @listed("score_cam", "Score-CAM", needs=("layers",))
