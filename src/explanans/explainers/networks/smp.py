@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
-import segmentation_models_pytorch as smp
 from torch import Tensor, nn
 
+from explanans.classifiers.sources.shared.published import fetched
 from explanans.errors import InputError
 from explanans.explainers.networks.encoders import EncoderWeights, copy_weights, require_multiple
 from explanans.explainers.networks.heads import ClassHead
@@ -19,13 +20,18 @@ class SMP(nn.Module):
 
     def __init__(self, decoder: str, encoder: str, num_classes: int, encoder_weights: EncoderWeights) -> None:
         super().__init__()
+        # Here, because it takes its time and most networks do without.
+        import segmentation_models_pytorch as smp
+
         try:
-            self.model = smp.create_model(
+            build = partial(
+                smp.create_model,
                 decoder,
                 encoder_name=f"tu-{encoder}",
                 encoder_weights="imagenet" if encoder_weights == "published" else None,
                 classes=num_classes,
             )
+            self.model = fetched(build) if encoder_weights == "published" else build()
         except (OSError, RuntimeError, KeyError, ValueError) as error:
             raise InputError(
                 f"network='{decoder}/{encoder}' cannot be built: {error}. Try another encoder, or encoder_weights=None."
