@@ -15,12 +15,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from jsonargparse import ArgumentParser
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from explanans.classifiers.explanandum import read_classes
-from explanans.cli.options import add_function, class_list
+from explanans.cli.output import say
 from explanans.deploy.batch import INDEX, Done, Options, explain_many, explain_shards, find_pictures
 from explanans.deploy.batch.job import JOB, settings_of
 from explanans.errors import InputError
@@ -35,11 +34,7 @@ MOST_FAILURES = 100
 FEW = 500
 
 
-def add_arguments(parser: ArgumentParser) -> None:
-    add_function(parser, explain)
-
-
-def explain(
+def run(
     explainer: str,
     images: list[str],
     out: str = "explanations",
@@ -61,7 +56,7 @@ def explain(
     trust_factory: bool = False,
     quiet: bool = False,
 ) -> int:
-    """Parse and call.
+    """Explain them.
 
     Args:
         explainer: Folder of a trained Explainer, or its name on the Hugging Face hub.
@@ -90,9 +85,8 @@ def explain(
     # Anything else is a mistyped folder, which the hub would be asked about for half a minute.
     if not Path(explainer).is_dir() and not re.fullmatch(r"[\w.-]+/[\w.-]+", explainer):
         raise InputError(f"explainer: {explainer} is no folder; give one that 'explanans fit' saved, or OWNER/NAME.")
-    wanted = class_list(classes)
     chosen: dict[str, Any] = {
-        "classes": None if wanted is None else list(read_classes(wanted)),
+        "classes": None if classes is None else list(read_classes(classes)),
         "top_k": top_k,
         "threshold": threshold,
         "mask_threshold": mask_threshold,
@@ -134,11 +128,8 @@ def explain(
             )
     good = outcome.pictures - len(outcome.failed)
     if not quiet:
-        print(f"{good:,} of {outcome.pictures:,} explained ({outcome.earlier:,} earlier), in {out}")
+        say(f"{good:,} of {outcome.pictures:,} explained ({outcome.earlier:,} earlier), in {out}")
     return _report_failures(outcome.failed)
-
-
-run = explain
 
 
 def _loaded(explainer: str, trust_factory: bool, device: str) -> Explainer:
@@ -163,17 +154,17 @@ def _in_folders(
         )
     failed = [(done.source, done.failure) for done in results if done.failure is not None]
     if not quiet:
-        print(_table(results, out))
+        say(_table(results, out))
         skipped = sum(done.skipped for done in results)
-        print(f"\n{len(results) - len(failed)} of {len(results)} explained ({skipped} earlier), in {out}")
+        say(f"\n{len(results) - len(failed)} of {len(results)} explained ({skipped} earlier), in {out}")
     return _report_failures(failed)
 
 
 def _report_failures(failed: Sequence[tuple[str, str]]) -> int:
     for source, reason in failed[:MOST_FAILURES]:
-        print(f"failed: {source}: {reason}", file=sys.stderr)
+        say(f"failed: {source}: {reason}", sys.stderr)
     if len(failed) > MOST_FAILURES:
-        print(f"… and {len(failed) - MOST_FAILURES:,} more, in the shards' images.parquet", file=sys.stderr)
+        say(f"… and {len(failed) - MOST_FAILURES:,} more, in the shards' images.parquet", sys.stderr)
     return 1 if failed else 0
 
 
