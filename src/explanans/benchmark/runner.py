@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -11,7 +10,6 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import torch
 from torch import nn
 
@@ -23,7 +21,7 @@ from explanans.benchmark.costs import counted, measure
 from explanans.benchmark.folder import Folder
 from explanans.benchmark.plan import Plan, Station, make_plan, record_of
 from explanans.benchmark.progress import Timetable
-from explanans.benchmark.results import COSTS, SANITY, SCORES, THRESHOLDS, Results
+from explanans.benchmark.results import COSTS, FACTS, ROWS, SANITY, SCORES, THRESHOLDS, Results
 from explanans.benchmark.robustness import cascade
 from explanans.benchmark.scoring import Pictures, Scorer, Scores, masks_of
 from explanans.benchmark.settings import BenchmarkSettings
@@ -31,6 +29,7 @@ from explanans.benchmark.stability import sensitivity
 from explanans.benchmark.truth import REFERENCES
 from explanans.data import LabelledImages
 from explanans.utils.modes import evaluating
+from explanans.utils.records import read_json, read_table
 
 THRESHOLD_SCHEMA = pa.schema(
     [
@@ -65,10 +64,8 @@ def run_benchmark(settings: BenchmarkSettings, out: str | Path, timetable: Timet
     """
     plan = make_plan(settings)
     folder = Folder(out)
-    folder.claim(record_of(plan))
-    run = _Run(plan, folder, timetable or Timetable())
-    with torch.no_grad():
-        run.everything()
+    with folder.claimed(record_of(plan)), torch.no_grad():
+        _Run(plan, folder, timetable or Timetable()).everything()
     return Results.open(out)
 
 
@@ -124,7 +121,7 @@ class _Run:
             return None
         path = self.folder.json_path(COSTS, station.name, name)
         if path.is_file():
-            cost = json.loads(path.read_text(encoding="utf-8"))
+            cost = read_json(path, FACTS)
         else:
             indices = self.plan.sample[: self.settings.cost_images]
             pictures = read_pictures(station.dataset, indices, self.plan.device)
@@ -265,7 +262,7 @@ class _Run:
                 rows, facts = work(number, chunk)
                 self.folder.write_part(path, rows, schema, facts)
                 self.timetable.advance(_job(station, name, kind), len(chunk), time.perf_counter() - begin)
-            tables.append(pq.ParquetFile(path).read().replace_schema_metadata(None))
+            tables.append(read_table(path, ROWS, schema))
         return pa.concat_tables(tables)
 
     def _scorer(self, station: Station) -> Scorer:

@@ -148,7 +148,7 @@ def _loaded(explainer: str, trust_factory: bool, device: str) -> Explainer:
 def _usual_format(images: Sequence[str], out: str, ray: bool) -> Any:
     """What a job was begun with, or what suits the number of pictures."""
     if (Path(out) / JOB).is_file():
-        return settings_of(out)["settings"]["options"]["format"]
+        return settings_of(out)["options"]["format"]
     if ray or any("://" in each or each.lower().endswith((*ARCHIVES, *TABLES)) for each in images):
         return "parquet"
     return "folders" if len(find_pictures(images)) <= FEW else "parquet"

@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 import glob
 import hashlib
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import NoneType
 from typing import Any, cast
 
 from PIL import Image
@@ -17,11 +17,23 @@ from PIL import Image
 from explanans.classifiers.sources import hash_weights
 from explanans.errors import InputError
 from explanans.explainers.explainer import Explainer
+from explanans.explanations.explanation import RECORD as EXPLANATION
 from explanans.explanations.explanation import RESULT, Explanation
 from explanans.images.reading import ImageError, list_images, read_image
-from explanans.utils.files import atomic_file, claimed_folder
+from explanans.utils.records import Kind, read_json, write_json
+from explanans.utils.run_folder import as_json, check_same, claimed
 
 INDEX = "index.json"
+RECORD = Kind(
+    "folder of explanations",
+    "put back a copy of it, or name a new folder",
+    {
+        "settings": {"classifier": dict, "options": dict},
+        "images": [
+            {"source": str, "folder": (str, NoneType), "classes": [dict], "failure": (str, NoneType)},
+        ],
+    },
+)
 
 
 @dataclass(frozen=True)
@@ -101,12 +113,16 @@ def explain_many(
         OSError: the disk is full or not writable.
     """
     out = Path(out)
-    settings = json.loads(json.dumps({**explainer_identity(explainer), "options": options}))
-    with claimed_folder(out, INDEX):
-        _claim(out, settings)
+    settings = as_json({**explainer_identity(explainer), "options": options})
+    record = out / INDEX
+    with claimed(record, RECORD) as earlier:
+        if earlier is None:
+            _write(record, settings, [])
+        else:
+            check_same(record, RECORD, earlier["settings"], settings)
         results = _explain_waiting(explainer, pictures, out, batch_size, progress or (lambda done: None), options)
         ordered = [results[path] for path in pictures]
-        _write(out, settings, ordered)
+        _write(record, settings, ordered)
     return ordered
 
 
@@ -185,21 +201,11 @@ def _finished(path: Path, out: Path) -> Done | None:
 
 
 def _classes_in(folder: Path) -> Sequence[Mapping[str, Any]]:
-    return json.loads((folder / RESULT).read_text(encoding="utf-8"))["classes"]
+    return read_json(folder / RESULT, EXPLANATION)["classes"]
 
 
-def _claim(out: Path, settings: Mapping[str, Any]) -> None:
-    index = out / INDEX
-    if not index.is_file():
-        _write(out, settings, [])
-    elif json.loads(index.read_text(encoding="utf-8"))["settings"] != settings:
-        raise InputError(f"out={out} holds explanations that were made with other settings; name a new folder.")
-
-
-def _write(out: Path, settings: Mapping[str, Any], results: Sequence[Done]) -> None:
+def _write(record: Path, settings: Mapping[str, Any], results: Sequence[Done]) -> None:
     entries = [dataclasses.asdict(done) for done in results]
     for entry in entries:
         del entry["skipped"]
-    with atomic_file(out / INDEX) as temporary:
-        text = json.dumps({"settings": settings, "images": entries}, indent=2, ensure_ascii=False)
-        temporary.write_text(text + "\n", encoding="utf-8")
+    write_json(record, RECORD, {"settings": settings, "images": entries})
