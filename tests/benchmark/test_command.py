@@ -146,3 +146,16 @@ def test_another_configuration_is_status_2(words: list[str], capsys: Captured, t
     assert main([*words, "--methods.evidence={}", "--limit=3"]) == 2
     assert "another configuration: " in capsys.readouterr().err
     assert json.loads((tmp_path / "out" / "benchmark.json").read_text())["settings"]["limit"] == 4
+
+
+@pytest.mark.parametrize("option", [["--methods.constant_0.5", "{}"], ["--methods.constant_0.5.title=half"]])
+def test_a_name_with_a_dot_is_not_cut_in_two(words: list[str], option: list[str], capsys: Captured) -> None:
+    assert main([*words, *option]) == 2
+    assert "a name with a dot can be given in a --config file only" in capsys.readouterr().err
+
+
+def test_a_method_with_settings_of_its_own_by_option(words: list[str], capsys: Captured, tmp_path: Path) -> None:
+    given = ["--methods.constant_half={}", "--methods.constant_1.settings={value: 0.75}", "--no_report", "--limit=1"]
+    assert main([*words, *given]) == 0, capsys.readouterr().err
+    tables = [pq.read_table(tmp_path / "out" / "scores" / "tiny" / name) for name in ("constant_half", "constant_1")]
+    assert [table["area"].to_pylist() for table in tables] == [[0.5], [0.75]]

@@ -16,13 +16,13 @@ from torch import Tensor
 import explanans
 from explanans.errors import InputError
 from explanans.explainers.explainer import Explainer
-from explanans.training import Optimisation
+from explanans.training import Optimizer
 from explanans.training.explainer import ExplainerTraining
 from explanans.training.runs import CONFIG, RECORD
 from explanans.utils.locks import LOCK
 from explanans.utils.run_folder import claimed
 
-from .explainer_runs import OPTIMISATION, RUN, Build, assert_identical, rows, state, train, with_run
+from .explainer_runs import OPTIMIZER, RUN, Build, assert_identical, rows, state, train, with_run
 
 
 @pytest.mark.parametrize("fail_at", [(1, 0), (2, 1)], ids=["between epochs", "within an epoch"])
@@ -75,13 +75,13 @@ ExplainerTraining.training_step = killed
 sys.path.insert(0, {tests!r})
 from conftest import PREPROCESSING, Living
 import torch
-from explanans import Explainer, Explanandum, Optimisation, Run
+from explanans import Explainer, Explanandum, Optimizer, Run
 torch.manual_seed(0)
 classes = {classes!r}
 classifier = Living(len(classes))
 explained = Explanandum(classifier, classes=classes, activation="sigmoid", preprocessing=PREPROCESSING)
 explainer = Explainer(explained, "compact")
-fit(explainer, {scenes!r}, objective="stalder2022", optimisation={optimisation!r}, run={run!r}, out={out!r})
+fit(explainer, {scenes!r}, objective="stalder2022", optimizer={optimizer!r}, run={run!r}, out={out!r})
 """
 
 
@@ -93,7 +93,7 @@ def test_a_run_that_is_killed_resumes_bit_identically(
         tests=str(Path(__file__).parent),
         classes=classes,
         scenes=scenes,
-        optimisation=OPTIMISATION,
+        optimizer=OPTIMIZER,
         run=RUN,
         out=str(out),
     )
@@ -116,24 +116,18 @@ def test_a_finished_run_is_not_trained_again(scenes: str, explainer: Build, whol
 
 
 def test_more_epochs_go_on_from_the_last(scenes: str, explainer: Build, out: Path) -> None:
-    constant = Optimisation(learning_rate=1e-3)
-    train(explainer(), scenes, out, optimisation=constant, run=with_run(epochs=1))
-    train(explainer(), scenes, out, optimisation=constant, run=with_run(epochs=2))
+    constant = Optimizer(lr=1e-3)
+    train(explainer(), scenes, out, optimizer=constant, run=with_run(max_epochs=1))
+    train(explainer(), scenes, out, optimizer=constant, run=with_run(max_epochs=2))
     assert [row["epoch"] for row in rows(out)] == ["1", "2"]
 
 
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
-        (
-            {"optimisation": Optimisation(learning_rate=1e-4)},
-            r"optimisation\.learning_rate was 0\.001, is 0\.0001; .*average was 0\.9",
-        ),
+        ({"optimizer": Optimizer(lr=1e-4)}, r"optimizer\.lr was 0\.001, is 0\.0001; .*ema_decay was 0\.9"),
         ({"objective_options": {"tv_weight": 2.0}}, r"objective\.settings\.tv_weight was 1\.0, is 2\.0\."),
-        (
-            {"run": with_run(seed=1)},
-            r"run\.seed was 42, is 1\. .*repeat the settings in its run\.json",
-        ),
+        ({"run": with_run(seed=1)}, r"run\.seed was 42, is 1\. .*repeat the settings in its run\.json"),
         ({"augment": "none"}, r'augment was "flip", is "none"\.'),
         ({"train_split": "train[:50%]"}, r".*data\.training\.images was 24, is 12; data\.training\.hash was"),
     ],

@@ -16,7 +16,7 @@ import torch
 
 from explanans.errors import InputError
 from explanans.utils import records
-from explanans.utils.records import Kind, read_arrays, read_checkpoint, read_json, read_table, write_json
+from explanans.utils.records import Kind, read_arrays, read_checkpoint, read_json, read_parquet, write_json
 
 KIND = Kind("thing", "make it again", {"seed": int, "names": [str], "parts": {str: {"size": (int, float)}}}, version=2)
 GOOD: dict[str, Any] = {"seed": 1, "names": ["ü"], "parts": {"a": {"size": 0.5}, "b": {"size": 2}}}
@@ -112,7 +112,7 @@ def table(file: Path) -> Path:
 
 
 def test_columns_of_a_table(table: Path) -> None:
-    found = read_table(table, KIND, SCHEMA)
+    found = read_parquet(table, KIND, SCHEMA)
     assert found.schema.names == ["name", "value"]
     assert found.schema.metadata is None
     assert found["value"][7].as_py() == [7.0, 0.5]
@@ -122,22 +122,22 @@ def test_columns_of_a_table(table: Path) -> None:
 def test_a_table_that_was_cut(table: Path, length: int) -> None:
     table.write_bytes(table.read_bytes()[:length])
     with pytest.raises(InputError, match=r"\(thing\) is .*; make it again"):
-        read_table(table, KIND, SCHEMA)
+        read_parquet(table, KIND, SCHEMA)
 
 
 @pytest.mark.parametrize("place", [5, 400, 2500, 4000, -200, -6])
 def test_a_table_with_a_damaged_byte(table: Path, place: int) -> None:
-    whole = read_table(table, KIND, SCHEMA)
+    whole = read_parquet(table, KIND, SCHEMA)
     flip(table, place)
     # Or the byte is in a column or a statistic that nobody asked for.
     with suppress(InputError):
-        assert read_table(table, KIND, SCHEMA).equals(whole)
+        assert read_parquet(table, KIND, SCHEMA).equals(whole)
 
 
 @pytest.mark.parametrize("wrong", [pa.schema([("other", pa.string())]), pa.schema([("name", pa.int64())])])
 def test_a_table_of_something_else(table: Path, wrong: pa.Schema) -> None:
     with pytest.raises(InputError, match=r"has no columns (other|name) of the right type; make it again"):
-        read_table(table, KIND, wrong)
+        read_parquet(table, KIND, wrong)
 
 
 def test_arrays(file: Path) -> None:

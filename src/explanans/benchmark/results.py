@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from explanans.benchmark.columns import COLUMNS, SCHEMA
 from explanans.benchmark.statistics import Paired, Values, bootstrap, paired, specificity_per_image
 from explanans.errors import InputError
-from explanans.utils.records import Kind, read_arrays, read_json, read_table
+from explanans.utils.records import Kind, read_arrays, read_json, read_parquet
 
 SETTINGS = "benchmark.json"
 SCORES, COSTS, MAPS, SANITY, THRESHOLDS = "scores", "costs", "maps", "sanity", "thresholds"
@@ -203,6 +203,11 @@ class Results:
         known = ~(np.isnan(a) | np.isnan(b))
         return paired(a[known], b[known], seed=self.settings["seed"])
 
+    def threshold(self, classifier: str, method: str, normalisation: str | None = None) -> float | None:
+        """Where masks are cut for ``iou_best``, chosen on the other split; None without one, or before it is done."""
+        chosen = self.settings["thresholds"].get(classifier, {}).get(method, {})
+        return chosen.get(normalisation or self.normalisations(method)[0])
+
     def costs(self, classifier: str, method: str) -> dict[str, Any] | None:
         """What a map costs, None where it has not been measured yet."""
         return self._json(COSTS, classifier, method)
@@ -284,7 +289,7 @@ class Results:
             )
         if (classifier, method) not in self._tables:
             parts = sorted((self.folder / SCORES / classifier / method).glob("part-*.parquet"))
-            tables = [read_table(part, ROWS, SCHEMA) for part in parts] or [SCHEMA.empty_table()]
+            tables = [read_parquet(part, ROWS, SCHEMA) for part in parts] or [SCHEMA.empty_table()]
             self._tables[classifier, method] = pa.concat_tables(tables).sort_by("index")
         return self._tables[classifier, method]
 

@@ -14,7 +14,7 @@ from explanans.benchmark.columns import COLUMNS
 from explanans.benchmark.results import Results, Row
 from explanans.classifiers.sources import hash_weights
 from explanans.deploy.batch import folders, job
-from explanans.deploy.batch.folders import INDEX, explainer_identity
+from explanans.deploy.batch.folders import INDEX
 from explanans.deploy.batch.job import JOB
 from explanans.deploy.batch.shards import IMAGES
 from explanans.deploy.batch.shards import RECEIPTS as SHARD_RECEIPTS
@@ -22,7 +22,7 @@ from explanans.errors import InputError
 from explanans.explainers.explainer import Explainer
 from explanans.explainers.method import ExplainerMethod
 from explanans.explanations.receipt import FILLS
-from explanans.utils.records import Kind, read_json, read_table
+from explanans.utils.records import Kind, read_json, read_parquet
 
 RECEIPTS = "receipts.json"
 FIGURES = ("whole", "kept", "removed", "area")
@@ -78,9 +78,9 @@ def receipt_figures(path: str | Path, explainer: Explainer) -> dict[str, Any]:
         return _means(file, rows, len(good), list(made[0]["fills"]) if made else [])
     images, parts = 0, [np.empty((0, len(FIGURES)))]
     for shard in sorted(file.parent.glob("*/*/images.parquet")):
-        images += read_table(shard, job.PICTURES, STATUS)["status"].to_pylist().count("ok")
+        images += read_parquet(shard, job.PICTURES, STATUS)["status"].to_pylist().count("ok")
         if (receipts := shard.with_name("receipts.parquet")).is_file():
-            table = read_table(receipts, job.PICTURES, SHARES)
+            table = read_parquet(receipts, job.PICTURES, SHARES)
             parts.append(np.stack([table[name].to_numpy().astype(float) for name in FIGURES], axis=1))
     return _means(file, np.concatenate(parts), images, list(FILLS))
 
@@ -132,7 +132,7 @@ def benchmark_figures(folder: str | Path, explainer: Explainer, method: str | No
 
 def _check(file: Path, record: Mapping[str, Any], explainer: Explainer) -> None:
     """Raises InputError where the receipts are of another classifier, or (where that is on record) another network."""
-    identities = [explainer_identity(explainer), explainer_identity(explainer.folded())]
+    identities = [explainer.identity(), explainer.folded().identity()]
     if record["classifier"]["weights_hash"] != explainer.explanandum.weights_hash:
         raise InputError(f"receipts: {file} is of another classifier than the Explainer's; make them with this one.")
     networks = [each["explainer"]["weights_hash"] for each in identities]

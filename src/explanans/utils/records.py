@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from explanans.errors import InputError
 from explanans.utils.files import atomic_file
+from explanans.utils.text import shortened
 
 FORMAT = "format"
 """The entry of a JSON record that says of which kind and version it is."""
@@ -70,8 +71,7 @@ def reading(path: Path, kind: Kind) -> Iterator[None]:
     except json.JSONDecodeError as error:
         raise kind.complain(path, f"is not valid JSON ({error})") from error
     except _DAMAGE as error:
-        reason = " ".join(str(error).split())
-        reason = f"{type(error).__name__}: {reason[:157]}{'…' if len(reason) > 157 else ''}"
+        reason = f"{type(error).__name__}: {shortened(error)}"
         raise kind.complain(path, f"is damaged or something else ({reason})") from error
 
 
@@ -109,7 +109,7 @@ def write_json(
         temporary.write_bytes(f"{text}\n".encode(errors="backslashreplace"))
 
 
-def open_table(path: str | Path, kind: Kind, schema: pa.Schema) -> pq.ParquetFile:
+def open_parquet(path: str | Path, kind: Kind, schema: pa.Schema) -> pq.ParquetFile:
     """A Parquet file with (at least) the columns of ``schema``.
 
     Raises:
@@ -126,14 +126,14 @@ def open_table(path: str | Path, kind: Kind, schema: pa.Schema) -> pq.ParquetFil
     return file
 
 
-def read_table(path: str | Path, kind: Kind, schema: pa.Schema) -> pa.Table:
+def read_parquet(path: str | Path, kind: Kind, schema: pa.Schema) -> pa.Table:
     """The columns of ``schema`` of a Parquet file, without its metadata.
 
     Raises:
-        InputError: as :func:`open_table`, or damaged rows.
+        InputError: as :func:`open_parquet`, or damaged rows.
     """
     path = Path(path)
-    with open_table(path, kind, schema) as file, reading(path, kind):
+    with open_parquet(path, kind, schema) as file, reading(path, kind):
         return file.read(columns=schema.names).replace_schema_metadata(None).select(schema.names)
 
 

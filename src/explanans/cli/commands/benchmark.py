@@ -9,6 +9,7 @@ on any image; such images count with the worst value and are listed.
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,9 @@ from explanans.benchmark.progress import followed
 from explanans.benchmark.report.benchmark import write_report
 from explanans.benchmark.results import Results, Row
 from explanans.benchmark.runner import run_benchmark
-from explanans.benchmark.settings import BenchmarkSettings
+from explanans.benchmark.settings import BenchmarkSettings, MethodSettings
 from explanans.cli.options import plain_output
+from explanans.errors import InputError
 from explanans.utils.tables import aligned
 
 SHOWN = ("iou_soft", "iou_best", "f1_soft", "saliency", "kept", "removed", "specificity_gap", "insertion", "deletion")
@@ -36,6 +38,19 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--out", type=str, default="runs/benchmark", help="Result folder, new or of an earlier run.")
     parser.add_argument("--report", action=ActionYesNo, default=True, help="Write the tables and report.html too.")
     parser.add_argument("--quiet", action=ActionYesNo, default=False, help="Print nothing but what failed.")
+
+
+def check_words(words: Sequence[str]) -> None:
+    """Raises InputError for the name of a method with a dot, of which the parser would drop what follows the dot."""
+    known = {each.name for each in fields(MethodSettings)}
+    for word in words:
+        _, _, name = word.partition("=")[0].partition("--methods.")
+        method, _, setting = name.partition(".")
+        if setting and setting.partition(".")[0] not in known:
+            raise InputError(
+                f"--methods.{name}: {setting!r} is no setting of a method, and a name with a dot can be given in a "
+                f"--config file only; take another name, or one of the settings {', '.join(sorted(known))} of {method}."
+            )
 
 
 def run(out: str, report: bool, quiet: bool, **options: Any) -> int:

@@ -14,15 +14,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 
-from explanans.deploy.batch.folders import explainer_identity
 from explanans.deploy.batch.loading import Loaded, load_shards
 from explanans.deploy.batch.manifest import Manifest, write_manifest
 from explanans.deploy.batch.shards import IMAGES, Explaining, Options, explain_shard
 from explanans.errors import InputError
-from explanans.explainers.explainer import Explainer
+from explanans.explanations.batch import Masker
 from explanans.images.listing import list_items
 from explanans.utils.files import atomic_folder
-from explanans.utils.records import Kind, read_json, read_table, reading, write_json
+from explanans.utils.records import Kind, read_json, read_parquet, reading, write_json
 from explanans.utils.run_folder import as_json, check_same, claimed
 
 JOB, MANIFEST, DONE = "job.json", "manifest.parquet", "images.parquet"
@@ -67,7 +66,7 @@ class Job:
     def claimed(
         cls,
         out: str | Path,
-        explainer: Explainer,
+        masker: Masker,
         images: Iterable[str | Path],
         options: Options,
         shard_size: int = SHARD_SIZE,
@@ -76,7 +75,7 @@ class Job:
         """Begin a job in a new folder, or go on with the one that is there; it is kept to this process in the block.
 
         Args:
-            out, explainer, images, options, shard_size: as for :func:`explain_shards`.
+            out, masker, images, options, shard_size: as for :func:`explain_shards`.
             threads: of a new job whose options leave them open; None for PyTorch's own number.
 
         Raises:
@@ -87,14 +86,14 @@ class Job:
         record = Path(out) / JOB
         with claimed(record, RECORD, remains=(MANIFEST,), levels=1) as earlier:
             before = None if earlier is None else earlier["settings"]
-            cls._settle(record, before, explainer, images, options, shard_size, threads or torch.get_num_threads())
+            cls._settle(record, before, masker, images, options, shard_size, threads or torch.get_num_threads())
             yield cls(out)
 
     @staticmethod
     def _settle(
         record: Path,
         earlier: Mapping[str, Any] | None,
-        explainer: Explainer,
+        masker: Masker,
         images: Iterable[str | Path],
         options: Options,
         shard_size: int,
@@ -108,7 +107,7 @@ class Job:
         arguments = [str(each) for each in images]
         settings = as_json(
             {
-                **explainer_identity(explainer),
+                **masker.identity(),
                 "images": arguments,
                 "shard_size": shard_size,
                 "options": dataclasses.asdict(options),
@@ -118,7 +117,7 @@ class Job:
             check_same(record, RECORD, earlier, settings)
             return
         write_manifest(record.with_name(MANIFEST), list_items(arguments), shard_size)
-        write_json(record, RECORD, {"settings": settings, "classes": list(explainer.classes)})
+        write_json(record, RECORD, {"settings": settings, "classes": list(masker.explanandum.classes)})
 
     def folder(self, shard: int) -> Path:
         return self.out / f"{shard // SHARDS_PER_FOLDER:04d}" / f"{shard:07d}"
@@ -145,14 +144,14 @@ class Job:
         found: list[tuple[str, str]] = []
         for shard in range(self.manifest.shards):
             if self.is_done(shard):
-                table = read_table(self.folder(shard) / DONE, PICTURES, FAILURES)
+                table = read_parquet(self.folder(shard) / DONE, PICTURES, FAILURES)
                 bad = table.filter(pc.not_equal(table["failure"], ""))
                 found += list(zip(bad["source"].to_pylist(), bad["failure"].to_pylist(), strict=True))
         return found
 
 
 def explain_shards(
-    explainer: Explainer,
+    masker: Masker,
     images: Iterable[str | Path],
     out: str | Path,
     options: Options | None = None,
@@ -167,7 +166,7 @@ def explain_shards(
     bytes. A picture that cannot be read is recorded with the reason and stops nothing.
 
     Args:
-        explainer: a trained one; :meth:`~explanans.Explainer.folded` is quicker.
+        masker: a trained Explainer (:meth:`~explanans.Explainer.folded` is quicker), or a method of a classifier.
         images: files, folders, patterns, tables (.csv, .parquet), archives (.zip, .tar, .tar.gz), URIs.
         out: a new folder, or that of an earlier run with the same arguments.
         options: what is written.
@@ -179,8 +178,8 @@ def explain_shards(
         InputError: nothing to explain, ``out`` belongs to another job, or another process is writing into it.
         OSError: the disk is full or not writable. Finished shards stay.
     """
-    with Job.claimed(out, explainer, images, options or Options(), shard_size) as job, job.options.on_threads():
-        return _explain_left(job, Explaining(explainer.eval(), job.options), workers, progress)
+    with Job.claimed(out, masker, images, options or Options(), shard_size) as job, job.options.on_threads():
+        return _explain_left(job, Explaining(masker.eval(), job.options), workers, progress)
 
 
 def _explain_left(
@@ -200,7 +199,7 @@ def _explain_left(
 
     if progress is not None:
         progress(done, job.manifest.pictures)
-    preprocessing = explaining.explainer.explanandum.preprocessing
+    preprocessing = explaining.masker.explanandum.preprocessing
     loaded = load_shards(job.manifest, left, preprocessing, job.options.batch_size, workers)
     for shard, batches in groupby(loaded, lambda each: each.shard):
         found = explain_shard(explaining, told(batches), job.first(shard))

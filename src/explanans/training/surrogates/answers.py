@@ -15,6 +15,7 @@ from torch import Tensor
 from explanans.classifiers.explanandum import Explanandum
 from explanans.errors import InputError
 from explanans.training.surrogates.queries import DRAWN, Queries
+from explanans.utils.devices import like
 from explanans.utils.records import Kind, reading, write_json
 from explanans.utils.run_folder import as_json, check_same, claimed
 
@@ -69,7 +70,7 @@ class Answers:
             InputError: the box failed, or answered with NaN or infinity; what it answered before is kept. Or another
                 process is asking for the same folder.
         """
-        device = next((tensor.device for tensor in self.box.state_dict().values()), torch.device("cpu"))
+        device = like(self.box).device
         with self._claimed(), self.path.open("ab") as file, torch.no_grad():
             self._look()
             # The end of half an answer would shift all that follow.
