@@ -23,9 +23,7 @@ def words(saved: Path, scenes: Path, tmp_path: Path) -> list[str]:
 
 def test_from_options_to_table_files_and_page(words: list[str], capsys: Captured, tmp_path: Path) -> None:
     assert main([*words, "--methods.evidence={}", "--methods.cam.method=grad_cam", "--reference=evidence"]) == 0
-    captured = capsys.readouterr()
-    assert captured.err == ""
-    lines = captured.out.splitlines()
+    lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "tiny, 4 images (all)"
     assert lines[1].split("  ")[0] == "method"
     assert "IoU (soft) ↑" in lines[1]

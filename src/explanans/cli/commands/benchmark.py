@@ -56,11 +56,11 @@ def check_words(words: Sequence[str]) -> None:
 def run(out: str, report: bool, quiet: bool, **options: Any) -> int:
     settings = BenchmarkSettings(**{each.name: options[each.name] for each in fields(BenchmarkSettings)})
     with plain_output(quiet):
-        with followed(quiet) as timetable:
+        with followed(show=not quiet) as timetable:
             results = run_benchmark(settings, out, timetable)
         print(_table(results))
         if report:
-            page = write_report(results, Path(out))
+            page = write_report(results, Path(out), show=not quiet)
             print(f"open {page.resolve().as_uri()}")
         print(f"results in {out}; again as tables and a page: explanans report {out}")
     return _report_failures(results)
