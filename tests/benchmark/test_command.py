@@ -69,6 +69,14 @@ def test_failures_are_listed_and_the_status_says_so(
         assert (captured.out == "") == bool(more)
 
 
+def test_nothing_that_is_printed_steers_the_terminal(words: list[str], capsys: Captured) -> None:
+    odd = '--methods.evidence={title: "\\e[31mred", settings: {scale: 3}, normalisations: [minmax, raw]}'
+    assert main([*words, odd, "--no_report"]) == 1
+    captured = capsys.readouterr()
+    assert "\x1b" not in captured.out + captured.err
+    assert r"\x1b[31mred" in captured.out
+
+
 def test_many_failures_are_counted(words: list[str], capsys: Captured) -> None:
     words = [word for word in words if not word.startswith("--limit")]
     assert main([*words, "--methods.fails={settings: {above: -9}}", "--also_normalise=[minmax]", "--no_report"]) == 1

@@ -204,7 +204,7 @@ def _scores(results: Results, comparison: Comparison, prefix: str, legend: str) 
     for number, (theme, columns) in enumerate(tables.themes(comparison).items()):
         parts.append(html.details(theme, score_table(results, comparison, columns), number == 0))
     if comparison.reference is not None:
-        title = tables.method_title(results, comparison.rows[comparison.reference].method)
+        title = results.title(comparison.rows[comparison.reference].method)
         text = html.paragraph("≈ may be chance (p ≥ 0.05 after Holm's correction).", "soft")
         columns = next(iter(tables.themes(comparison).values()))
         parts.append(html.details(f"Difference to {title}", reference_table(results, comparison, columns) + text))

@@ -25,6 +25,7 @@ from explanans.benchmark.settings import BenchmarkSettings, MethodSettings
 from explanans.cli.options import plain_output
 from explanans.errors import InputError
 from explanans.utils.tables import aligned
+from explanans.utils.text import printable
 
 SHOWN = ("iou_soft", "iou_best", "f1_soft", "saliency", "kept", "removed", "specificity_gap", "insertion", "deletion")
 """Columns of the table that is printed, where they were asked for; everything is in the files."""
@@ -103,7 +104,7 @@ def _report_failures(results: Results) -> int:
         for line in _failures(results, classifier, method)
     ]
     for line in failures[:FAILURES]:
-        print(f"failed: {line}", file=sys.stderr)
+        print(f"failed: {printable(line)}", file=sys.stderr)
     if len(failures) > FAILURES:
         print(f"… and {len(failures) - FAILURES} more; they are in {results.folder / 'scores'}", file=sys.stderr)
     return 1 if failures else 0
