@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from explanans.benchmark.columns import COLUMNS, SCHEMA
 from explanans.benchmark.statistics import Paired, Values, bootstrap, paired, specificity_per_image
 from explanans.errors import InputError
 from explanans.utils.records import Kind, read_arrays, read_json, read_parquet
+from explanans.utils.text import printable
 
 SETTINGS = "benchmark.json"
 SCORES, COSTS, MAPS, SANITY, THRESHOLDS = "scores", "costs", "maps", "sanity", "thresholds"
@@ -40,6 +42,8 @@ _AGAIN = "delete it, and 'explanans benchmark' with the settings of this folder 
 ROWS = Kind("part of a benchmark", _AGAIN)
 FACTS = Kind("costs or sanity in a benchmark", _AGAIN)
 PICTURES = Kind("maps of a benchmark", _AGAIN)
+NAME = re.compile(r"\w[\w.+-]*")
+"""Of a classifier or a method in a benchmark, after which files are called."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,12 @@ class Results:
             raise InputError(
                 f"{folder} is no result of a benchmark: it holds no {SETTINGS}. Make one: explanans benchmark"
             )
-        return cls(Path(folder), read_json(path, RECORD))
+        settings = read_json(path, RECORD)
+        # A folder may come from somebody else, and these become names of files that are read and written.
+        wrong = [name for kind in ("classifiers", "methods") for name in settings[kind] if not NAME.fullmatch(name)]
+        if wrong:
+            raise InputError(f"{path} names {wrong[0]!r}, which no benchmark does; it is damaged, or made to do harm.")
+        return cls(Path(folder), settings)
 
     @property
     def classifiers(self) -> list[str]:
@@ -102,6 +111,10 @@ class Results:
     @property
     def methods(self) -> list[str]:
         return list(self.settings["methods"])
+
+    def title(self, method: str) -> str:
+        """What tables call a method, in letters that any of them can hold."""
+        return printable(self.settings["methods"][method]["title"])
 
     @property
     def reference(self) -> str | None:
@@ -247,7 +260,7 @@ class Results:
         return Row(
             classifier=classifier,
             method=method,
-            title=facts["title"] if first else f"{facts['title']} ({normalisation})",
+            title=self.title(method) if first else f"{self.title(method)} ({normalisation})",
             normalisation=normalisation,
             subset=subset,
             images=len(status),

@@ -109,6 +109,7 @@ class _Run:
         if path.is_file():
             cost = read_json(path, FACTS)
         else:
+            self.timetable.begin(_job(task, COSTS))
             pictures = read_pictures(station.dataset, task.cost_images, self.plan.device)
             cost = measure(
                 task.caller,
@@ -203,6 +204,7 @@ class _Run:
         station = task.station
         if not task.sanity_images or self.folder.json_path(SANITY, station.name, task.name).is_file():
             return
+        self.timetable.begin(_job(task, SANITY))
         begin = time.perf_counter()
         found = cascade(
             task.caller,
@@ -225,6 +227,7 @@ class _Run:
             path = self.folder.part(kind, task.station.name, task.name, number)
             chunk = images[start : start + task.batch_size]
             if not path.is_file():
+                self.timetable.begin(_job(task, kind))
                 begin = time.perf_counter()
                 rows, facts = work(number, chunk)
                 self.folder.write_part(path, rows, schema, facts)

@@ -12,12 +12,11 @@ from xml.etree import ElementTree
 import numpy as np
 from PIL import Image
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
 from explanans.data.scenes.compose import CLASSES, Scene, check_size, draw_scene
 from explanans.errors import InputError
 from explanans.utils.files import atomic_folder
-from explanans.utils.progress import progress_bar
+from explanans.utils.progress import Progress
 from explanans.utils.records import Kind, read_json, write_json
 from explanans.utils.run_folder import check_same
 
@@ -57,7 +56,7 @@ def write_scenes(
         size: height and width in pixels, at least 48.
         seed: another seed gives other scenes.
         workers: processes that draw, 0 or 1 for none but this one; the files are the same for any number.
-        quiet: no progress bar and no message; the bar also stays away where standard error is no terminal.
+        quiet: do not say on standard error how far it is.
 
     Returns:
         The folder.
@@ -81,8 +80,10 @@ def write_scenes(
         for part in ("JPEGImages", "SegmentationClass", "Annotations", "ImageSets/Segmentation"):
             (temporary / part).mkdir(parents=True)
         job = partial(_write_scene, root=temporary, seed=seed, size=size)
-        with _mapped(job, everything, workers) as done:
-            _follow(done, len(everything), not quiet)
+        progress = Progress("drawing scenes", len(everything), unit="scenes", show=not quiet)
+        with _mapped(job, everything, workers) as done, progress:
+            for _ in progress.over(done):
+                pass
         for split, listed in names.items():
             if listed:
                 (temporary / "ImageSets" / "Segmentation" / f"{split}.txt").write_text("\n".join(listed) + "\n")
@@ -125,13 +126,6 @@ def _mapped(job: partial[None], names: list[str], workers: int) -> Iterator[Iter
         return
     with multiprocessing.Pool(workers) as pool:
         yield pool.imap_unordered(job, names, chunksize=16)
-
-
-def _follow(done: Iterable[None], total: int, show: bool) -> None:
-    columns = (TextColumn("Drawing scenes"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with progress_bar(*columns, show=show) as progress:
-        for _ in progress.track(done, total=total):
-            pass
 
 
 def _write_scene(name: str, root: Path, seed: int, size: int) -> None:
