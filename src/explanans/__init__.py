@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     from explanans.data import open_dataset
     from explanans.errors import InputError
     from explanans.explainers.explainer import Explainer
+    from explanans.explanations.explain import explain
     from explanans.explanations.explanation import Explanation
     from explanans.images.preprocessing import Preprocessing
-    from explanans.training import Optimisation, Run, fit
+    from explanans.training import Optimizer, Run, fit
 
 # Looked up on first use, because torch alone takes seconds to import.
 _HOMES = {
@@ -22,9 +23,10 @@ _HOMES = {
     "Explanandum": "classifiers.explanandum",
     "Explanation": "explanations.explanation",
     "InputError": "errors",
-    "Optimisation": "training",
+    "Optimizer": "training",
     "Preprocessing": "images.preprocessing",
     "Run": "training",
+    "explain": "explanations.explain",
     "fit": "training",
     "open_dataset": "data",
 }
@@ -34,10 +36,11 @@ __all__ = [
     "Explanandum",
     "Explanation",
     "InputError",
-    "Optimisation",
+    "Optimizer",
     "Preprocessing",
     "Run",
     "__version__",
+    "explain",
     "fit",
     "open_dataset",
 ]

@@ -23,9 +23,7 @@ def words(saved: Path, scenes: Path, tmp_path: Path) -> list[str]:
 
 def test_from_options_to_table_files_and_page(words: list[str], capsys: Captured, tmp_path: Path) -> None:
     assert main([*words, "--methods.evidence={}", "--methods.cam.method=grad_cam", "--reference=evidence"]) == 0
-    captured = capsys.readouterr()
-    assert captured.err == ""
-    lines = captured.out.splitlines()
+    lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "tiny, 4 images (all)"
     assert lines[1].split("  ")[0] == "method"
     assert "IoU (soft) ↑" in lines[1]
@@ -53,7 +51,13 @@ def test_a_score_of_the_shared_images_stands_in_their_table_alone(words: list[st
 def test_without_a_report_and_without_a_word(words: list[str], capsys: Captured, tmp_path: Path) -> None:
     assert main([*words, "--methods.evidence={}", "--no_report", "--quiet"]) == 0
     assert capsys.readouterr() == ("", "")
-    assert {file.name for file in (tmp_path / "out").iterdir()} == {"benchmark.json", "scores", "costs", "maps"}
+    assert {file.name for file in (tmp_path / "out").iterdir()} == {
+        "benchmark.json",
+        "scores",
+        "costs",
+        "maps",
+        ".lock",
+    }
 
 
 def test_failures_are_listed_and_the_status_says_so(
@@ -69,6 +73,14 @@ def test_failures_are_listed_and_the_status_says_so(
         assert f"failed: tiny, fails, {name}: RuntimeError: no layer for so bright an image" in captured.err
         assert captured.err.count(f"fails, {name}") == 1
         assert (captured.out == "") == bool(more)
+
+
+def test_nothing_that_is_printed_steers_the_terminal(words: list[str], capsys: Captured) -> None:
+    odd = '--methods.evidence={title: "\\e[31mred", settings: {scale: 3}, normalisations: [minmax, raw]}'
+    assert main([*words, odd, "--no_report"]) == 1
+    captured = capsys.readouterr()
+    assert "\x1b" not in captured.out + captured.err
+    assert r"\x1b[31mred" in captured.out
 
 
 def test_many_failures_are_counted(words: list[str], capsys: Captured) -> None:
@@ -142,5 +154,18 @@ def test_wrong_input_is_one_line_and_status_2(
 def test_another_configuration_is_status_2(words: list[str], capsys: Captured, tmp_path: Path) -> None:
     assert main([*words, "--methods.evidence={}", "--quiet"]) == 0
     assert main([*words, "--methods.evidence={}", "--limit=3"]) == 2
-    assert "another configuration: " in capsys.readouterr().err
+    assert "other settings: " in capsys.readouterr().err
     assert json.loads((tmp_path / "out" / "benchmark.json").read_text())["settings"]["limit"] == 4
+
+
+@pytest.mark.parametrize("option", [["--methods.constant_0.5", "{}"], ["--methods.constant_0.5.title=half"]])
+def test_a_name_with_a_dot_is_not_cut_in_two(words: list[str], option: list[str], capsys: Captured) -> None:
+    assert main([*words, *option]) == 2
+    assert "'constant_0.5' is not known" in capsys.readouterr().err
+
+
+def test_a_method_with_settings_of_its_own_by_option(words: list[str], capsys: Captured, tmp_path: Path) -> None:
+    given = ["--methods.constant_half={}", "--methods.constant_1.settings={value: 0.75}", "--no_report", "--limit=1"]
+    assert main([*words, *given]) == 0, capsys.readouterr().err
+    tables = [pq.read_table(tmp_path / "out" / "scores" / "tiny" / name) for name in ("constant_half", "constant_1")]
+    assert [table["area"].to_pylist() for table in tables] == [[0.5], [0.75]]

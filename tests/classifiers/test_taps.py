@@ -7,7 +7,8 @@ import torchvision
 from torch import nn
 
 from explanans.classifiers.explanandum import Explanandum
-from explanans.classifiers.taps import find_taps, reading
+from explanans.classifiers.layers import reading
+from explanans.classifiers.taps import find_taps
 from explanans.errors import InputError
 from explanans.images.preprocessing import Preprocessing
 
@@ -23,7 +24,7 @@ def classifier(module: nn.Module, size: int = 64) -> Explanandum:
         ("mobilenetv2_035", ["blocks.1", "blocks.2", "blocks.4", "bn2"], [4, 8, 16, 32]),
         ("resnet18", ["layer1", "layer2", "layer3", "layer4"], [4, 8, 16, 32]),
         # The end of a stage, not the norm that begins the next one on the old grid.
-        ("convnext_atto", ["stages.0", "stages.1", "stages.2", "norm_pre"], [4, 8, 16, 32]),
+        ("convnext_atto", ["stages.0", "stages.1", "stages.2", "stages"], [4, 8, 16, 32]),
     ],
 )
 def test_ends_of_stages(name: str, names: list[str], strides: list[int]) -> None:
@@ -57,7 +58,7 @@ def test_reading_leaves_no_hook_and_returns_what_the_layers_said() -> None:
     given = classifier(timm.create_model("resnet18", num_classes=2))
     taps = find_taps(given)
     images = torch.rand(2, 3, 64, 64)
-    with reading(given, taps) as features:
+    with reading(given, [tap.name for tap in taps]) as features:
         given(images)
     assert list(features) == [tap.name for tap in taps]
     stem = given.module.maxpool(given.module.act1(given.module.bn1(given.module.conv1(images))))

@@ -125,8 +125,8 @@ def test_a_printed_configuration_can_be_read_back(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, scenes: Path
 ) -> None:
     words = ["classifier", "fit", "explanans:small_resnet", f"scenes:{scenes}", "--weights=null", "--size=48"]
-    words += ["--run.epochs=1", "--run.batch_size=8", "--optimisation.learning_rate=0.01", "--augment=none"]
-    words += ["--optimisation.freeze_statistics=false", f"--out={tmp_path / 'run'}"]
+    words += ["--run.max_epochs=1", "--run.batch_size=8", "--optimizer.lr=0.01", "--augment=none"]
+    words += ["--optimizer.freeze_statistics=false", f"--out={tmp_path / 'run'}"]
     assert main([*words, "--print_config"]) == 0
     config = tmp_path / "config.yaml"
     config.write_text(capsys.readouterr().out)
@@ -135,7 +135,7 @@ def test_a_printed_configuration_can_be_read_back(
     assert "epoch 1/1" in printed
     assert "f1_micro" in printed
     recorded = json.loads((tmp_path / "run" / "run.json").read_text())["settings"]
-    assert recorded["training"]["optimisation"]["learning_rate"] == 0.01
+    assert recorded["training"]["optimizer"]["lr"] == 0.01
     assert recorded["run"]["batch_size"] == 8
 
 
@@ -144,7 +144,7 @@ def test_fit_then_explain(capsys: pytest.CaptureFixture[str], tmp_path: Path, sc
     classes.write_text("striped star\ndotted star\n")
     words = ["fit", explainer / "classifier", f"scenes:{scenes}", "--network=compact", "--classes", classes]
     words += ["--encoder_weights=null", "--objective=stalder2022", "--objective_options.tv_weight=0.1"]
-    words += ["--run.epochs=1", "--run.batch_size=8", "--out", tmp_path / "run"]
+    words += ["--run.max_epochs=1", "--run.batch_size=8", "--out", tmp_path / "run"]
     assert main(list(map(str, words))) == 0
     assert "epoch 1/1" in capsys.readouterr().out
     out = tmp_path / "explanations"
@@ -171,6 +171,41 @@ def test_one_corrupt_picture_is_reported_and_the_rest_done(
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "bad.jpg" in captured.err
+
+
+def test_a_classifier_is_explained_without_training(
+    capsys: pytest.CaptureFixture[str], explainer: Path, photos: Path, tmp_path: Path
+) -> None:
+    words = ["explain", str(explainer / "classifier"), str(photos / "1.png"), str(photos / "2.png"), "--top_k=1"]
+    assert main([*words, "--out", str(tmp_path / "best")]) == 0
+    printed = capsys.readouterr().out
+    assert "method: spread_cam (the best without training" in printed
+    assert "2 of 2 explained" in printed
+    named = ["--method=grad_cam", "--method_options.layer=stem", "--no_receipts"]
+    assert main([*words, *named, "--out", str(tmp_path / "named")]) == 0
+    assert "method: grad_cam (asked for)" in capsys.readouterr().out
+    settings = json.loads((tmp_path / "named" / "index.json").read_text())["settings"]
+    assert settings["method"]["settings"] == {"layer": "stem"}
+    assert len(list((tmp_path / "named").glob("*/figure.png"))) == 2
+    # As a job of shards; then the same folder with another method is refused.
+    shards = ["--format=parquet", "--no_receipts", "--out", str(tmp_path / "shards")]
+    assert main([*words, *shards, "--method=grad_cam"]) == 0
+    assert "2 of 2 explained (0 earlier)" in capsys.readouterr().out
+    assert main([*words, *shards, "--method=grad_cam"]) == 0
+    assert "2 of 2 explained (2 earlier)" in capsys.readouterr().out
+    assert main([*words, *shards, "--method=layer_cam"]) == 2
+    assert "other settings: method.name" in capsys.readouterr().err
+
+
+def test_an_unknown_class_fails_once_and_before_any_work(
+    capsys: pytest.CaptureFixture[str], explainer: Path, photos: Path, tmp_path: Path
+) -> None:
+    for kind in ("folders", "parquet"):
+        out = tmp_path / kind
+        words = ["explain", str(explainer), str(photos), "--classes=Sheep", f"--format={kind}", "--out", str(out)]
+        assert main(words) == 2
+        assert capsys.readouterr().err.count("Sheep") == 1
+        assert not list(out.glob("*/explanation.json"))
 
 
 def test_a_killed_run_is_finished_by_the_next(

@@ -92,7 +92,11 @@ def test_the_options_of_several_functions_and_of_the_command() -> None:
     assert options["pictures"].hint == list[str]
     assert (options["weights"].hint, options["weights"].default) == (str | None, "published")
     # Of two that share a name the first describes it, and what the command says itself goes before.
-    assert (options["trust"].help, options["trust"].default, options["trust"].switch) == ("run its code.", False, True)
+    assert (options["trust"].help, options["trust"].default, options["trust"].is_switch) == (
+        "run its code.",
+        False,
+        True,
+    )
     assert options["kind"].hint == Literal["a", "b", "c"]
     assert options["kind"].default == "c"
     # A group where the library needs none of the settings; otherwise settings or nothing.
@@ -107,14 +111,14 @@ def test_the_options_of_several_functions_and_of_the_command() -> None:
     assert "given" not in options
 
 
-def test_a_class_of_settings_has_values_instead_of_switches() -> None:
+def test_a_class_of_settings() -> None:
     @dataclass
     class Settings:
         cache: bool = True
         names: list[str] = field(default_factory=lambda: ["a"])
 
     cache, names = Part(Settings).options()
-    assert (cache.switch, cache.default) == (False, True)
+    assert (cache.is_switch, cache.default) == (True, True)
     assert names.default == ["a"]
 
 

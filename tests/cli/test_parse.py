@@ -61,6 +61,9 @@ def test_words_in_any_order() -> None:
     assert (found["data"], found["pictures"]) == ("d", ["one.jpg", "two.jpg", "--x"])
     assert (found["often"], found["machine"], found["report"], found["quiet"]) == (2, Machine(seed=-1), False, True)
     assert built("d", "p", "--report", "--data", "later")["data"] == "d"
+    switches = (["--no_report"], ["--report", "false"], ["--report=no"], ["--no_report=true"])
+    assert [built("d", "p", *words)["report"] for words in switches] == [False] * 4
+    assert built("d", "--report", "true", "p")["pictures"] == ["p"]
     assert built("--data", "d", "--pictures", "[p]")["pictures"] == ["p"]
 
 
@@ -128,7 +131,8 @@ def test_what_is_shown_instead(words: list[str], show: str) -> None:
         (["d", "p", "--often"], "--often has no value; give a whole number or null after it"),
         (["d", "p", "--often", "--quiet"], "--often has no value"),
         (["d", "p", "--often", "x"], "--often='x'; give a whole number or null"),
-        (["d", "p", "--quiet=1"], "--quiet=1: a switch takes no value; write --quiet or --no_quiet"),
+        (["d", "p", "--quiet=maybe"], "--quiet='maybe'; give true or false"),
+        (["d", "p", "--no_quiet=maybe"], "--no_quiet='maybe'; give true or false"),
         (["d", "p", "--often+", "1"], r"--often\+: it is no list"),
         (["d", "p", "--machine", "3"], r"--machine=3; give settings such as \{epochs: …\}"),
         (["d", "p", "--size.width", "3"], "--size: height missing; it needs width, height"),

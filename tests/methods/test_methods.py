@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 import warnings
 
 import numpy
@@ -11,8 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from explanans import Explainer, Explanandum, InputError, Preprocessing
+from explanans import Explainer, Explanandum, InputError, Preprocessing, methods
 from explanans.methods import METHODS, Entry, Method, make_method
+from explanans.methods.base import PairMethod, listed, pairs_of
 
 SIZE = 16
 
@@ -80,6 +83,32 @@ def test_every_method_has_one_signature(classifier: Explanandum, name: str) -> N
 
 
 @pytest.mark.parametrize("name", METHODS)
+def test_pairs_stand_in_the_order_of_what_is_asked(classifier: Explanandum, name: str) -> None:
+    method = made(name, classifier)
+    images = torch.rand(3, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
+    asked = torch.tensor([[True, True], [False, False], [False, True]])
+    assert isinstance(method, PairMethod)
+    together = method.pairs(images, asked, torch.Generator().manual_seed(1))
+    assert together.shape == (3, SIZE, SIZE)
+    if METHODS[name].build in (methods.SmoothGrad, methods.GradientSHAP):
+        # Their noise is drawn for the pairs of a call together.
+        return
+    for pair, (image, column) in zip(together, asked.nonzero(), strict=True):
+        only = torch.zeros(1, 2, dtype=torch.bool)
+        only[0, column] = True
+        alone = method.pairs(images[image : image + 1], only, torch.Generator().manual_seed(1))[0]
+        assert torch.allclose(pair, alone, rtol=1e-3, atol=1e-5)
+    assert method.pairs(images, torch.zeros(3, 2, dtype=torch.bool)).shape == (0, SIZE, SIZE)
+
+
+def test_a_callable_that_knows_no_pairs() -> None:
+    maps = torch.arange(2 * 3 * 4.0).view(2, 3, 2, 2)
+    asked = torch.tensor([[False, True, False], [True, False, True]])
+    found = pairs_of(lambda images, targets, generator=None: maps, torch.zeros(2, 3, 2, 2), asked)
+    assert found.tolist() == [maps[0, 1].tolist(), maps[1, 0].tolist(), maps[1, 2].tolist()]
+
+
+@pytest.mark.parametrize("name", METHODS)
 def test_nothing_is_left_after_many_calls(classifier: Explanandum, name: str) -> None:
     method, images = made(name, classifier), torch.rand(1, 3, SIZE, SIZE)
 
@@ -125,7 +154,53 @@ def test_an_unknown_setting_is_named(classifier: Explanandum) -> None:
         make_method("grad_cam", classifier, lair="0")
 
 
-def test_a_missing_extra_says_what_to_install(classifier: Explanandum, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(METHODS, "far", Entry("Far", "no_such_package.far:Far", extra="captum"))
-    with pytest.raises(InputError, match=r"needs no_such_package.*explanans\[captum\]"):
-        make_method("far", classifier)
+@pytest.mark.parametrize("name", [name for name, entry in METHODS.items() if entry.extra == "captum"])
+def test_a_missing_extra_says_what_to_install(
+    name: str, classifier: Explanandum, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # None stands for a module that cannot be imported.
+    monkeypatch.setitem(sys.modules, "captum", None)
+    with pytest.raises(InputError, match=r"needs captum.*pip install 'explanans\[captum\]'"):
+        make_method(name, classifier)
+
+
+def shipped() -> dict[str, Entry]:
+    """Without what other tests have listed."""
+    return {name: entry for name, entry in METHODS.items() if entry.build.__module__.startswith("explanans.")}
+
+
+def test_the_classes_say_what_they_are_called_and_what_they_need() -> None:
+    asks_only = {name for name, entry in shipped().items() if entry.black_box}
+    constants = {"constant_0", "constant_half", "constant_1", "constant_seen"}
+    assert asks_only == {"explainer", "rtis", "rise", "occlusion", "lime", "kernel_shap"} | constants
+    assert METHODS["grad_cam"].build is methods.GradCAM
+    assert METHODS["layer_cam"].needs == ("gradients", "layers")
+    assert METHODS["score_cam"].needs == ("layers",)
+    assert METHODS["attention_relevance"].build is METHODS["attention_rollout"].build is methods.AttentionRollout
+    assert METHODS["constant_half"].normalisation == "raw"
+
+
+def test_every_class_can_be_imported_from_the_package() -> None:
+    own = [entry.build for name, entry in shipped().items() if name not in ("explainer", "rtis")]
+    assert len(own) == 22
+    assert all(getattr(methods, kind.__name__) is kind for kind in own)
+
+
+def test_settings_of_an_entry_tell_it_from_the_others_of_its_class(classifier: Explanandum) -> None:
+    values = {"constant_0": 0.0, "constant_half": 0.5, "constant_1": 1.0}
+    for name, value in values.items():
+        assert (make_method(name, classifier)(torch.zeros(1, 3, 2, 2), "a")[0, 0] == value).all()
+    assert make_method("constant_0", classifier, value=0.25)(torch.zeros(1, 3, 2, 2), "a").max() == 0.25
+
+
+def test_no_name_is_taken_twice_or_cut_in_two() -> None:
+    for name in ("grad_cam", "constant_0.5"):
+        with pytest.raises(ValueError, match=rf"{name!r} is taken or holds a dot"):
+            listed(name, "any")
+    assert "constant_0.5" not in METHODS
+
+
+def test_no_extra_is_imported_before_a_method_asks_for_it() -> None:
+    code = "import sys, explanans.methods; print(sorted({'captum', 'sklearn', 'lightning'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -15,7 +15,8 @@ from explanans.images.preprocessing import Preprocessing
 pytest.importorskip("captum")
 
 from explanans.methods.lime_and_kernel_shap import LIME, KernelSHAP, weighted_ridge
-from explanans.methods.occlusion import OcclusionMethod, Tape
+from explanans.methods.occlusion import Occlusion
+from explanans.methods.shared.captum import Tape
 
 CLASSES = ("a", "b", "c")
 
@@ -47,7 +48,7 @@ def pictures() -> Tensor:
     return images
 
 
-SETTINGS = {OcclusionMethod: {"window": 0.5, "stride": 0.25}, LIME: {"segments": 4, "samples": 60}}
+SETTINGS = {Occlusion: {"window": 0.5, "stride": 0.25}, LIME: {"segments": 4, "samples": 60}}
 SETTINGS[KernelSHAP] = SETTINGS[LIME]
 METHODS = pytest.mark.parametrize("build", SETTINGS)
 
@@ -96,7 +97,7 @@ def test_a_map_depends_neither_on_the_batch_nor_on_its_size(build: type) -> None
 
 def test_occlusion_by_hand() -> None:
     """Squares of half the image, no overlap: each pixel has the fall of its own quarter."""
-    maps = OcclusionMethod(explanandum(), window=0.5, stride=0.5)(pictures(), ["a", "b"])
+    maps = Occlusion(explanandum(), window=0.5, stride=0.5)(pictures(), ["a", "b"])
     expected = torch.zeros(2, 2, 16, 16)
     expected[:, 0, :8, :8] = 4 * 1.0
     expected[:, 1, 8:, 8:] = 2 * 1.0
@@ -169,8 +170,8 @@ def test_a_tape_refuses_other_questions() -> None:
 
 def test_bad_settings_are_named() -> None:
     for build, settings, message in (
-        (OcclusionMethod, {"window": 0.1, "stride": 0.2}, r"window=0\.1, stride=0\.2"),
-        (OcclusionMethod, {"batch_size": 0}, "batch_size=0"),
+        (Occlusion, {"window": 0.1, "stride": 0.2}, r"window=0\.1, stride=0\.2"),
+        (Occlusion, {"batch_size": 0}, "batch_size=0"),
         (LIME, {"samples": 1}, "samples=1"),
         (LIME, {"kernel": 0}, "kernel=0"),
         (KernelSHAP, {"segments": 1}, "segments=1"),

@@ -11,7 +11,7 @@ from explanans.images.preprocessing import Preprocessing
 pytest.importorskip("captum")
 
 from explanans.methods.deeplift import DeepLIFT
-from explanans.methods.path_gradients import GradientSHAP, IntegratedGradientsMethod, SmoothGrad
+from explanans.methods.path_gradients import GradientSHAP, IntegratedGradients, SmoothGrad
 
 CLASSES = ("a", "b")
 EVERY = torch.ones(2, 2, dtype=torch.bool)
@@ -48,7 +48,7 @@ def pictures() -> Tensor:
     return torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(1))
 
 
-@pytest.mark.parametrize("build", [IntegratedGradientsMethod, DeepLIFT])
+@pytest.mark.parametrize("build", [IntegratedGradients, DeepLIFT])
 def test_a_linear_model_gives_weight_times_image(build: type) -> None:
     module, images = Linear(), pictures()
     maps = build(explanandum(module), reduction="signed")(images, EVERY)
@@ -75,7 +75,7 @@ def test_gradient_shap_of_a_linear_model_without_noise_is_weight_times_image() -
 def test_integrated_gradients_of_squares_in_closed_form() -> None:
     images = pictures()
     # ∂/∂x x² = 2 x, on the way from 0: ∫ 2 t x dt · x = x².
-    maps = IntegratedGradientsMethod(explanandum(Square()), steps=8, reduction="signed")(images, EVERY)
+    maps = IntegratedGradients(explanandum(Square()), steps=8, reduction="signed")(images, EVERY)
     squares = images.square().sum(1)
     torch.testing.assert_close(maps[:, 0, :4, :4], squares[:, :4, :4], rtol=1e-5, atol=1e-5)
     assert not maps[:, 0, 4:].any()
@@ -93,7 +93,7 @@ def test_the_noise_is_a_share_of_the_range_from_black_to_white() -> None:
     assert spread == pytest.approx(2 * 0.1 * 4, rel=0.3)
 
 
-@pytest.mark.parametrize("build", [IntegratedGradientsMethod, SmoothGrad, GradientSHAP, DeepLIFT])
+@pytest.mark.parametrize("build", [IntegratedGradients, SmoothGrad, GradientSHAP, DeepLIFT])
 def test_planted_evidence(build: type) -> None:
     maps = build(explanandum(Square()))(pictures(), torch.tensor([[1, 0], [0, 0]]), torch.Generator().manual_seed(0))
     assert maps[0, 0, :4, :4].min() > 0
@@ -103,7 +103,7 @@ def test_planted_evidence(build: type) -> None:
     assert not maps[1].any()
 
 
-@pytest.mark.parametrize("build", [IntegratedGradientsMethod, SmoothGrad, GradientSHAP])
+@pytest.mark.parametrize("build", [IntegratedGradients, SmoothGrad, GradientSHAP])
 @pytest.mark.parametrize("batch_size", [1, 3, 64])
 def test_no_pass_is_larger_than_a_batch(build: type, batch_size: int) -> None:
     module = Linear()
@@ -161,11 +161,11 @@ def test_deeplift_says_what_it_cannot_take_apart_and_leaves_nothing_behind() -> 
 def test_bad_settings_and_calls() -> None:
     classifier = explanandum(Square())
     with pytest.raises(InputError, match="steps=0"):
-        IntegratedGradientsMethod(classifier, steps=0)
+        IntegratedGradients(classifier, steps=0)
     with pytest.raises(InputError, match="batch_size=0"):
         DeepLIFT(classifier, batch_size=0)
     for build in (SmoothGrad, GradientSHAP):
         with pytest.raises(InputError, match="noise=-1"):
             build(classifier, noise=-1)
     with torch.inference_mode(), pytest.raises(InputError, match="inference_mode"):
-        IntegratedGradientsMethod(classifier)(pictures(), EVERY)
+        IntegratedGradients(classifier)(pictures(), EVERY)

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from explanans.utils.text import did_you_mean, shown
+from explanans.utils.text import did_you_mean, path_bytes, path_text, printable, shortened, shown
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,18 @@ def test_what_was_meant() -> None:
     assert did_you_mean("gard_cam", known) == " (did you mean 'grad_cam'?)"
     assert did_you_mean("Grad-CAM", known) == " (did you mean 'grad_cam'?)"
     assert did_you_mean("xyz", known) == ""
+
+
+def test_a_name_is_one_line() -> None:
+    assert printable("größe 猫\n\t.jpg") == r"größe 猫\x0a\x09.jpg"
+
+
+def test_a_path_survives_being_stored() -> None:
+    for path in ("größe/猫.jpg", "caf\udce9.jpg"):
+        assert path_text(path_bytes(path)) == path
+
+
+def test_messages_of_libraries_are_one_short_line() -> None:
+    assert shortened(ValueError("a\n  b")) == "a b"
+    assert shortened(KeyError()) == "KeyError"
+    assert len(shortened("x" * 44_000)) == 200

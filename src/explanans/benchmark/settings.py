@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import re
+import math
 from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from explanans.benchmark.columns import GROUPS
+from explanans.benchmark.results import NAME
 from explanans.benchmark.truth import REFERENCES
 from explanans.errors import InputError
+from explanans.explainers import method as _explainer  # noqa: F401  enters the Explainer into METHODS
 from explanans.methods import METHODS, Entry
 from explanans.metrics import NORMALISATIONS
 
-CLASSIFIER = "{classifier}"
 THRESHOLD = "threshold"
-SHARED_BATCH = 4
 KNOWN: Mapping[str, Entry] = ChainMap(METHODS, REFERENCES)
 
 
@@ -44,13 +44,6 @@ class MethodSettings:
     classes: Literal["all", "labels"] = "all"
     without: list[str] = field(default_factory=list)
     batch_size: int | None = None
-
-    def arguments(self, classifier: str) -> dict[str, Any]:
-        """``settings`` for one of the classifiers."""
-        return {
-            name: value.replace(CLASSIFIER, classifier) if isinstance(value, str) else value
-            for name, value in self.settings.items()
-        }
 
 
 @dataclass(frozen=True)
@@ -120,7 +113,7 @@ class BenchmarkSettings:
             if not named:
                 raise InputError(f"{kind} is empty; give at least one, by name.")
             for name in named:
-                if not re.fullmatch(r"\w[\w.+-]*", name):
+                if not NAME.fullmatch(name):
                     raise InputError(f"{kind}: {name!r} will name files; take letters, digits, '.', '+', '-' and '_'.")
         _check_known("metrics", self.metrics, GROUPS)
         _check_known("subset_metrics", self.subset_metrics, GROUPS)
@@ -143,29 +136,11 @@ class BenchmarkSettings:
         least = {"subset_size": 1, "batch_size": 1, "classifier_batch_size": 1, "cost_images": 1, "cost_batch_size": 1}
         least |= {"keep_maps": 0, "sample_size": 1, "sensitivity_samples": 1, "sanity_stages": 1, "limit": 1, "seed": 0}
         sizes = {f"methods.{name}.batch_size": each.batch_size for name, each in self.methods.items()}
+        if not (math.isfinite(self.cost_seconds) and self.cost_seconds >= 0):
+            raise InputError(f"cost_seconds={self.cost_seconds} must be a number of seconds, 0 or above.")
         for name, value in {**{name: getattr(self, name) for name in least}, **sizes}.items():
             if value is not None and value < least.get(name, 1):
                 raise InputError(f"{name}={value} must be at least {least.get(name, 1)}.")
-
-    @property
-    def shares(self) -> bool:
-        """Whether anything is measured on the shared subset only."""
-        return bool(self.subset_metrics) or any(each.subset == "shared" for each in self.methods.values())
-
-    def title(self, name: str) -> str:
-        method = self.methods[name]
-        return method.title or KNOWN[method.method or name].title
-
-    def normalisations(self, name: str) -> list[str]:
-        """Of a method, its own first."""
-        method = self.methods[name]
-        own = KNOWN[method.method or name].normalisation
-        return list(dict.fromkeys(method.normalisations or [own, *self.also_normalise]))
-
-    def batch(self, name: str) -> int:
-        method = self.methods[name]
-        usual = min(self.batch_size, SHARED_BATCH) if method.subset == "shared" else self.batch_size
-        return method.batch_size or usual
 
 
 def _check_known(name: str, given: Sequence[str], known: Sequence[str] | Mapping[str, Any]) -> None:

@@ -14,6 +14,7 @@ from explanans.classifiers import sources
 from explanans.classifiers.sources.shared.logits import logits_of
 from explanans.errors import InputError
 from explanans.images.preprocessing import Preprocessing
+from explanans.utils.devices import like
 from explanans.utils.paths import user_path
 
 Activation = Literal["sigmoid", "softmax"]
@@ -266,9 +267,9 @@ class Explanandum(nn.Module):
 
     @torch.no_grad()
     def _check_outputs(self) -> None:
-        device = next((tensor.device for tensor in self.module.state_dict().values()), torch.device("cpu"))
         preprocessing = self.preprocessing
-        grey = torch.zeros(1, preprocessing.channels, preprocessing.height, preprocessing.width, device=device)
+        size = (1, preprocessing.channels, preprocessing.height, preprocessing.width)
+        grey = torch.zeros(size, device=like(self.module).device)
         try:
             logits = self(grey)
         except (RuntimeError, AssertionError, ValueError, TypeError) as error:

@@ -66,16 +66,16 @@ def _row(form: str, said: str) -> Iterator[str]:
 
 
 def _form(option: Option) -> str:
-    if option.switch:
+    if option.is_switch:
         return f"--{option.name}" if option.default is False else f"--no_{option.name}"
     return f"--{option.name} {_word(option.hint)}"
 
 
 def _said(option: Option) -> str:
     text = option.help
-    if option.switch and option.default is True:
+    if option.is_switch and option.default is True:
         text = f"do not {text}"
-    if option.switch or option.default is REQUIRED:
+    if option.is_switch or option.default is REQUIRED:
         return text
     if option.default in (None, "", [], {}):
         return text

@@ -32,7 +32,6 @@ class Option:
         default: without it; ``REQUIRED`` where it must be given.
         help: what it means.
         place: given by its place, without its name: "" for never, "?" where it may be left out, "1", "+" for several.
-        switch: ``--name`` and ``--no_name`` instead of a value.
     """
 
     name: str
@@ -40,7 +39,11 @@ class Option:
     default: Any
     help: str
     place: Literal["", "?", "1", "+"] = ""
-    switch: bool = False
+
+    @property
+    def is_switch(self) -> bool:
+        """Whether ``--name`` and ``--no_name`` say it without a value."""
+        return self.hint is bool
 
     @property
     def is_group(self) -> bool:
@@ -63,7 +66,7 @@ class Option:
         ]
 
 
-QUIET = Option("quiet", bool, False, "print nothing but what failed, and show no progress", switch=True)
+QUIET = Option("quiet", bool, False, "print nothing but what failed, and show no progress")
 """The option of every command."""
 
 
@@ -99,8 +102,7 @@ class Part:
             if (group := _group(hint)) and (default is None or isinstance(default, group)):
                 hint, default = group, group() if default is None else default
             place: Any = "?" if name == self.optional else _place(hint, default)
-            switch = hint is bool and not inspect.isclass(self.function)
-            yield Option(name, hint, default, described.get(parameter.name, ""), place, switch)
+            yield Option(name, hint, default, described.get(parameter.name, ""), place)
 
     def arguments(self, values: Mapping[str, Any], positional: int) -> dict[str, Any]:
         """Those of ``values`` that are parameters, by the library's names, after the first ones."""

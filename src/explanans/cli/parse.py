@@ -90,10 +90,11 @@ class Parser:
 
     def _apply(self, values: Values, word: str, name: str, text: str | None, rest: list[str]) -> None:
         option = values.options.get(name) or values.options.get(name.removeprefix("no_"))
-        if option is not None and option.switch:
-            if text is not None:
-                raise InputError(f"{word}: a switch takes no value; write --{option.name} or --no_{option.name}.")
-            values.held[option.name] = option.name == name
+        if option is not None and option.is_switch:
+            if text is None and rest and rest[0] in ("true", "false"):
+                text = rest.pop(0)
+            said = True if text is None else read(text, bool, f"--{name}")
+            values.held[option.name] = said if option.name == name else not said
             return
         adds, name = name.endswith("+"), name.removesuffix("+")
         where = word if not word.startswith("--") else f"--{name}"

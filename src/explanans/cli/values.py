@@ -63,7 +63,7 @@ class Values:
         yield from (CONFIG, PRINT_CONFIG, HELP)
         for option in self.options.values():
             yield option.name
-            if option.switch:
+            if option.is_switch:
                 yield f"no_{option.name}"
             for kind in filter(dataclasses.is_dataclass, members(option.hint)):
                 yield from (f"{option.name}.{name}" for name in fields_of(kind))

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from explanans.errors import InputError
 from explanans.explainers.explainer import Explainer
 from explanans.ops.targets import Target, class_index
+from explanans.utils.devices import like
 
 ExplainFunc = Callable[..., NDArray[np.float32]]
 
@@ -118,8 +119,7 @@ def _masks(explainer: Explainer, images: Tensor, target: Tensor | None) -> NDArr
 
 
 def _images(inputs: Any, explainer: Explainer) -> Tensor:
-    place = next(explainer.network.parameters(), torch.zeros(()))
-    images = torch.as_tensor(inputs).detach().to(place)
+    images = torch.as_tensor(inputs).detach().to(like(explainer.network))
     channels = explainer.explanandum.preprocessing.channels
     if images.ndim != 4 or images.shape[1] != channels:
         raise InputError(f"inputs have the shape {tuple(images.shape)}; give normalised images (N, {channels}, H, W).")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from functools import partial
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
+from explanans.utils.hooks import watching
 from explanans.utils.modes import evaluating
 
 
@@ -59,14 +59,11 @@ def _pairs(network: nn.Module, images: Tensor) -> list[tuple[str, str]]:
         elif inputs and id(inputs[0]) in made:
             pairs.append((made[id(inputs[0])][0], name))
 
-    handles = [
-        part.register_forward_hook(partial(see, name))
+    parts = [
+        (name, part)
         for name, part in network.named_modules()
         if isinstance(part, nn.Conv2d) or (isinstance(part, nn.BatchNorm2d) and part.track_running_stats)
     ]
-    try:
+    with watching(parts, see):
         network(images)
-    finally:
-        for handle in handles:
-            handle.remove()
     return [pair for pair in pairs if calls[pair[0]] == calls[pair[1]] == 1]

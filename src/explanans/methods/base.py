@@ -1,13 +1,20 @@
-"""What every attribution method looks like from outside."""
+"""What every attribution method looks like from outside, and the list of them all."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable, Mapping, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, TypeVar
 
 import torch
 from torch import Tensor
 
-from explanans.ops.targets import Target
+from explanans.classifiers.explanandum import Explanandum
+from explanans.errors import InputError
+from explanans.ops.targets import Target, multi_hot
+
+Need = Literal["gradients", "layers", "attention"]
+Kind = TypeVar("Kind", bound=type)
 
 
 class Method(Protocol):
@@ -24,3 +31,111 @@ class Method(Protocol):
         method draws at random comes from ``generator`` (None: torch's global one); most draw nothing.
         """
         ...
+
+
+class PairMethod:
+    """A method that makes a map for each pair of image and class, so that it takes memory for what is asked alone."""
+
+    explanandum: Explanandum
+
+    def pairs(self, images: Tensor, asked: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Normalised images (N, 3, H, W) and asked, bool (N, C) with P true entries → raw maps (P, H, W).
+
+        They stand in the order of ``asked.nonzero()``: ``method(images, asked)[asked]``.
+        """
+        raise NotImplementedError
+
+    def __call__(self, images: Tensor, targets: Target, generator: torch.Generator | None = None) -> Tensor:
+        asked = multi_hot(targets, self.explanandum.classes, len(images), images.device)
+        found = self.pairs(images, asked, generator)
+        maps = images.new_zeros(*asked.shape, *images.shape[-2:])
+        maps[asked] = found.to(maps.dtype)
+        return maps
+
+
+def pairs_of(method: Method, images: Tensor, asked: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    """:meth:`PairMethod.pairs` of any method; one that is none makes the maps of all classes first."""
+    if isinstance(method, PairMethod):
+        return method.pairs(images, asked, generator)
+    return method(images, asked, generator)[asked]
+
+
+def positions(asked: Tensor) -> Tensor:
+    """Where in the order of ``asked.nonzero()`` each true entry of ``asked`` (N, C) stands; int64 (N, C)."""
+    return asked.flatten().cumsum(0).view_as(asked) - 1
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A method as it is listed.
+
+    Args:
+        title: how papers write it.
+        build: its class, made as ``build(explanandum, **settings)``.
+        normalisation: step of :data:`explanans.metrics.NORMALISATIONS` that makes masks of its raw maps: "raw" where
+            they are masks in [0, 1] already.
+        needs: what it needs of the classifier besides answers: gradients, the output of its layers, its attention.
+        extra: name of the extra (``pip install explanans[extra]``) that it needs, or None.
+        settings: what ``build`` is given where nobody says otherwise; tells entries of one class apart.
+    """
+
+    title: str
+    build: Callable[..., Any]
+    normalisation: str = "minmax"
+    needs: tuple[Need, ...] = ()
+    extra: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def black_box(self) -> bool:
+        """Whether it only asks for answers, so that any classifier will do."""
+        return not self.needs
+
+
+METHODS: dict[str, Entry] = {}
+"""Every method by its name. Each class enters itself with :func:`listed`."""
+
+
+def listed(
+    name: str,
+    title: str,
+    normalisation: str = "minmax",
+    *,
+    needs: tuple[Need, ...] = (),
+    extra: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    into: MutableMapping[str, Entry] = METHODS,
+) -> Callable[[Kind], Kind]:
+    """Enters the class below it into the list under ``name``; a class with several settings is entered for each.
+
+    A name holds no dot, which would cut it in two on the command line (``--methods.NAME.title``). The other arguments
+    are those of :class:`Entry`.
+    """
+    if "." in name or name in into:
+        raise ValueError(f"name={name!r} is taken or holds a dot; choose another.")
+
+    def enter(kind: Kind) -> Kind:
+        into[name] = Entry(title, kind, normalisation, needs, extra, dict(settings or {}))
+        return kind
+
+    return enter
+
+
+def make_method(name: str, explanandum: Explanandum, **settings: Any) -> Method:
+    """The method called ``name`` for a classifier; ``settings`` go to its constructor.
+
+    Raises:
+        InputError: an unknown name, a setting that the method does not have, an extra that is not installed, or
+            a classifier without gradients for a method that looks inside.
+    """
+    if name not in METHODS:
+        raise InputError(f"method {name!r} is not known; take one of {', '.join(METHODS)}.")
+    entry = METHODS[name]
+    if not entry.black_box:
+        explanandum.require_gradients(f"method {name!r}")
+    try:
+        return entry.build(explanandum, **{**entry.settings, **settings})
+    except TypeError as error:
+        if "argument" not in str(error):
+            raise
+        raise InputError(f"method {name!r}: {error}.") from error

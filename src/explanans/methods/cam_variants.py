@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from explanans.methods.base import listed
 from explanans.methods.grad_cam import GradCAM
 
 
@@ -26,12 +27,14 @@ def layer_cam(activations: Tensor, gradients: Tensor) -> Tensor:
     return (gradients.relu() * activations).sum(1).relu()
 
 
+@listed("grad_cam_pp", "Grad-CAM++", needs=("gradients", "layers"))
 class GradCAMPlusPlus(GradCAM):
     """Class maps as :class:`~explanans.methods.grad_cam.GradCAM` makes them, by :func:`grad_cam_pp`."""
 
     combine = staticmethod(grad_cam_pp)
 
 
+@listed("layer_cam", "LayerCAM", needs=("gradients", "layers"))
 class LayerCAM(GradCAM):
     """Class maps as :class:`~explanans.methods.grad_cam.GradCAM` makes them, by :func:`layer_cam`.
 

@@ -6,17 +6,18 @@ import warnings
 from typing import Any
 
 import torch
-from captum.attr import DeepLift
 from torch import Tensor
 
 from explanans.classifiers.explanandum import Explanandum
 from explanans.errors import InputError
-from explanans.methods.path_gradients import CaptumGradients
+from explanans.methods.base import listed
+from explanans.methods.shared.captum import CaptumGradients, captum
 
 # What captum hangs on modules while it works.
 _LEFT_BEHIND = ("input", "output", "input_ref", "output_ref")
 
 
+@listed("deeplift", "DeepLIFT", needs=("gradients",), extra="captum")
 class DeepLIFT(CaptumGradients):
     """(x − mean colour) · multipliers, where every activation passes Δoutput / Δinput backwards instead of its slope.
 
@@ -44,7 +45,8 @@ class DeepLIFT(CaptumGradients):
             with warnings.catch_warnings():
                 # It says that it sets hooks and removes them.
                 warnings.simplefilter("ignore", UserWarning)
-                return DeepLift(self.explanandum).attribute(images, baselines=torch.zeros_like(images), target=classes)
+                deeplift = captum().DeepLift(self.explanandum)
+                return deeplift.attribute(images, baselines=torch.zeros_like(images), target=classes)
         except RuntimeError as error:
             if "used more than once" not in str(error):
                 raise

@@ -6,15 +6,14 @@ import math
 from typing import Any
 
 import torch
-from captum._utils.models.model import Model
-from captum.attr import KernelShap, Lime
 from torch import Tensor
 
 from explanans.classifiers.explanandum import Explanandum
 from explanans.errors import InputError
-from explanans.methods.occlusion import CaptumPerturbations, Tape
-from explanans.methods.shared.perturbing import check_count
+from explanans.methods.base import listed
+from explanans.methods.shared.captum import CaptumPerturbations, Tape, captum
 from explanans.methods.shared.superpixels import superpixels
+from explanans.utils.numbers import check_count
 
 
 def weighted_ridge(features: Tensor, values: Tensor, weights: Tensor, penalty: float) -> Tensor:
@@ -36,8 +35,8 @@ def weighted_ridge(features: Tensor, values: Tensor, weights: Tensor, penalty: f
     return (torch.linalg.pinv(system) @ wanted)[:, 0]
 
 
-class _Ridge(Model):
-    """captum's interface to :func:`weighted_ridge`; its own needs scikit-learn."""
+class _Ridge:
+    """:func:`weighted_ridge` as captum calls a model of its own, which would need scikit-learn."""
 
     def __init__(self, penalty: float) -> None:
         self.penalty = penalty
@@ -51,9 +50,6 @@ class _Ridge(Model):
 
     def representation(self) -> Tensor:
         return self.coefficients
-
-    def __call__(self, x: Any) -> Any:
-        raise NotImplementedError("only its coefficients are of interest")
 
 
 class _Surrogate(CaptumPerturbations):
@@ -76,7 +72,7 @@ class _Surrogate(CaptumPerturbations):
         picture = self.explanandum.preprocessing.denormalise(image)
         return superpixels(picture.float(), self.segments)[:, None]
 
-    def _method(self, classify: Tape) -> Lime:
+    def _method(self, classify: Tape) -> Any:
         raise NotImplementedError
 
     def attribute(self, classify: Tape, image: Tensor, index: int, prepared: Tensor) -> Tensor:
@@ -92,6 +88,7 @@ class _Surrogate(CaptumPerturbations):
         )[:, :1]
 
 
+@listed("lime", "LIME", extra="captum")
 class LIME(_Surrogate):
     """LIME (Ribeiro et al., KDD 2016): each superpixel on or off by a coin, ridge regression, samples near the image
     weighted by exp(−d² / kernel²), d the cosine distance between on-off vectors and the image's own.
@@ -114,23 +111,11 @@ class LIME(_Surrogate):
         distance = 1 - switches.float().mean(1).sqrt()
         return (-(distance**2) / self.kernel**2).exp()
 
-    def _method(self, classify: Tape) -> Lime:
-        return Lime(classify, interpretable_model=_Ridge(self.penalty), similarity_func=self._weight)
+    def _method(self, classify: Tape) -> Any:
+        return captum().Lime(classify, interpretable_model=_Ridge(self.penalty), similarity_func=self._weight)
 
 
-class _KernelShap(KernelShap):
-    def __init__(self, classify: Tape) -> None:
-        # Not its own constructor, which imports scikit-learn for the regression.
-        Lime.__init__(
-            self,
-            classify,
-            interpretable_model=_Ridge(0.0),
-            similarity_func=self.kernel_shap_similarity_kernel,
-            perturb_func=self.kernel_shap_perturb_generator,
-        )
-        self.inf_weight = 1e6
-
-
+@listed("kernel_shap", "KernelSHAP", extra="captum")
 class KernelSHAP(_Surrogate):
     """KernelSHAP (Lundberg & Lee, NeurIPS 2017): Shapley values of the superpixels by weighted linear regression.
 
@@ -138,5 +123,16 @@ class KernelSHAP(_Surrogate):
     to the logit of the image minus that of the mean colour.
     """
 
-    def _method(self, classify: Tape) -> Lime:
-        return _KernelShap(classify)
+    def _method(self, classify: Tape) -> Any:
+        attr = captum()
+        # Not by its own constructor, which imports scikit-learn for the regression.
+        method = attr.KernelShap.__new__(attr.KernelShap)
+        attr.Lime.__init__(
+            method,
+            classify,
+            interpretable_model=_Ridge(0.0),
+            similarity_func=method.kernel_shap_similarity_kernel,
+            perturb_func=method.kernel_shap_perturb_generator,
+        )
+        method.inf_weight = 1e6
+        return method

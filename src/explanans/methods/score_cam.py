@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from explanans.classifiers.explanandum import Explanandum
-from explanans.classifiers.layers import find_layer, last_spatial_layer
+from explanans.classifiers.layers import find_layer, last_spatial_layer, reading
 from explanans.classifiers.spatial import spatial_view
 from explanans.errors import InputError
-from explanans.methods.shared.perturbing import check_count
+from explanans.methods.base import PairMethod, listed, positions
 from explanans.ops.refinement import stretch
-from explanans.ops.targets import Target, multi_hot
+from explanans.utils.numbers import check_count
 
 
-class ScoreCAM:
+@listed("score_cam", "Score-CAM", needs=("layers",))
+class ScoreCAM(PairMethod):
     """relu(Σ_k w_k A_k), w the softmax over k of the logit of the image through A_k, upsampled and stretched to [0, 1].
 
     ``score_cam(images, targets)`` → raw maps (N, C, H, W), at least 0. No gradients. The K masked images, one for each
@@ -45,27 +44,24 @@ class ScoreCAM:
         self.layer = find_layer(explanandum, self.layer_name)
 
     @torch.no_grad()
-    def __call__(self, images: Tensor, targets: Target, generator: torch.Generator | None = None) -> Tensor:
-        asked = multi_hot(targets, self.explanandum.classes, len(images), images.device)
-        maps = images.new_zeros(*asked.shape, *images.shape[-2:])
+    def pairs(self, images: Tensor, asked: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        maps = images.new_zeros(int(asked.sum()), *images.shape[-2:])
+        place = positions(asked)
         for row in asked.any(1).nonzero().flatten().tolist():
             activations = self._activations(images[row : row + 1])
             masks = stretch(functional.interpolate(activations[:, None], images.shape[-2:], mode="bilinear"))
             logits = torch.cat([self.explanandum(images[row] * part) for part in masks.split(self.batch_size)])
-            cams = torch.einsum("kc,khw->chw", logits.softmax(0), activations.to(logits.dtype)).relu()
+            weights = logits.softmax(0)[:, asked[row]]
+            cams = torch.einsum("kc,khw->chw", weights, activations.to(logits.dtype)).relu()
             cams = functional.interpolate(cams[None], images.shape[-2:], mode="bilinear")[0]
-            maps[row] = cams.to(maps.dtype) * asked[row, :, None, None]
+            maps[place[row, asked[row]]] = cams.to(maps.dtype)
         return maps
 
     def _activations(self, image: Tensor) -> Tensor:
         """A (K, h, w) of one image."""
-        captured: list[Any] = []
-        handle = self.layer.register_forward_hook(lambda module, inputs, output: captured.append(output))
-        try:
+        with reading(self.explanandum, [self.layer_name]) as features:
             self.explanandum(image)
-        finally:
-            handle.remove()
-        output = captured[-1] if captured else None
+        output = features.get(self.layer_name)
         view = spatial_view(output, (image.shape[-2], image.shape[-1])) if isinstance(output, Tensor) else None
         if view is None:
             got = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from explanans.classifiers.explanandum import Explanandum
-from explanans.classifiers.layers import find_layer, layer_of_stride
+from explanans.classifiers.layers import find_layer, layer_of_stride, reading
 from explanans.classifiers.spatial import spatial_view
+from explanans.methods.base import PairMethod, listed
 from explanans.methods.grad_cam import GradCAM
 from explanans.ops.refinement import adapt_to_pixels, spread, stretch
-from explanans.ops.targets import Target, multi_hot
 
 
-class SpreadCAM:
+@listed("spread_cam", "Spread-CAM", "raw", needs=("gradients", "layers"))
+class SpreadCAM(PairMethod):
     """Grad-CAM → random walk along the features of stride 16 → refinement to the colours of the picture.
 
     ``spread_cam(images, targets)`` → maps (N, C, H, W) in [0, 1], each stretched from its own 0 to 1. The classifier
@@ -51,14 +50,12 @@ class SpreadCAM:
         self.feature_layer_name = feature_layer or layer_of_stride(explanandum)
         self.feature_layer = find_layer(explanandum, self.feature_layer_name)
 
-    def __call__(self, images: Tensor, targets: Target, generator: torch.Generator | None = None) -> Tensor:
-        asked = multi_hot(targets, self.explanandum.classes, len(images), images.device)
-        maps = images.new_zeros(*asked.shape, *images.shape[-2:])
-        if asked.any():
-            height, width = images.shape[-2:]
-            fine = self.at(images, asked, (max(1, height // 4), max(1, width // 4)))
-            maps[asked] = functional.interpolate(fine[:, None], (height, width), mode="bilinear")[:, 0]
-        return maps
+    def pairs(self, images: Tensor, asked: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        height, width = images.shape[-2:]
+        if not asked.any():
+            return images.new_zeros(0, height, width)
+        fine = self.at(images, asked, (max(1, height // 4), max(1, width // 4)))
+        return functional.interpolate(fine[:, None], (height, width), mode="bilinear")[:, 0]
 
     def at(
         self,
@@ -77,14 +74,10 @@ class SpreadCAM:
         """
         sides = [32 * round(side * (scale or self.scale) / 32) or 32 for side in images.shape[-2:]]
         enlarged = functional.interpolate(images, sides, mode="bicubic", align_corners=False)
-        captured: list[Tensor] = []
-        handle = self.feature_layer.register_forward_hook(_keep(captured))
-        try:
+        with reading(self.explanandum, [self.feature_layer_name]) as read:
             cams = self.cam.coarse(enlarged.contiguous(memory_format=_layout(images)), asked)
-        finally:
-            handle.remove()
         image = asked.nonzero()[:, 0]
-        features = _features(captured[0], enlarged).to(cams.dtype)
+        features = _features(read[self.feature_layer_name].detach(), enlarged).to(cams.dtype)
         with torch.no_grad():
             grid = functional.interpolate(stretch(cams)[:, None], features.shape[-2:], mode="bilinear")[:, 0]
             if seeds is not None and share:
@@ -99,13 +92,6 @@ def _features(output: Tensor, images: Tensor) -> Tensor:
     """(N, K, h, w) of a layer that was named or found."""
     view = spatial_view(output, (images.shape[-2], images.shape[-1]))
     return output if view is None else view
-
-
-def _keep(captured: list[Tensor]) -> Any:
-    def hook(module: Any, inputs: Any, output: Tensor) -> None:
-        captured.append(output.detach())
-
-    return hook
 
 
 def _layout(images: Tensor) -> torch.memory_format:

@@ -15,6 +15,7 @@ from explanans.errors import InputError
 from explanans.explainers.explainer import Explainer
 from explanans.ops.masking import apply_mask, make_fill
 from explanans.ops.refinement import enlarge
+from explanans.utils.devices import like
 from explanans.utils.modes import evaluating
 
 CUTS = tuple(step / 2 for step in range(-6, 7))
@@ -113,11 +114,10 @@ def _gaps(
     """(labels of the image, cuts): kept minus let through."""
     explanandum = explainer.explanandum
     batch = collate([dataset[index]])
-    like = next(explainer.network.parameters(), torch.zeros(()))
-    image, present = batch["image"].to(like), batch["labels"][0].bool()
+    image, present = batch["image"].to(like(explainer.network)), batch["labels"][0].bool()
     own, others = present.nonzero().flatten(), (~present).nonzero().flatten()
     rivals = others[torch.randperm(len(others), generator=generator)[: calibration.rivals]]
-    asked = torch.cat([own, rivals]).to(like.device)
+    asked = torch.cat([own, rivals]).to(image.device)
     logits = enlarge(explainer.network(image)[:, asked], image.shape[-2:])[0]
     cuts = torch.tensor(CUTS, device=logits.device, dtype=logits.dtype)
     kept = (logits[:, None] >= cuts[:, None, None]).flatten(0, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,7 @@ from torch.utils.data import DataLoader
 from explanans.classifiers.explanandum import Activation
 from explanans.errors import InputError
 from explanans.objectives.base import classification_loss
+from explanans.utils.hooks import watching
 from explanans.utils.modes import evaluating
 
 BATCH, RATE, DECAY, DROPOUT = 256, 1e-3, 1e-2, 0.3
@@ -23,17 +25,17 @@ def head_features(
 ) -> tuple[Tensor, Tensor]:
     """What the head sees of every picture and of its mirror image, (2 N, D), and the labels (2 N, C)."""
     seen: list[Tensor] = []
-    handle = head.register_forward_pre_hook(lambda part, inputs: seen.append(inputs[0].float()))
     labels: list[Tensor] = []
-    try:
-        with evaluating(module), autocast:
-            for batch in pictures:
-                images = batch["image"].to(head.weight.device)
-                for each in (images, images.flip(-1)):
-                    module(each)
-                    labels.append(batch["labels"].to(images.device))
-    finally:
-        handle.remove()
+
+    def see(name: str, part: nn.Module, inputs: Any, output: Any) -> None:
+        seen.append(inputs[0].float())
+
+    with watching([("head", head)], see), evaluating(module), autocast:
+        for batch in pictures:
+            images = batch["image"].to(head.weight.device)
+            for each in (images, images.flip(-1)):
+                module(each)
+                labels.append(batch["labels"].to(images.device))
     if not seen:
         raise InputError(
             f"the {type(module).__name__} uses its last linear layer by its weights alone, so that there are no "

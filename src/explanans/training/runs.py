@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import platform
 import signal
@@ -26,63 +25,94 @@ from torch.utils.data import DataLoader
 from explanans.errors import InputError
 from explanans.training.curves import Curves
 from explanans.training.precision import choose_precision
-from explanans.utils.files import atomic_file, held_folder
+from explanans.training.sharing import AUTO, FreeCores, judges
+from explanans.utils.files import atomic_file
+from explanans.utils.numbers import check_count, check_number
+from explanans.utils.records import Kind, read_checkpoint, write_json
+from explanans.utils.run_folder import as_json, check_same, claimed
 from explanans.version import __version__
 
 LAST = "last.ckpt"
 CONFIG = "run.json"
+ANSWERS = "answers"
+"""A folder that a surrogate's training fills before it is a training."""
 
+RECORD = Kind(
+    "training run",
+    "put back a copy of it, or name a new folder",
+    {"settings": {"run": dict}, "versions": dict},
+)
+FREE = {
+    f"run.{name}"
+    for name in ("resume", "progress", "num_workers", "threads", "cache", "devices", "max_epochs", "patience")
+}
+"""What changes no number, and may differ between a run and its resumption."""
 
-class TrainingDiverged(RuntimeError):
-    """A term of the loss became NaN or infinite; the last checkpoint is intact."""
+CHECKPOINT = Kind(
+    "checkpoint of a training",
+    "put back a copy of it, or delete last.ckpt and best.ckpt to begin anew",
+    {"state_dict": dict, "epoch": int, "optimizer_states": list},
+)
 
 
 @dataclass(frozen=True)
 class Run:
-    """Length, machine and book-keeping of a training; what Lightning's Trainer needs.
+    """Length, machine and book-keeping of a training, in the words of Lightning's Trainer where it has one.
 
     Args:
-        epochs: at most this many.
+        max_epochs: at most this many.
         batch_size: images per step and device.
         patience: stop after this many epochs without a better validation loss; 0 never stops early.
         keep: "best": the epoch with the best validation figure; "last": the last one, for a schedule that ends low.
         min_delta: by how much the validation loss must fall to count as better.
-        seed: decides initial weights, order, augmentation and every draw of the objective.
-        precision: Lightning's: "32-true", "bf16-mixed", "16-mixed"; or "auto": bf16-mixed where the hardware computes
-            in bfloat16 (twice as fast), else 32-true.
-        accumulate: batches per optimiser step.
-        clip: largest norm of the gradient; 0 for no clipping.
+        seed: decides initial weights, order, augmentation and every draw of the objective; below 2³².
+        precision: Lightning's: "32-true", "bf16-mixed", "16-mixed", …; or "auto": bf16-mixed where the hardware
+            computes in bfloat16 (twice as fast), else 32-true.
+        accumulate_grad_batches: batches per optimiser step.
+        gradient_clip_val: largest norm of the gradient; 0 for no clipping.
         channels_last: memory layout of the images; faster for convolutions on most hardware.
-        workers: processes that load images; 0 loads them in the training process.
+        num_workers: processes that load images; 0 loads them in the training process.
+        threads: that compute on the processor. "auto": as many as cores are free, which is judged when the training and
+            every epoch begin, and fewer within an epoch where other programs come; with OMP_NUM_THREADS so many. The
+            last bits of every number depend on it.
         cache: keep decoded and resized images in memory.
-        accelerator, devices, nodes, strategy: passed to Lightning.
+        accelerator, devices, num_nodes, strategy: passed to Lightning.
         resume: go on from the last checkpoint in the run folder if there is one.
-        progress: show a progress bar; without it (or when piped) one line per epoch is printed.
+        progress: say how far it is: a bar in a terminal, elsewhere a line every few seconds, on standard error.
     """
 
-    epochs: int = 100
+    max_epochs: int = 100
     batch_size: int = 16
     patience: int = 5
     keep: Literal["best", "last"] = "best"
     min_delta: float = 1e-3
     seed: int = 42
     precision: str = "32-true"
-    accumulate: int = 1
-    clip: float = 0.0
+    accumulate_grad_batches: int = 1
+    gradient_clip_val: float = 0.0
     channels_last: bool = False
-    workers: int = 0
+    num_workers: int = 0
+    threads: int | Literal["auto"] = "auto"
     cache: bool = True
     accelerator: str = "auto"
     devices: int | str = "auto"
-    nodes: int = 1
+    num_nodes: int = 1
     strategy: str = "auto"
     resume: bool = True
     progress: bool = True
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "accumulate", "nodes"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name}={getattr(self, name)} must be at least 1.")
+        for name in ("max_epochs", "batch_size", "accumulate_grad_batches", "num_nodes"):
+            check_count(f"run.{name}", getattr(self, name))
+        for name in ("patience", "num_workers"):
+            check_count(f"run.{name}", getattr(self, name), 0)
+        check_count("run.seed", self.seed, 0, 2**32)
+        check_number("run.min_delta", self.min_delta)
+        check_number("run.gradient_clip_val", self.gradient_clip_val)
+        if self.keep not in ("best", "last"):
+            raise InputError(f"run.keep={self.keep!r}; take 'best' or 'last'.")
+        if self.threads != AUTO:
+            check_count("run.threads", self.threads)
 
 
 class AtomicCheckpoints(TorchCheckpointIO):
@@ -101,22 +131,6 @@ class Patience(callbacks.EarlyStopping):
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         trainer.should_stop = self.wait_count >= self.patience
-
-
-def check_finite(terms: Mapping[str, Tensor], step: int) -> Tensor:
-    """The sum of the terms.
-
-    Raises:
-        TrainingDiverged: it is NaN or infinite; the message names the terms that are.
-    """
-    loss = torch.stack(list(terms.values())).sum()
-    if not loss.isfinite():
-        broken = {name: float(term.detach()) for name, term in terms.items() if not term.isfinite()}
-        raise TrainingDiverged(
-            f"the loss is no longer finite at step {step}: {broken or 'the sum of its terms overflows'}. Lower the "
-            "learning rate, clip the gradient or train in float32; the last checkpoint is intact."
-        )
-    return loss
 
 
 def train(
@@ -142,7 +156,7 @@ def train(
     best = callbacks.ModelCheckpoint(folder, "best", monitor=monitor, mode=mode, enable_version_counter=False)
     # Two callbacks, because one that saves both writes "last" only when "best" changes.
     last = callbacks.ModelCheckpoint(folder, "last", save_on_train_epoch_end=True, enable_version_counter=False)
-    hooks: list[callbacks.Callback] = [best, last, *extra]
+    hooks: list[callbacks.Callback] = [best, last, FreeCores(folder / CONFIG, judging=judges(run.threads)), *extra]
     if run.patience:
         hooks.append(Patience(monitor, run.min_delta, run.patience, mode=mode))
     bar = run.progress and sys.stdout.isatty()
@@ -150,14 +164,14 @@ def train(
     if bar:
         hooks.append(RichProgressBar())
     options: dict[str, Any] = {
-        "max_epochs": run.epochs,
+        "max_epochs": run.max_epochs,
         "accelerator": run.accelerator,
         "devices": run.devices,
-        "num_nodes": run.nodes,
+        "num_nodes": run.num_nodes,
         "strategy": run.strategy,
         "precision": choose_precision(run.precision, run.accelerator),
-        "accumulate_grad_batches": run.accumulate,
-        "gradient_clip_val": run.clip or None,
+        "accumulate_grad_batches": run.accumulate_grad_batches,
+        "gradient_clip_val": run.gradient_clip_val or None,
         "logger": [TensorBoardLogger(folder, name=None, version="")],
         "callbacks": hooks,
         "plugins": [AtomicCheckpoints()],
@@ -171,11 +185,17 @@ def train(
     with _quiet():
         trainer = Trainer(**options)
         # Of several processes the first claims: to the others its run would be an earlier one.
-        with held_folder(folder) if trainer.is_global_zero else nullcontext():
-            if trainer.is_global_zero:
-                claim(folder, run, description)
-            _fit(trainer, module, training, validation, checkpoint if checkpoint.exists() else None)
+        with claimed_run(folder, run, description) if trainer.is_global_zero else nullcontext():
+            resumed = checkpoint if checkpoint.exists() else None
+            if resumed is not None:
+                _check_fits(module, resumed)
+            _fit(trainer, module, training, validation, resumed)
     return checkpoint if run.keep == "last" else Path(best.best_model_path or folder / "best.ckpt")
+
+
+def weights_of(checkpoint: str | Path) -> dict[str, Tensor]:
+    """The weights of a checkpoint that :func:`train` kept."""
+    return read_checkpoint(checkpoint, CHECKPOINT)["state_dict"]
 
 
 def versions() -> dict[str, str]:
@@ -222,24 +242,29 @@ def _fit(
         raise KeyboardInterrupt from None
 
 
-def claim(folder: Path, run: Run, description: Mapping[str, Any]) -> None:
-    """Write ``run.json``, or check that the one that lies there describes the same training."""
-    # What does not change a number may differ between a run and its resumption.
-    free = {"resume", "progress", "workers", "cache", "devices", "epochs", "patience"}
-    settings = json.loads(json.dumps({**description, "run": asdict(run)}))
-    path = folder / CONFIG
-    if path.exists():
-        if not run.resume:
-            raise InputError(f"{folder} holds a run already; name a new folder, or let it resume.")
-        before = json.loads(path.read_text(encoding="utf-8"))["settings"]
-        fixed = [
-            {**each, "run": {k: v for k, v in each["run"].items() if k not in free}} for each in (before, settings)
-        ]
-        if fixed[0] != fixed[1]:
-            changed = sorted(key for key in fixed[0].keys() | fixed[1].keys() if fixed[0].get(key) != fixed[1].get(key))
-            raise InputError(
-                f"{folder} holds a run with other settings ({', '.join(changed)} differ); name a new folder, or repeat "
-                "the settings in its run.json to resume it."
-            )
-    with atomic_file(path) as temporary:
-        temporary.write_text(json.dumps({"settings": settings, "versions": versions()}, indent=2) + "\n", "utf-8")
+@contextmanager
+def claimed_run(folder: Path, run: Run, description: Mapping[str, Any]) -> Iterator[None]:
+    """Keep a run's folder to this process in the block, with a ``run.json`` that describes this training.
+
+    Raises:
+        InputError: the folder holds other things or another training, or another process is at it.
+    """
+    record = folder / CONFIG
+    settings = as_json({**description, "run": asdict(run)})
+    # The Explainer or the classifier is saved in a folder below, and its own classifier in one below that.
+    with claimed(record, RECORD, remains=(ANSWERS,), levels=2) as earlier:
+        if earlier is not None and not run.resume:
+            raise InputError(f"out={folder} holds a {RECORD.name} already; name a new folder, or let it resume.")
+        if earlier is not None:
+            check_same(record, RECORD, earlier["settings"], settings, free=FREE)
+        write_json(record, RECORD, {**(earlier or {}), "settings": settings, "versions": versions()})
+        yield
+
+
+def _check_fits(module: LightningModule, checkpoint: Path) -> None:
+    """Lightning's own message would be a traceback."""
+    own, saved = module.state_dict(), weights_of(checkpoint)
+    shapes = [{name: getattr(each, "shape", None) for name, each in weights.items()} for weights in (own, saved)]
+    wrong = sorted(name for name in {*own, *saved} if shapes[0].get(name) != shapes[1].get(name))
+    if wrong:
+        raise CHECKPOINT.complain(checkpoint, f"is of another network ({wrong[0]} differs)")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+
 import torch
+from torch import Tensor, nn
 
 from explanans.errors import InputError
 
@@ -23,3 +26,9 @@ def choose_device(name: str) -> torch.device:
     except (RuntimeError, AssertionError) as error:
         raise InputError(f"device={name!r} cannot be used here; take auto, cpu, cuda or cuda:1.") from error
     return device
+
+
+def like(module: nn.Module) -> Tensor:
+    """A tensor on the device and of the type that a module computes in: ``images.to(like(module))``."""
+    tensors = itertools.chain(module.parameters(), module.buffers())
+    return next((tensor for tensor in tensors if tensor.is_floating_point()), torch.zeros(()))

@@ -1,10 +1,12 @@
-"""Text that comes from outside: what a word was meant to be, and names that are safe to show."""
+"""Text that comes from outside: what a word was meant to be, and names and messages that are safe to show and store."""
 
 from __future__ import annotations
 
 import difflib
+import os
 import unicodedata
 from collections.abc import Iterable
+from pathlib import Path
 
 _LINES = "\n\t"
 _TURNS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
@@ -23,6 +25,33 @@ def shown(text: object) -> str:
     stay.
     """
     return "".join(_escaped(each) if _is_unsafe(each) else each for each in str(text))
+
+
+def printable(text: str | Path) -> str:
+    r"""A name in one line that a terminal, a table and a JSON file can hold: :func:`shown`, without line ends and tabs.
+
+    A file name is bytes; what is no UTF-8 in it comes to Python as lone surrogates, which nothing can encode.
+
+    >>> print(printable("caf\udce9\x1b[31m.jpg"))
+    caf\xe9\x1b[31m.jpg
+    """
+    return shown(text).replace("\n", r"\x0a").replace("\t", r"\x09")
+
+
+def shortened(error: BaseException | str, most: int = 200) -> str:
+    """A message in one line of at most so many characters; some libraries quote a whole table."""
+    line = printable(" ".join(str(error).split())) or type(error).__name__
+    return line if len(line) <= most else f"{line[: most - 1]}…"
+
+
+def path_bytes(path: str) -> bytes:
+    """A path as the bytes that the file system has, to be stored where text has to be UTF-8."""
+    return os.fsencode(path)
+
+
+def path_text(stored: bytes) -> str:
+    """What :func:`path_bytes` stored, as Python's text."""
+    return os.fsdecode(stored)
 
 
 def _is_unsafe(character: str) -> bool:

@@ -13,7 +13,7 @@ from explanans.classifiers.explanandum import Explanandum
 from explanans.errors import InputError
 from explanans.explainers.explainer import Explainer
 from explanans.images.preprocessing import Preprocessing
-from explanans.methods import BLACK_BOX, METHODS, make_method
+from explanans.methods import make_method
 from explanans.training import fit
 
 onnx = pytest.importorskip("onnx", reason="needs the extra onnx")
@@ -121,7 +121,6 @@ def test_what_needs_gradients_says_so_and_the_rest_works(tmp_path: Path) -> None
     for name in ("grad_cam", "integrated_gradients", "extremal_perturbation", "score_cam"):
         with pytest.raises(InputError, match=r"needs gradients.*surrogate"):
             make_method(name, classifier)
-    assert set(BLACK_BOX) <= set(METHODS)
     maps = make_method("rise", classifier, masks=8)(images(1), [0], torch.Generator().manual_seed(0))
     assert maps.shape == (1, 2, 16, 16)
     with pytest.raises(InputError, match="fit needs gradients"):

@@ -10,9 +10,12 @@ from PIL import Image
 from torch import Tensor, nn
 
 from explanans.classifiers.explanandum import Explanandum
-from explanans.deploy.batch import explain_many, find_pictures, folder_name
+from explanans.deploy.batch import explain_many, folder_name
 from explanans.errors import InputError
 from explanans.explainers.explainer import Explainer
+from explanans.explanations.batch import Settings
+from explanans.explanations.selection import Selection
+from explanans.images.listing import list_files
 from explanans.images.preprocessing import Preprocessing
 
 
@@ -47,8 +50,8 @@ def index_of(out: Path) -> dict[str, Any]:
 
 
 def test_one_bad_picture_stops_nothing(explainer: Explainer, photos: Path, tmp_path: Path) -> None:
-    pictures = find_pictures([photos])
-    results = explain_many(explainer, pictures, tmp_path / "out", batch_size=2)
+    pictures = list_files([photos])
+    results = explain_many(explainer, pictures, tmp_path / "out", Settings(batch_size=2))
     assert [Path(done.source).name for done in results] == ["a.jpg", "a.png", "a.png", "broken.jpg"]
     assert [done.failure is None for done in results] == [True, True, True, False]
     assert "not a picture" in str(results[3].failure)
@@ -66,7 +69,7 @@ def test_a_second_run_skips_what_is_done_and_notices_a_changed_picture(
 ) -> None:
     import os
 
-    pictures, out = find_pictures([photos / "a.png", photos / "a.jpg"]), tmp_path / "out"
+    pictures, out = list_files([photos / "a.png", photos / "a.jpg"]), tmp_path / "out"
     explain_many(explainer, pictures, out)
     assert [done.skipped for done in explain_many(explainer, pictures, out)] == [True, True]
     Image.new("RGB", (20, 10), "blue").save(pictures[0])
@@ -78,10 +81,10 @@ def test_a_second_run_skips_what_is_done_and_notices_a_changed_picture(
 
 
 def test_other_settings_are_refused(explainer: Explainer, photos: Path, tmp_path: Path) -> None:
-    pictures, out = find_pictures([photos / "a.png"]), tmp_path / "out"
+    pictures, out = list_files([photos / "a.png"]), tmp_path / "out"
     explain_many(explainer, pictures, out)
-    with pytest.raises(InputError, match="other settings"):
-        explain_many(explainer, pictures, out, threshold=0.1)
+    with pytest.raises(InputError, match=r"other settings: options\.threshold was 0\.5, is 0\.1"):
+        explain_many(explainer, pictures, out, Settings(Selection(threshold=0.1)))
     with torch.no_grad():
         next(explainer.network.parameters()).add_(1)
     with pytest.raises(InputError, match="other settings"):
@@ -93,14 +96,14 @@ def test_other_settings_are_refused(explainer: Explainer, photos: Path, tmp_path
 
 
 def test_finds_files_folders_and_patterns_once(photos: Path) -> None:
-    found = find_pictures([photos / "a.png", str(photos / "*.png"), photos / "b", "nowhere.jpg"])
+    found = list_files([photos / "a.png", str(photos / "*.png"), photos / "b", "nowhere.jpg"])
     assert [path.relative_to(photos).as_posix() if path.is_relative_to(photos) else str(path) for path in found] == [
         "a.png",
         "b/a.png",
         "nowhere.jpg",
     ]
     with pytest.raises(InputError, match="nothing matches"):
-        find_pictures([str(photos / "*.tiff")])
+        list_files([str(photos / "*.tiff")])
 
 
 def test_names_do_not_collide() -> None:

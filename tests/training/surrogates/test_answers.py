@@ -94,7 +94,7 @@ def test_two_processes_do_not_mix_their_answers(box: Explanandum, pictures: Labe
     found = []
 
     def meanwhile(_: int) -> None:
-        with pytest.raises(InputError, match="another process is asking"):
+        with pytest.raises(InputError, match="another process is writing into answers="):
             second.ask(8, batch_size=4)
         found.append(1)
 
@@ -109,15 +109,15 @@ def test_two_processes_do_not_mix_their_answers(box: Explanandum, pictures: Labe
 
 def test_other_questions_are_refused(box: Explanandum, pictures: LabelledImages, tmp_path: Path) -> None:
     Answers(tmp_path, box, Queries(pictures)).ask(2)
-    with pytest.raises(InputError, match="seed differ"):
+    with pytest.raises(InputError, match="seed was 0, is 1"):
         Answers(tmp_path, box, Queries(pictures, seed=1))
     box.module.weights += 1
     other = Explanandum(box.module, classes=box.classes, activation=box.activation, preprocessing=box.preprocessing)
-    with pytest.raises(InputError, match="box differ"):
+    with pytest.raises(InputError, match=r"other settings: box\.weights_hash was"):
         Answers(tmp_path, other, Queries(pictures))
 
 
-def test_killed_in_the_middle(box: Explanandum, pictures: LabelledImages, scenes: Path, tmp_path: Path) -> None:
+def test_killed_in_the_middle(box: Explanandum, pictures: LabelledImages, asked_scenes: Path, tmp_path: Path) -> None:
     script = f"""
 import sys, time
 sys.path.insert(0, {str(Path(__file__).parent)!r})
@@ -126,7 +126,8 @@ from explanans.data import open_dataset
 from explanans.classifiers.explanandum import Explanandum
 from explanans.training.surrogates import Answers, Queries
 box = Explanandum(Box(), classes=tuple(CLASSES), activation="sigmoid", preprocessing=PREPROCESSING)
-data = open_dataset("scenes:{scenes}", "train", classes=box.classes, preprocessing=PREPROCESSING, segmentation=False)
+options = dict(classes=box.classes, preprocessing=PREPROCESSING, segmentation=False)
+data = open_dataset("scenes:{asked_scenes}", "train", **options)
 Answers({str(tmp_path)!r}, box, Queries(data)).ask(10_000, batch_size=2, progress=lambda count: time.sleep(0.02))
 """
     process = subprocess.Popen([sys.executable, "-c", script], env={**os.environ, "OMP_NUM_THREADS": "1"})

@@ -18,7 +18,7 @@ from explanans.explainers.explainer import Explainer
 from explanans.training import Calibration, Run, fit, fit_surrogate
 from explanans.training.surrogates import Fidelity, load_surrogate
 
-RUN = Run(epochs=2, batch_size=8, patience=0, accelerator="cpu", progress=False)
+RUN = Run(max_epochs=2, batch_size=8, patience=0, accelerator="cpu", progress=False)
 
 
 class Hidden(nn.Module):
@@ -106,7 +106,7 @@ def test_a_poor_one_and_that_of_another_are_refused(box: Explanandum, scenes: st
 
 def test_more_calls_go_on_from_the_answers_of_an_earlier_run(box: Explanandum, scenes: str, out: Path) -> None:
     surrogate_of(box, scenes, out)
-    with pytest.raises(InputError, match="holds a run with other settings"):
+    with pytest.raises(InputError, match="holds a training run with other settings"):
         surrogate_of(box, scenes, out, calls=80)
     assert box.module.asked == 60, "nothing is asked for a run that is refused"
     surrogate_of(box, scenes, out / "more", calls=80, answers=out / "answers")
@@ -126,7 +126,7 @@ def test_the_budget_holds_however_it_is_divided(box: Explanandum, scenes: str, o
 def test_a_run_that_may_not_resume_can_start(box: Explanandum, scenes: str, out: Path) -> None:
     fresh = replace(RUN, resume=False)
     surrogate_of(box, scenes, out, run=fresh)
-    with pytest.raises(InputError, match="holds a run already"):
+    with pytest.raises(InputError, match="holds a training run already"):
         surrogate_of(box, scenes, out, run=fresh)
 
 
@@ -184,7 +184,7 @@ def test_the_command(scenes: str, explainer: Any, tmp_path: Path, capsys: pytest
     arguments = ["surrogate", "fit", f"onnx:{tmp_path / 'box.onnx'}", scenes, "--classes", ",".join(given.classes)]
     arguments += ["--activation", "sigmoid", *preprocessing, "--calls", "40", "--held_out_calls", "16"]
     arguments += ["--architecture", "explanans:small_resnet", "--weights", "null", "--out", str(tmp_path / "run")]
-    arguments += ["--run.epochs", "1", "--run.batch_size", "8", "--run.accelerator", "cpu"]
+    arguments += ["--run.max_epochs", "1", "--run.batch_size", "8", "--run.accelerator", "cpu"]
     assert main(arguments) == 0
     printed = capsys.readouterr().out
     assert "rank correlation" in printed

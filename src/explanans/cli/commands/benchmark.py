@@ -37,11 +37,11 @@ def run(given: Given, out: str = "runs/benchmark", report: bool = True) -> int:
         out: result folder, new or of an earlier run.
         report: write the tables and report.html too.
     """
-    with followed(given["quiet"]) as timetable:
+    with followed(show=not given["quiet"]) as timetable:
         results = run_benchmark(given.call(BenchmarkSettings), out, timetable)
     say(_table(results))
     if report:
-        page = write_report(results, Path(out))
+        page = write_report(results, Path(out), show=not given["quiet"])
         say(f"open {page.resolve().as_uri()}")
     say(f"results in {out}; again as tables and a page: explanans report {out}")
     return _report_failures(results)

@@ -21,7 +21,7 @@ PARTS = (
         fit_classifier,
         names={"spec": "architecture"},
         without=("statistics", "trainer_options"),
-        defaults={"optimisation": FINE_TUNING, "run": Run(epochs=10)},
+        defaults={"optimizer": FINE_TUNING, "run": Run(max_epochs=10)},
     ),
 )
 
@@ -38,9 +38,9 @@ def run(
     if (mean is None) != (std is None):
         raise InputError(f"mean={mean}, std={std}; give both or neither.")
     # The defaults in the help are those for fine-tuning; random weights want another recipe, which the library knows.
-    chosen = None if given["optimisation"] == FINE_TUNING else given["optimisation"]
+    chosen = None if given["optimizer"] == FINE_TUNING else given["optimizer"]
     statistics = None if mean is None or std is None else (mean, std)
-    folder = given.call(fit_classifier, statistics=statistics, optimisation=chosen)
+    folder = given.call(fit_classifier, statistics=statistics, optimizer=chosen)
     metrics = json.loads((folder / "explanandum.json").read_text(encoding="utf-8"))["metrics"]
     if is_first():
         say("  ".join(f"{name} {value:.3f}" for name, value in metrics.items()))

@@ -7,10 +7,7 @@ it goes on.
 
 from __future__ import annotations
 
-import math
-
-from explanans.benchmark import Evaluation
-from explanans.benchmark.report.demo import NAMES
+from explanans.benchmark import Results
 from explanans.cli.options import Given, Part
 from explanans.cli.output import say
 from explanans.pipelines.demo import FULL, QUICK, peak_memory, run_demo
@@ -27,18 +24,17 @@ def run(given: Given, quick: bool = False) -> int:
     """
     result = given.call(run_demo, recipe=QUICK if quick else FULL, progress=not given["quiet"])
     spent = sum(result.seconds.values())
-    say(f"\n{_table(result.evaluation)}\n")
+    say(f"\n{_table(result.results)}\n")
     say(f"{spent:.0f} seconds, {peak_memory():.1f} GB at most. Open {result.report.resolve().as_uri()}")
     return 0
 
 
-def _table(evaluation: Evaluation) -> str:
+def _table(results: Results) -> str:
+    scores = ("iou_soft", "iou_best", "f1_soft", "saliency")
     rows = []
-    for result in evaluation.rows:
-        scores = result.scores
-        best = scores.get("iou_best", math.nan)
-        figures = [scores["iou_soft"], best, scores["f1_soft"], scores["saliency"]]
-        name = NAMES.get(result.method, result.method)
-        rows.append([name, *(f"{value:.3f}" for value in figures), f"{1000 * result.seconds_per_image:.1f}"])
+    for row in results.summary(*scores):
+        cost = results.costs(row.classifier, row.method) or {}
+        figures = [f"{row.mean[name]:.3f}" for name in scores]
+        rows.append([row.title, *figures, f"{cost['ms_per_image']:.1f}" if "ms_per_image" in cost else "–"])
     header = ["method", "soft IoU", "IoU at best t", "soft F1", "saliency (low: good)", "ms per picture"]
     return aligned(header, rows)

@@ -1,5 +1,8 @@
 """Explain pictures: for each class that the classifier sees, a mask of the pixels that speak for it, and a receipt.
 
+Needs no training: the maps of an attribution method are cut into masks by asking the classifier. A trained Explainer
+predicts its masks instead, better and in one pass.
+
 The receipt says what the classifier makes of the picture through the mask: "kept" is the probability of the class on
 what the mask keeps (good: near the whole picture's), "removed" that on the rest (good: near 0), "area" the share of
 the pixels kept. A picture that cannot be read is reported in the end, and the exit status is then 1. Repeat the command
@@ -8,7 +11,6 @@ after an interruption: finished pictures are skipped.
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,12 +21,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from explanans.classifiers.explanandum import read_classes
+from explanans.cli.options import Given, Part
 from explanans.cli.output import say
-from explanans.deploy.batch import INDEX, Done, Options, explain_many, explain_shards, find_pictures
+from explanans.deploy.batch import INDEX, Done, Options, explain_many, explain_shards
 from explanans.deploy.batch.job import JOB, settings_of
 from explanans.errors import InputError
-from explanans.explainers.explainer import Explainer
-from explanans.images.listing import ARCHIVES, TABLES
+from explanans.explainers.named import Named
+from explanans.explanations.batch import Masker, Settings
+from explanans.explanations.by_method import ByMethod
+from explanans.images.listing import is_container, list_files
 from explanans.utils.devices import choose_device
 from explanans.utils.tables import aligned
 
@@ -34,17 +39,19 @@ MOST_FAILURES = 100
 FEW = 500
 
 
+PARTS = (Part(Named, names={"name": "who", "classes": "class_names"}, defaults={"batch_size": 8}),)
+
+
 def run(
-    explainer: str,
+    given: Given,
     images: list[str],
     out: str = "explanations",
     format: Literal["folders", "parquet", "coco", "png"] | None = None,
     classes: str | None = None,
     top_k: int | None = None,
-    threshold: float = 0.5,
+    threshold: float | None = None,
     mask_threshold: float = 0.5,
     size: Literal["input", "photo"] = "input",
-    batch_size: int = 8,
     shard_size: int = 1000,
     workers: int = 1,
     threads: int | None = None,
@@ -53,38 +60,31 @@ def run(
     gpus: float = 0,
     device: str = "auto",
     receipts: bool = True,
-    trust_factory: bool = False,
-    quiet: bool = False,
 ) -> int:
     """Explain them.
 
     Args:
-        explainer: Folder of a trained Explainer, or its name on the Hugging Face hub.
-        images: Files, folders (searched to the bottom), quoted patterns such as 'photos/*.jpg', tables (.csv, .parquet
+        images: files, folders (searched to the bottom), quoted patterns such as 'photos/*.jpg', tables (.csv, .parquet
             with a column image, path or bytes), archives (.zip, .tar, .tar.gz), URIs such as s3://bucket/folder.
-        out: Where to write.
+        out: where to write.
         format: folders (one for each picture, to look at), or for many pictures shards with masks as parquet (run
             lengths in tables), coco (COCO's JSON) or png; null for folders up to 500 pictures, else parquet.
-        classes: Classes to explain: names separated by commas, or a file; null for those the classifier sees.
-        top_k: Explain this many of the most probable classes instead.
-        threshold: A class is seen from this probability on, in [0, 1].
-        mask_threshold: A pixel is inside the mask from this value on, in (0, 1].
-        size: Of masks in shards: input (the classifier's input) or photo (each photo's own).
-        batch_size: Pictures per forward pass; less needs less memory.
-        shard_size: Pictures per shard.
-        workers: Processes that read and decode pictures for shards.
-        threads: Of a processor for the networks, with shards; null for PyTorch's own number, and one on a cluster.
-        ray: Make the shards on the Ray cluster that RAY_ADDRESS names, or on one of this machine.
-        actors: Copies of the Explainer on the cluster.
-        gpus: Of each of them.
+        classes: classes to explain: names separated by commas, or a file; null for those the classifier sees.
+        top_k: explain this many of the most probable classes instead.
+        threshold: a class is seen from this probability on, in [0, 1]; null for 0.5, or with softmax for the most
+            probable class and up to two others from 0.1 on.
+        mask_threshold: a pixel is inside the mask from this value on, in (0, 1].
+        size: of masks in shards: input (the classifier's input) or photo (each photo's own).
+        shard_size: pictures per shard.
+        workers: processes that read and decode pictures for shards.
+        threads: of a processor for the networks, with shards; null for PyTorch's own number, and one on a cluster.
+        ray: make the shards on the Ray cluster that RAY_ADDRESS names, or on one of this machine.
+        actors: copies of the Explainer on the cluster.
+        gpus: of each of them.
         device: auto, cpu, cuda, cuda:1, mps.
-        receipts: Make receipts; without them it is several times as fast.
-        trust_factory: Run code that comes with the saved classifier: a factory, a function, a program.
-        quiet: Print nothing but what failed.
+        receipts: make receipts; without them it is several times as fast.
     """
-    # Anything else is a mistyped folder, which the hub would be asked about for half a minute.
-    if not Path(explainer).is_dir() and not re.fullmatch(r"[\w.-]+/[\w.-]+", explainer):
-        raise InputError(f"explainer: {explainer} is no folder; give one that 'explanans fit' saved, or OWNER/NAME.")
+    named = given.call(Named)
     chosen: dict[str, Any] = {
         "classes": None if classes is None else list(read_classes(classes)),
         "top_k": top_k,
@@ -93,32 +93,31 @@ def run(
         "receipts": receipts,
     }
     kind = format or _usual_format(images, out, ray)
+    shards = "parquet" if kind == "folders" else kind
+    options = Options(format=shards, size=size, batch_size=named.batch_size, threads=threads, **chosen)
     if kind == "folders":
         if ray:
             raise InputError(
                 "format=folders is for a few pictures on this machine; take parquet, coco or png with --ray."
             )
-        return _in_folders(
-            _loaded(explainer, trust_factory, device), find_pictures(images), out, batch_size, chosen, quiet
-        )
-    options = Options(format=kind, size=size, batch_size=batch_size, threads=threads, **chosen)
+        return _in_folders(_loaded(named, device), list_files(images), out, options.settings, given["quiet"])
     if ray:
         from explanans.deploy.batch.cluster import explain_on_cluster
 
         outcome = explain_on_cluster(
-            explainer,
+            named,
             images,
             out,
             options,
             shard_size=shard_size,
             actors=actors,
             gpus=gpus,
-            trust_factory=trust_factory,
         )
     else:
-        with _bar(quiet) as (bar, task):
+        masker = _loaded(named, device)
+        with _bar(given["quiet"]) as (bar, task):
             outcome = explain_shards(
-                _loaded(explainer, trust_factory, device),
+                masker,
                 images,
                 out,
                 options,
@@ -127,36 +126,33 @@ def run(
                 progress=lambda done, total: bar.update(task, completed=done, total=total),
             )
     good = outcome.pictures - len(outcome.failed)
-    if not quiet:
-        say(f"{good:,} of {outcome.pictures:,} explained ({outcome.earlier:,} earlier), in {out}")
+    say(f"{good:,} of {outcome.pictures:,} explained ({outcome.earlier:,} earlier), in {out}")
     return _report_failures(outcome.failed)
 
 
-def _loaded(explainer: str, trust_factory: bool, device: str) -> Explainer:
-    return Explainer.from_pretrained(explainer, trust_factory=trust_factory).folded().to(choose_device(device))
+def _loaded(named: Named, device: str) -> Masker:
+    masker = named.load().to(choose_device(device))
+    if isinstance(masker, ByMethod):
+        say(f"method: {masker.name} ({masker.why})")
+    return masker
 
 
 def _usual_format(images: Sequence[str], out: str, ray: bool) -> Any:
     """What a job was begun with, or what suits the number of pictures."""
     if (Path(out) / JOB).is_file():
-        return settings_of(out)["settings"]["options"]["format"]
-    if ray or any("://" in each or each.lower().endswith((*ARCHIVES, *TABLES)) for each in images):
+        return settings_of(out)["options"]["format"]
+    if ray or any(map(is_container, images)):
         return "parquet"
-    return "folders" if len(find_pictures(images)) <= FEW else "parquet"
+    return "folders" if len(list_files(images)) <= FEW else "parquet"
 
 
-def _in_folders(
-    explainer: Explainer, pictures: Sequence[Path], out: str, batch_size: int, chosen: dict[str, Any], quiet: bool
-) -> int:
+def _in_folders(masker: Masker, pictures: Sequence[Path], out: str, settings: Settings, quiet: bool) -> int:
     with _bar(quiet, len(pictures)) as (bar, task):
-        results = explain_many(
-            explainer, pictures, out, batch_size=batch_size, progress=lambda done: bar.advance(task), **chosen
-        )
+        results = explain_many(masker, pictures, out, settings, progress=lambda done: bar.advance(task))
     failed = [(done.source, done.failure) for done in results if done.failure is not None]
-    if not quiet:
-        say(_table(results, out))
-        skipped = sum(done.skipped for done in results)
-        say(f"\n{len(results) - len(failed)} of {len(results)} explained ({skipped} earlier), in {out}")
+    say(_table(results, out))
+    skipped = sum(done.skipped for done in results)
+    say(f"\n{len(results) - len(failed)} of {len(results)} explained ({skipped} earlier), in {out}")
     return _report_failures(failed)
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from explanans.cli.options import Given, Part
 from explanans.cli.output import say
 from explanans.data import open_dataset
-from explanans.deploy.batch import find_pictures
 from explanans.deploy.onnx import export_onnx, quantise
 from explanans.errors import InputError
 from explanans.explainers.explainer import Explainer
+from explanans.images.listing import list_files
 from explanans.utils.files import atomic_file
 from explanans.utils.tables import aligned
 
@@ -57,9 +57,9 @@ def run(
         raise InputError("int8: quantise a graph with preprocessing outside.")
     if int8 and calibration_images is None:
         raise InputError("int8 needs --calibration_images FOLDER: ranges of activations come from photos.")
-    photos = [] if check_images is None else find_pictures([check_images])[:most_images]
+    photos = [] if check_images is None else list_files([check_images])[:most_images]
     # Before the export, which takes a while.
-    ranges = [] if calibration_images is None else find_pictures([calibration_images])[:most_images]
+    ranges = [] if calibration_images is None else list_files([calibration_images])[:most_images]
     loaded, out = given.call(Explainer.from_pretrained), given["out"]
     done = given.call(export_onnx, loaded, pictures=photos)
     say(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from explanans.benchmark.report.benchmark import write_report
-from explanans.benchmark.report.measured import open_measured
+from explanans.benchmark.report.photo_section import open_measured
 from explanans.benchmark.report.table_files import chosen_table
 from explanans.benchmark.results import Results
 from explanans.cli.options import Given, Part
@@ -18,7 +18,7 @@ from explanans.cli.output import say
 
 PARTS = (
     Part(Results.open),
-    Part(write_report, names={"folder": "out"}, without=("results",), defaults={"out": None}),
+    Part(write_report, names={"folder": "out"}, without=("results", "show"), defaults={"out": None}),
     Part(chosen_table, names={"subset": "images"}, without=("results",), defaults={"columns": None}),
 )
 
@@ -42,6 +42,7 @@ def run(
         say(given.call(chosen_table, results, columns).rstrip("\n"))
         return 0
     opened = None if data is None else open_measured(results, results.classifiers[0], data)
-    page = given.call(write_report, results, Path(given["out"] or given["folder"]), data=opened)
+    out = Path(given["out"] or given["folder"])
+    page = given.call(write_report, results, out, data=opened, show=not given["quiet"])
     say(f"tables in {page.parent / 'tables'}; open {page.resolve().as_uri()}")
     return 0

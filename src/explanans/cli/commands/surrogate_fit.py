@@ -20,14 +20,14 @@ from explanans.utils.tables import aligned
 
 PARTS = (
     Part(Explanandum.load, names={"spec": "box"}, without=("weights",)),
-    Part(fit_surrogate, without=("trainer_options",), defaults={"optimisation": FINE_TUNING, "run": RUN}),
+    Part(fit_surrogate, without=("trainer_options",), defaults={"optimizer": FINE_TUNING, "run": RUN}),
 )
 
 
 def run(given: Given) -> int:
     box = given.call(Explanandum.load)
-    chosen = None if given["optimisation"] == FINE_TUNING else given["optimisation"]
-    folder, fidelity = given.call(fit_surrogate, box, optimisation=chosen)
+    chosen = None if given["optimizer"] == FINE_TUNING else given["optimizer"]
+    folder, fidelity = given.call(fit_surrogate, box, optimizer=chosen)
     say(table(fidelity))
     if lowest := lowest_class(fidelity, box.classes):
         say(lowest)

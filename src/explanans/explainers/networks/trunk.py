@@ -8,8 +8,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from explanans.classifiers.explanandum import Explanandum
+from explanans.classifiers.layers import reading
 from explanans.classifiers.spatial import spatial_view
-from explanans.classifiers.taps import find_taps, reading
+from explanans.classifiers.taps import find_taps
 from explanans.errors import InputError
 from explanans.explainers.networks.fpn import Smooth, mask_head
 from explanans.utils.options import split_options
@@ -80,7 +81,7 @@ class TrunkHead(nn.Module):
 
     def answer_and_logits(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """The classifier's logits (N, C) and the mask logits (N, C, h, w), from one pass through the classifier."""
-        with reading(self._shared.explanandum, self.taps) as features:
+        with reading(self._shared.explanandum, self.layers) as features:
             answer = self._shared.explanandum(images)
         size = (images.shape[-2], images.shape[-1])
         views = []

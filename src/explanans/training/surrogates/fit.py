@@ -12,6 +12,7 @@ from typing import Any
 
 import lightning
 import torch
+from lightning.pytorch.utilities import rank_zero_only
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
@@ -24,15 +25,16 @@ from explanans.errors import InputError
 from explanans.training.backbone import new_classifier
 from explanans.training.classification import ClassifierTraining
 from explanans.training.classifier import FINE_TUNING, FROM_SCRATCH
-from explanans.training.optimisation import Optimisation
+from explanans.training.optimizer import Optimizer
 from explanans.training.processes import once
-from explanans.training.runs import Run, claim, train
+from explanans.training.runs import ANSWERS, Run, claimed_run, train, weights_of
+from explanans.training.sharing import on_free_cores
 from explanans.training.surrogates import Answers, Fidelity, Queries, agreement_of, batches
 
 SAVED = "surrogate"
 HELD_OUT_SEED = 1
 # The last epoch: one that was chosen by the held-out answers would look better on them than it is.
-RUN = Run(epochs=10, patience=0, keep="last")
+RUN = Run(max_epochs=10, patience=0, keep="last")
 
 
 class Answered(Dataset[dict[str, Tensor]]):
@@ -52,10 +54,11 @@ class SurrogateTraining(ClassifierTraining):
     """The classifier's training with the box's probabilities as soft labels, which makes its loss the cross-entropy of
     the box's answer and the surrogate's: KL(box ‖ surrogate) up to the box's own entropy."""
 
-    def validation_step(self, batch: Any, index: int) -> Tensor:
-        return self._step("val", self.result, batch["image"], batch["labels"])[0]
+    def validated(self, logits: Tensor, labels: Tensor) -> None:
+        """Nothing: the scores count labels, and probabilities are none."""
 
 
+@on_free_cores
 def fit_surrogate(
     box: Explanandum,
     data: str | Path | LabelledImages,
@@ -68,7 +71,7 @@ def fit_surrogate(
     validation: str | Path | LabelledImages | None = None,
     train_split: str = "train",
     validation_split: str = "val",
-    optimisation: Optimisation | None = None,
+    optimizer: Optimizer | None = None,
     run: Run | None = None,
     ask_batch_size: int = 32,
     answers: str | Path | None = None,
@@ -93,7 +96,7 @@ def fit_surrogate(
         validation: data set of the held-out pictures, if it is another one; no picture may be in both.
         train_split: split to ask about, or a part of it ("train[:90%]").
         validation_split: split to measure fidelity on, or a part of it.
-        optimisation, run: how the weights move; length, seed, resume. ``run.seed`` decides the questions too. By
+        optimizer, run: how the weights move; length, seed, resume. ``run.seed`` decides the questions too. By
             default the last epoch is kept; with ``keep="best"`` or ``patience`` the held-out answers choose one, and
             fidelity is flattered by that.
         ask_batch_size: pictures per call of the box.
@@ -109,7 +112,7 @@ def fit_surrogate(
         InputError: something does not fit, or the box failed; its answers are kept, so repeat the call.
     """
     run = run or RUN
-    optimisation = optimisation or (FROM_SCRATCH if weights is None else FINE_TUNING)
+    optimizer = optimizer or (FROM_SCRATCH if weights is None else FINE_TUNING)
     held = max(64, calls // 10) if held_out_calls is None else held_out_calls
     if held < 1 or calls - held < run.batch_size:
         raise InputError(
@@ -131,12 +134,14 @@ def fit_surrogate(
         "box": box.identity(),
         "calls": {"training": calls - held, "held-out": held},
         "data": {name: _data(each) for name, each in (("training", training), ("held-out", validating))},
-        "training": {"weights": None if weights is None else str(weights), "optimisation": asdict(optimisation)},
+        "training": {"weights": None if weights is None else str(weights), "optimizer": asdict(optimizer)},
     }
     description = {"source": source.to_dict(), "statistics": statistics, **facts}
     # Before anything is spent: a run folder of other settings is refused.
-    claim(out, run, description)
-    place = out / "answers" if answers is None else Path(answers)
+    if getattr(rank_zero_only, "rank", 0) == 0:
+        with claimed_run(out, run, description):
+            run = replace(run, resume=True)
+    place = out / ANSWERS if answers is None else Path(answers)
     learned = Answers(place / "training", box, training)
     checked = Answers(place / "held-out", box, validating)
     _ask({checked: held, learned: calls - held}, calls, ask_batch_size, show=run.progress and sys.stderr.isatty())
@@ -152,7 +157,7 @@ def fit_surrogate(
         num_classes=box.num_classes,
         activation=box.activation,
         preprocessing=box.preprocessing,
-        optimisation=optimisation,
+        optimizer=optimizer,
         blanks=0,
         hidden=0,
         seed=run.seed,
@@ -163,12 +168,11 @@ def fit_surrogate(
         _loader(learned, training, taught, box, run, shuffle=True),
         _loader(checked, validating, held, box, run),
         out,
-        # This call has claimed the folder itself.
-        replace(run, resume=True),
+        run,
         description,
         trainer_options=trainer_options,
     )
-    trained.load_state_dict(torch.load(best, "cpu", weights_only=True)["state_dict"])
+    trained.load_state_dict(weights_of(best))
     surrogate = Explanandum(
         trained.result.cpu(),
         classes=box.classes,
@@ -255,9 +259,9 @@ def _loader(
         answered,
         batch_size=run.batch_size,
         sampler=EpochSampler(count, run.seed) if shuffle else None,
-        num_workers=run.workers,
+        num_workers=run.num_workers,
         drop_last=shuffle,
-        persistent_workers=run.workers > 0,
+        persistent_workers=run.num_workers > 0,
     )
 
 
