@@ -23,7 +23,7 @@ from explanans.training.linear_head import fit_head, head_features
 from explanans.training.optimizer import Optimizer
 from explanans.training.precision import choose_precision
 from explanans.training.processes import once
-from explanans.training.runs import LAST, Run, train
+from explanans.training.runs import LAST, Run, train, weights_of
 
 SAVED = "classifier"
 BLANKS, HIDDEN = 0.25, 0.5
@@ -174,7 +174,7 @@ def fit_classifier(
         mode=MONITORS[monitor],
         trainer_options=trainer_options,
     )
-    trained.load_state_dict(torch.load(best, "cpu", weights_only=True)["state_dict"])
+    trained.load_state_dict(weights_of(best))
     explanandum = Explanandum(
         trained.result.cpu(), classes=names, activation=activation, preprocessing=preprocessing, source=source
     )

@@ -27,7 +27,7 @@ from explanans.training.depthwise import quick_depthwise
 from explanans.training.module import TrainingModule
 from explanans.training.optimizer import Optimizer
 from explanans.training.processes import once
-from explanans.training.runs import Run, train
+from explanans.training.runs import Run, train, weights_of
 from explanans.training.surrogates import load_surrogate
 
 SAVED = "explainer"
@@ -197,7 +197,7 @@ def fit(
         extra=[pictures],
         trainer_options=trainer_options,
     )
-    module.load_state_dict(torch.load(best, "cpu", weights_only=True)["state_dict"])
+    module.load_state_dict(weights_of(best))
     explainer.network.load_state_dict(module.result.state_dict())
     explainer.eval()
     explainer.facts = {**facts, "seed": run.seed}
