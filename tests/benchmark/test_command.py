@@ -97,9 +97,7 @@ def test_a_failure_under_another_normalisation_is_one(words: list[str], capsys: 
 
 def test_a_printed_configuration_does_the_same(words: list[str], capsys: Captured, tmp_path: Path) -> None:
     asked = ["--methods.evidence={}", "--methods.slow={method: noise, subset: shared}", "--subset_size=2"]
-    with pytest.raises(SystemExit) as exit_status:
-        main([*words, *asked, "--print_config"])
-    assert exit_status.value.code == 0
+    assert main([*words, *asked, "--print_config"]) == 0
     config = tmp_path / "benchmark.yaml"
     config.write_text(capsys.readouterr().out)
     assert main([*words, *asked, "--no_report"]) == 0
@@ -158,7 +156,7 @@ def test_another_configuration_is_status_2(words: list[str], capsys: Captured, t
 @pytest.mark.parametrize("option", [["--methods.constant_0.5", "{}"], ["--methods.constant_0.5.title=half"]])
 def test_a_name_with_a_dot_is_not_cut_in_two(words: list[str], option: list[str], capsys: Captured) -> None:
     assert main([*words, *option]) == 2
-    assert "a name with a dot can be given in a --config file only" in capsys.readouterr().err
+    assert "'constant_0.5' is not known" in capsys.readouterr().err
 
 
 def test_a_method_with_settings_of_its_own_by_option(words: list[str], capsys: Captured, tmp_path: Path) -> None:

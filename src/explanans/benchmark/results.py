@@ -92,7 +92,14 @@ class Results:
 
     @classmethod
     def open(cls, folder: str | Path) -> Results:
-        """Raises InputError where there is no benchmark."""
+        """What lies in a folder.
+
+        Args:
+            folder: what ``explanans benchmark`` wrote, finished or not.
+
+        Raises:
+            InputError: there is no benchmark.
+        """
         path = Path(folder) / SETTINGS
         if not path.is_file():
             raise InputError(

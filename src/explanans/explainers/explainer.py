@@ -41,8 +41,10 @@ class Explainer(Saved, Masker):
 
     Args:
         explanandum: the classifier that is explained; it is kept as it is and never trained.
-        network: the mask network's name, see :func:`explanans.explainers.networks.build_network`, or a module
-            (N, 3, H, W) → (N, C, h, w) of your own (then loading needs that module again).
+        network: the mask network's name: "trunk" (a head on the classifier's own features), "compact",
+            "light/ENCODER", "deeplabv3_resnet50" (the paper's), "unet/ENCODER", …, see
+            :func:`explanans.explainers.networks.build_network`; in Python also a module (N, 3, H, W) → (N, C, h, w) of
+            your own (then loading needs that module again).
         encoder_weights: what the network's encoder starts from: "published" (ImageNet), "explanandum" (the
             classifier's own trunk, where the architecture is the same), None (random), or a weights file.
 

@@ -21,6 +21,7 @@ from explanans.explainers.explainer import Explainer
 from explanans.training import Optimizer, Run, fit
 from explanans.training.classifier import FROM_SCRATCH, fit_classifier
 from explanans.training.curves import read_curves
+from explanans.training.sharing import AUTO, Threads, sharing
 
 NETWORK = "compact/small_resnet"
 SHOWN = 12
@@ -76,6 +77,7 @@ def run_demo(
     *,
     seed: int = 0,
     recipe: Recipe = FULL,
+    threads: Threads = AUTO,
     progress: bool = True,
     say: Callable[[str], None] = print,
 ) -> Demo:
@@ -87,6 +89,7 @@ def run_demo(
         out: gets ``scenes``, ``classifier``, ``explainer`` (run folders), ``benchmark`` and ``report.html``.
         seed: of pictures, weights and draws.
         recipe: how much of everything.
+        threads: of the trainings and the comparison, see :class:`explanans.training.Run`.
         progress: say how far each part is, on standard error.
         say: is told what is being done.
     """
@@ -101,7 +104,15 @@ def run_demo(
         seconds[name] = time.perf_counter() - start
 
     data = f"scenes:{out / 'scenes'}"
-    settings = Run(batch_size=16, patience=0, seed=seed, precision="auto", channels_last=True, progress=progress)
+    settings = Run(
+        batch_size=16,
+        patience=0,
+        seed=seed,
+        precision="auto",
+        channels_last=True,
+        threads=threads,
+        progress=progress,
+    )
     with part("pictures", f"1/5  drawing {recipe.train + recipe.val + recipe.test:,} pictures"):
         write_scenes(
             out / "scenes",
@@ -138,7 +149,11 @@ def run_demo(
             out=out / "explainer",
         )
     asked = comparison(data, folder, saved, recipe.test, seed)
-    with part("comparison", f"4/5  comparing on {recipe.test} unseen pictures"), followed(show=progress) as timetable:
+    with (
+        sharing(threads),
+        part("comparison", f"4/5  comparing on {recipe.test} unseen pictures"),
+        followed(show=progress) as timetable,
+    ):
         results = run_benchmark(asked, out / "benchmark", timetable)
     with part("report", "5/5  writing the report"):
         scores = json.loads((folder / "explanandum.json").read_text(encoding="utf-8"))["metrics"]

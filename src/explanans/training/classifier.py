@@ -16,7 +16,7 @@ from explanans.classifiers.explanandum import ACTIVATIONS, Activation, Explanand
 from explanans.data import LabelledImages, loader, open_dataset
 from explanans.errors import InputError
 from explanans.images.preprocessing import Preprocessing
-from explanans.training.augmentation import augmentation
+from explanans.training.augmentation import Augmentation, augmentation
 from explanans.training.backbone import HALF, Colour, find_head, freeze_before, new_classifier
 from explanans.training.classification import ClassifierTraining, validate
 from explanans.training.linear_head import fit_head, head_features
@@ -24,6 +24,7 @@ from explanans.training.optimizer import Optimizer
 from explanans.training.precision import choose_precision
 from explanans.training.processes import once
 from explanans.training.runs import LAST, Run, train, weights_of
+from explanans.training.sharing import on_free_cores
 
 SAVED = "classifier"
 BLANKS, HIDDEN = 0.25, 0.5
@@ -32,6 +33,7 @@ FINE_TUNING = Optimizer(1e-4, weight_decay=0.05, schedule="cosine", ema_decay=0.
 FROM_SCRATCH = Optimizer(3e-3, weight_decay=0.05, schedule="cosine", ema_decay=0.99)
 
 
+@on_free_cores
 def fit_classifier(
     spec: str,
     data: str | Path | LabelledImages,
@@ -48,7 +50,7 @@ def fit_classifier(
     head_epochs: int = 100,
     freeze_backbone: bool = False,
     trainable_from: str | None = None,
-    augment: str = "crop",
+    augment: Augmentation = "crop",
     blanks: float | None = None,
     hidden: float | None = None,
     hidden_largest: float = 0.5,
@@ -65,13 +67,15 @@ def fit_classifier(
     kept.
 
     Args:
-        spec: ``timm:NAME``, ``torchvision:NAME``, ``explanans:small_resnet`` or ``package.module:factory``.
-        data: a data set or its name (``voc:2007``, ``coco:PATH``, ``cub:PATH``, ``scenes:PATH``, ``folder:PATH``, …;
-            see :func:`explanans.open_dataset`).
-        classes: C names or a file with one per line; None for all that the data has.
+        spec: ``timm:NAME``, ``torchvision:NAME``, with settings if wanted (``timm:NAME?pad_type=same``),
+            ``explanans:small_resnet`` or ``package.module:factory``.
+        data: a data set or its name: ``voc:PATH``, ``voc:2007``, ``coco:PATH``, ``cub:PATH``, ``scenes:PATH``,
+            ``folder:PATH`` (a sub-folder per class), ``table:PATH`` (CSV, Parquet) or a path alone; options follow a
+            question mark (docs/data.md).
+        classes: C names, ``a,b,c`` or a file with one per line; None for all that the data has.
         size: side of the input in pixels; None takes the architecture's own.
         weights: "published" (ImageNet), a file, or None for random ones.
-        arguments: anything else for the architecture's constructor, such as ``{"pad_type": "same"}``.
+        arguments: more settings of the architecture, such as ``{pad_type: same}``.
         statistics: mean and std of the input, per channel, where the weights want others than the architecture's own.
         activation: "sigmoid" (multi-label) or "softmax" (exactly one class per image).
         validation: where ``validation_split`` is taken from; by default ``data``.
@@ -79,7 +83,8 @@ def fit_classifier(
         head_epochs: epochs over the cached features, seconds in all; 0, or weights=None, leaves this out.
         freeze_backbone: train nothing but the head (the paper).
         trainable_from: name of the first part that is fine-tuned ("blocks.4", "layer4"); None fine-tunes everything.
-        augment: see :func:`explanans.training.augmentation.augmentation`.
+        augment: random changes of the training pictures: "none", "flip" (left and right), "turn" (by quarters too) or
+            "crop" (and colours); see :func:`explanans.training.augmentation.augmentation`.
         blanks: pictures with nothing on them, labelled "no class", for each picture of a batch. Without them a
             classifier may be certain of a class on plain grey, and what it says about masked pictures means little.
             None: 0.25 for "sigmoid"; 0 for "softmax", which cannot say "no class".

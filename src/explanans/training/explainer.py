@@ -21,13 +21,14 @@ from explanans.explainers.explainer import Explainer
 from explanans.objectives import Objective, make_objective
 from explanans.ops.masking import apply_mask, make_fill, merge
 from explanans.ops.refinement import enlarge
-from explanans.training.augmentation import augmentation
+from explanans.training.augmentation import Augmentation, augmentation
 from explanans.training.calibration import Calibration, calibrate
 from explanans.training.depthwise import quick_depthwise
 from explanans.training.module import TrainingModule
 from explanans.training.optimizer import Optimizer
 from explanans.training.processes import once
 from explanans.training.runs import Run, train, weights_of
+from explanans.training.sharing import on_free_cores
 from explanans.training.surrogates import load_surrogate
 
 SAVED = "explainer"
@@ -95,6 +96,7 @@ class Pictures(callbacks.Callback):
             writer.experiment.add_images("image, mask, kept, removed", row.cpu(), trainer.current_epoch)
 
 
+@on_free_cores
 def fit(
     explainer: Explainer,
     data: str | Path | LabelledImages,
@@ -104,7 +106,7 @@ def fit(
     validation_split: str = "val",
     objective: str | Objective = "guided",
     objective_options: Mapping[str, Any] | None = None,
-    augment: str = "flip",
+    augment: Augmentation = "flip",
     optimizer: Optimizer | None = None,
     run: Run | None = None,
     calibration: Calibration | None = None,
@@ -118,18 +120,21 @@ def fit(
 
     Args:
         explainer: gets the weights of the best epoch, in place.
-        data: a data set or its name (``voc:2007``, ``coco:PATH``, ``cub:PATH``, ``scenes:PATH``, ``folder:PATH``, …;
-            see :func:`explanans.open_dataset`).
+        data: a data set or its name: ``voc:PATH``, ``voc:2007``, ``coco:PATH``, ``cub:PATH``, ``scenes:PATH``,
+            ``folder:PATH`` (a sub-folder per class), ``table:PATH`` (CSV, Parquet) or a path alone; options follow a
+            question mark (docs/data.md).
         validation: where ``validation_split`` is taken from; by default ``data``.
         train_split, validation_split: a split, with or without a part of it ("train[:90%]").
-        objective: what it is trained to do, by name or as a callable; see :mod:`explanans.objectives`.
-        objective_options: settings of a named objective.
-        augment: "none" (the paper), "flip" or "crop"; see :func:`explanans.training.augmentation.augmentation`.
+        objective: what the masks are trained to do: "guided", "stalder2022" (the paper) or "dabkowski2017" (RTIS); in
+            Python also a callable, see :mod:`explanans.objectives`.
+        objective_options: settings of a named objective, such as area_weight.
+        augment: random changes of the training pictures: "none" (the paper), "flip" (left and right), "turn" (by
+            quarters too) or "crop" (and colours); see :func:`explanans.training.augmentation.augmentation`.
         optimizer, run: how the weights move; length, machine, precision, seed, resume.
         calibration: after the training, on images of the validation data; None for none.
         surrogate: folder of a network that stands in for a classifier without gradients (``explanans surrogate fit``):
             the objective asks it, the calibration and receipts ask the classifier itself.
-        allow_poor_surrogate: take it whatever its fidelity.
+        allow_poor_surrogate: take the surrogate whatever its fidelity.
         trust_factory: run the code that the surrogate's folder names as its architecture.
         out: the run folder; the trained Explainer is saved in its sub-folder ``explainer``.
         trainer_options: anything else for Lightning's Trainer.

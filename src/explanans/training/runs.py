@@ -25,6 +25,7 @@ from torch.utils.data import DataLoader
 from explanans.errors import InputError
 from explanans.training.curves import Curves
 from explanans.training.precision import choose_precision
+from explanans.training.sharing import AUTO, FreeCores, judges
 from explanans.utils.files import atomic_file
 from explanans.utils.numbers import check_count, check_number
 from explanans.utils.records import Kind, read_checkpoint, write_json
@@ -41,7 +42,10 @@ RECORD = Kind(
     "put back a copy of it, or name a new folder",
     {"settings": {"run": dict}, "versions": dict},
 )
-FREE = {f"run.{name}" for name in ("resume", "progress", "num_workers", "cache", "devices", "max_epochs", "patience")}
+FREE = {
+    f"run.{name}"
+    for name in ("resume", "progress", "num_workers", "threads", "cache", "devices", "max_epochs", "patience")
+}
 """What changes no number, and may differ between a run and its resumption."""
 
 CHECKPOINT = Kind(
@@ -68,6 +72,9 @@ class Run:
         gradient_clip_val: largest norm of the gradient; 0 for no clipping.
         channels_last: memory layout of the images; faster for convolutions on most hardware.
         num_workers: processes that load images; 0 loads them in the training process.
+        threads: that compute on the processor. "auto": as many as cores are free, which is judged when the training and
+            every epoch begin, and fewer within an epoch where other programs come; with OMP_NUM_THREADS so many. The
+            last bits of every number depend on it.
         cache: keep decoded and resized images in memory.
         accelerator, devices, num_nodes, strategy: passed to Lightning.
         resume: go on from the last checkpoint in the run folder if there is one.
@@ -85,6 +92,7 @@ class Run:
     gradient_clip_val: float = 0.0
     channels_last: bool = False
     num_workers: int = 0
+    threads: int | Literal["auto"] = "auto"
     cache: bool = True
     accelerator: str = "auto"
     devices: int | str = "auto"
@@ -103,6 +111,8 @@ class Run:
         check_number("run.gradient_clip_val", self.gradient_clip_val)
         if self.keep not in ("best", "last"):
             raise InputError(f"run.keep={self.keep!r}; take 'best' or 'last'.")
+        if self.threads != AUTO:
+            check_count("run.threads", self.threads)
 
 
 class AtomicCheckpoints(TorchCheckpointIO):
@@ -146,7 +156,7 @@ def train(
     best = callbacks.ModelCheckpoint(folder, "best", monitor=monitor, mode=mode, enable_version_counter=False)
     # Two callbacks, because one that saves both writes "last" only when "best" changes.
     last = callbacks.ModelCheckpoint(folder, "last", save_on_train_epoch_end=True, enable_version_counter=False)
-    hooks: list[callbacks.Callback] = [best, last, *extra]
+    hooks: list[callbacks.Callback] = [best, last, FreeCores(folder / CONFIG, judging=judges(run.threads)), *extra]
     if run.patience:
         hooks.append(Patience(monitor, run.min_delta, run.patience, mode=mode))
     bar = run.progress and sys.stdout.isatty()
@@ -247,7 +257,7 @@ def claimed_run(folder: Path, run: Run, description: Mapping[str, Any]) -> Itera
             raise InputError(f"out={folder} holds a {RECORD.name} already; name a new folder, or let it resume.")
         if earlier is not None:
             check_same(record, RECORD, earlier["settings"], settings, free=FREE)
-        write_json(record, RECORD, {"settings": settings, "versions": versions()})
+        write_json(record, RECORD, {**(earlier or {}), "settings": settings, "versions": versions()})
         yield
 
 

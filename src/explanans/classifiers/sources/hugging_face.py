@@ -13,7 +13,7 @@ from explanans.classifiers.sources.shared.processors import InexpressibleError, 
 from explanans.classifiers.sources.shared.weights import load_weights
 from explanans.classifiers.sources.timm_models import SETTINGS
 from explanans.errors import InputError
-from explanans.utils.options import check_settings
+from explanans.utils.typed import check_settings
 
 
 def load_hugging_face(name: str, weights: str | Path | None) -> Loaded:

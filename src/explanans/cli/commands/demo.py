@@ -7,36 +7,26 @@ it goes on.
 
 from __future__ import annotations
 
-from jsonargparse import ArgumentParser
-
 from explanans.benchmark import Results
-from explanans.cli.options import add_function, plain_output
+from explanans.cli.options import Given, Part
+from explanans.cli.output import say
 from explanans.pipelines.demo import FULL, QUICK, peak_memory, run_demo
 from explanans.utils.tables import aligned
 
-
-def add_arguments(parser: ArgumentParser) -> None:
-    add_function(parser, demo)
+PARTS = (Part(run_demo, without=("recipe", "progress")),)
 
 
-def demo(out: str = "demo", seed: int = 0, quick: bool = False, quiet: bool = False) -> int:
-    """Parse and call.
+def run(given: Given, quick: bool = False) -> int:
+    """Run it.
 
     Args:
-        out: Folder for pictures, networks and report.html.
-        seed: Another seed gives other pictures and other networks.
-        quick: A minute's trial with few pictures and rough masks.
-        quiet: Print nothing.
+        quick: a minute's trial with few pictures and rough masks.
     """
-    with plain_output(quiet):
-        result = run_demo(out, seed=seed, recipe=QUICK if quick else FULL, progress=not quiet)
-        spent = sum(result.seconds.values())
-        print(f"\n{_table(result.results)}\n")
-        print(f"{spent:.0f} seconds, {peak_memory():.1f} GB at most. Open {result.report.resolve().as_uri()}")
+    result = given.call(run_demo, recipe=QUICK if quick else FULL, progress=not given["quiet"])
+    spent = sum(result.seconds.values())
+    say(f"\n{_table(result.results)}\n")
+    say(f"{spent:.0f} seconds, {peak_memory():.1f} GB at most. Open {result.report.resolve().as_uri()}")
     return 0
-
-
-run = demo
 
 
 def _table(results: Results) -> str:

@@ -28,6 +28,7 @@ from explanans.training.classifier import FINE_TUNING, FROM_SCRATCH
 from explanans.training.optimizer import Optimizer
 from explanans.training.processes import once
 from explanans.training.runs import ANSWERS, Run, claimed_run, train, weights_of
+from explanans.training.sharing import on_free_cores
 from explanans.training.surrogates import Answers, Fidelity, Queries, agreement_of, batches
 
 SAVED = "surrogate"
@@ -57,11 +58,12 @@ class SurrogateTraining(ClassifierTraining):
         """Nothing: the scores count labels, and probabilities are none."""
 
 
+@on_free_cores
 def fit_surrogate(
     box: Explanandum,
     data: str | Path | LabelledImages,
     *,
-    calls: int,
+    calls: int = 20_000,
     held_out_calls: int | None = None,
     architecture: str = "timm:mobilenetv2_100",
     weights: str | Path | None = "published",
@@ -80,14 +82,20 @@ def fit_surrogate(
 
     Args:
         box: the classifier that is asked; it may have no gradients.
-        data: pictures; labels are not used.
+        data: pictures like those that are to be explained, named as for :func:`explanans.training.fit`; labels are not
+            used.
         calls: how many pictures the box answers in all, held-out ones and those of earlier runs with the same
             ``answers`` included; never more. (Opening a box shows it one grey picture before. A batch that was under
             way when the process was killed counts.)
         held_out_calls: how many of them are pictures of the validation split, on which fidelity is measured; None: a
             tenth, at least 64. They are asked first.
-        architecture, weights, arguments: of the surrogate, as for :func:`explanans.training.classifier.fit_classifier`.
-        validation, train_split, validation_split: as there; no picture may be in both.
+        architecture: of the surrogate: ``timm:NAME``, ``torchvision:NAME``, ``explanans:small_resnet`` or
+            ``package.module:factory``.
+        weights: what the surrogate starts from: "published" (ImageNet), a file, or None for random ones.
+        arguments: more settings of the architecture, such as ``{pad_type: same}``.
+        validation: data set of the held-out pictures, if it is another one; no picture may be in both.
+        train_split: split to ask about, or a part of it ("train[:90%]").
+        validation_split: split to measure fidelity on, or a part of it.
         optimizer, run: how the weights move; length, seed, resume. ``run.seed`` decides the questions too. By
             default the last epoch is kept; with ``keep="best"`` or ``patience`` the held-out answers choose one, and
             fidelity is flattered by that.
