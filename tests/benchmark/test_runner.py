@@ -115,7 +115,7 @@ def test_the_best_threshold_comes_from_the_other_split(done: Results, scenes: Pa
     other = open_dataset(f"scenes:{scenes}", "train[:6]", preprocessing=explanandum.preprocessing)
     batch = collate([other[n] for n in range(len(other)) if other.labels[n].any()])
     target, valid = metrics.label_region(batch["segmentation"], batch["labels"].bool())
-    curves = metrics.binarised_iou(batch["image"].mean(1).sigmoid(), target, CURVE_THRESHOLDS, valid)
+    curves = metrics.binarised_iou(batch["image"].mean(1).sigmoid(), target, valid, CURVE_THRESHOLDS)
     chosen = done.settings["thresholds"]["tiny"]
     assert chosen["evidence"]["raw"] == CURVE_THRESHOLDS[int(curves.double().mean(0).argmax())]
     assert chosen["evidence"]["raw"] != chosen["evidence"]["minmax"]

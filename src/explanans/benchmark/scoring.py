@@ -236,7 +236,7 @@ class _Work:
         if target is None:
             raise InputError("metrics: 'segmentation' compares with segmentations, which the data do not have.")
         soft = metrics.soft_overlap(mask, target, valid)
-        binary = metrics.binarised_overlap(mask, target, CURVE_THRESHOLDS, valid)
+        binary = metrics.binarised_overlap(mask, target, valid, CURVE_THRESHOLDS)
         f1, iou = binary.f1(), binary.iou()
         paper = [CURVE_THRESHOLDS.index(t) for t in metrics.PAPER_THRESHOLDS]
         scores = {

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from explanans.errors import InputError
 from explanans.metrics.shared.answers import Classify, answers, check_images, label_mean
-from explanans.metrics.shared.base import ShareMean
+from explanans.metrics.shared.base import ShareMean, listed
 from explanans.metrics.shared.overlap import flatten_maps
 
 
@@ -135,6 +135,7 @@ class _CurveMetric(ShareMean):
         return curve_auc(self.means()[None])[0]
 
 
+@listed("insertion", "insertion AUC")
 class Insertion(_CurveMetric):
     """Mean over images of the area under :func:`insertion`, higher is better; ``means()`` is the mean curve."""
 
@@ -143,6 +144,7 @@ class Insertion(_CurveMetric):
     worst = 0.0
 
 
+@listed("deletion", "deletion AUC")
 class Deletion(_CurveMetric):
     """Mean over images of the area under :func:`deletion`, lower is better; ``means()`` is the mean curve."""
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from explanans.errors import InputError
-from explanans.metrics.shared.base import ShareMean
+from explanans.metrics.shared.base import ShareMean, listed
 from explanans.metrics.shared.overlap import checked_regions, flatten_maps, floating
 
 
@@ -117,6 +117,7 @@ def _energy(maps: Tensor, target: Tensor, valid: Tensor | None) -> tuple[Tensor,
     return share.masked_fill(broken, 0), broken, nothing | ~target.flatten(1).any(1)
 
 
+@listed("pointing_game", "pointing game")
 class PointingGame(ShareMean):
     """Mean over images of :func:`pointing_game`; higher is better.
 
@@ -135,6 +136,7 @@ class PointingGame(ShareMean):
         self.accumulate(*_pointing(maps, target, valid, self.tolerance))
 
 
+@listed("energy_pointing_game", "energy-based pointing game")
 class EnergyPointingGame(ShareMean):
     """Mean over images of :func:`energy_pointing_game`; higher is better."""
 
