@@ -119,7 +119,6 @@ def _curve(
 
 class _CurveMetric(ShareMean):
     appear: bool
-    worst: float
 
     def __init__(self, steps: int = 16, batch_size: int = 64, **kwargs: Any) -> None:
         super().__init__(columns=steps + 1, **kwargs)
