@@ -32,11 +32,11 @@ from statistics import median
 import torch
 
 from explanans import Explainer
-from explanans.deploy.batch import Options, explain_shards, find_pictures
+from explanans.deploy.batch import Options, explain_shards
 from explanans.deploy.batch.loading import load_shards
 from explanans.deploy.batch.manifest import Manifest, write_manifest
 from explanans.deploy.batch.shards import FORMATS
-from explanans.images.listing import list_items
+from explanans.images.listing import list_files, list_items
 from explanans.utils.memory import keep_freed_memory
 
 
@@ -62,7 +62,7 @@ def main() -> None:
 def memory(arguments: argparse.Namespace, count: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         table = Path(folder) / "photos.csv"
-        paths = islice(cycle(find_pictures([arguments.photos])), count)
+        paths = islice(cycle(list_files([arguments.photos])), count)
         table.write_text("path\n" + "".join(f"{path.resolve()}\n" for path in paths), encoding="utf-8")
         command = [sys.executable, "-m", "explanans.cli.main", "explain", arguments.explainer, str(table), "--quiet"]
         command += ["--out", str(Path(folder) / "out"), "--format", arguments.format[0], "--size", arguments.size[0]]
@@ -81,7 +81,7 @@ def speed(arguments: argparse.Namespace) -> None:
     keep_freed_memory()
     explainer = Explainer.from_pretrained(arguments.explainer).folded()
     preprocessing = explainer.explanandum.preprocessing
-    pictures = find_pictures([arguments.photos])[: arguments.pictures]
+    pictures = list_files([arguments.photos])[: arguments.pictures]
     kinds = [(form, size) for size in arguments.size for form in arguments.format]
     spent: dict[tuple[str, ...], list[tuple[float, float]]] = {}
     written: dict[tuple[str, ...], float] = {}

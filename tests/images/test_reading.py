@@ -13,8 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from explanans.errors import InputError
-from explanans.images.reading import ImageError, image_size, list_images, read_image
+from explanans.images.reading import ImageError, image_size, read_image
 
 
 def pixel(source: Any, x: int = 0, y: int = 0) -> tuple[int, ...]:
@@ -227,14 +226,3 @@ def test_an_unusable_mode_of_a_file_names_the_file(tmp_path: Path) -> None:
 def test_image_error_survives_a_worker_process() -> None:
     error = pickle.loads(pickle.dumps(ImageError("no such file", "a/b.jpg")))
     assert (str(error), error.reason, error.path) == ("a/b.jpg: no such file", "no such file", Path("a/b.jpg"))
-
-
-def test_list_images(tmp_path: Path) -> None:
-    for name in ("b/2.JPG", "b/1.png", "a.webp", "notes.txt", ".hidden.jpg"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    assert [p.relative_to(tmp_path).as_posix() for p in list_images(tmp_path)] == ["a.webp", "b/1.png", "b/2.JPG"]
-    (tmp_path / "empty").mkdir()
-    for folder, reason in [("nowhere", "does not exist"), ("notes.txt", "is a file"), ("empty", r"\.jpeg.*\.webp")]:
-        with pytest.raises(InputError, match=reason):
-            list_images(tmp_path / folder)

@@ -17,8 +17,9 @@ from explanans.data.datasets.voc import VOC, find_devkits
 from explanans.data.loading import Batch, collate, loader
 from explanans.data.spec import locate, parse_options, split_spec
 from explanans.errors import InputError
+from explanans.images.listing import list_images
 from explanans.images.preprocessing import Preprocessing
-from explanans.images.reading import ImageError, list_images, read_image
+from explanans.images.reading import ImageError, read_image
 
 DATASETS: dict[str, Callable[..., LabelledImages]] = {
     "voc": VOC,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from torch import Tensor
 
 from explanans.errors import InputError
 from explanans.images.reading import ImageError, open_picture
@@ -14,11 +15,11 @@ BACKGROUND, VOID = 0, 255
 MAX_CLASSES = 254
 
 
-def index_lookup(values: Sequence[int], known: int) -> np.ndarray:
+def index_lookup(values: Sequence[int | None], known: int) -> np.ndarray:
     """Table (256,) from a file's value to the segmentation's: c + 1 for ``values[c]``, 0, 255 or −1 (no class).
 
     Args:
-        values: the file's value of each class of the data set, in the classes' order.
+        values: the file's value of each class of the data set, in the classes' order; None where it has none.
         known: values 1 … known name classes; those that ``values`` leaves out become background.
 
     Raises:
@@ -28,7 +29,9 @@ def index_lookup(values: Sequence[int], known: int) -> np.ndarray:
         raise InputError(f"{known} classes; a segmentation of 8 bits has values for at most {MAX_CLASSES}.")
     lookup = np.full(256, -1, dtype=np.int16)
     lookup[: known + 1] = BACKGROUND
-    lookup[list(values)] = np.arange(1, len(values) + 1)
+    for place, value in enumerate(values, 1):
+        if value is not None:
+            lookup[value] = place
     lookup[VOID] = VOID
     return lookup
 
@@ -55,6 +58,45 @@ def read_index_map(path: Path, lookup: np.ndarray) -> np.ndarray:
             path,
         )
     return mapped.astype(np.uint8)
+
+
+def check_against_labels(
+    segmentations: Sequence[Path | None] | None,
+    lookup: np.ndarray,
+    labels: Tensor,
+    classes: Sequence[str],
+    what: str,
+    most: int = 24,
+) -> None:
+    """Refuse maps that speak of other classes than the labels, as they do when their values mean something else.
+
+    Up to ``most`` maps, evenly spread, are read. A class that a map shows and its labels lack is a contradiction; a
+    label that a map does not show is none.
+
+    Raises:
+        InputError: more than half of the maps that show a class contradict their labels.
+    """
+    there = [index for index, path in enumerate(segmentations or ()) if path is not None]
+    chosen = there[:: max(1, len(there) // most)][:most]
+    wrong, seen, example = 0, 0, ""
+    for index in chosen:
+        path = (segmentations or ())[index]
+        assert path is not None
+        present = classes_present(read_index_map(path, lookup), len(classes)).astype(bool)
+        has = labels[index].bool().numpy()
+        seen += bool(present.any())
+        if (present & ~has).any():
+            wrong += 1
+            example = example or (
+                f"{path.name} shows {', '.join(np.array(classes)[present])}, its row has "
+                f"{', '.join(np.array(classes)[has]) or 'no label'}"
+            )
+    if wrong * 2 > seen:
+        raise InputError(
+            f"{what} contradict the labels in {wrong} of {seen} pictures that were looked at ({example}). A map's "
+            "value k means the k-th class of the data, 0 background, 255 void; say what the values mean, such as "
+            "?mask_classes=sky;grass;sheep for 1, 2, 3."
+        )
 
 
 def classes_present(segmentation: np.ndarray, count: int) -> np.ndarray:

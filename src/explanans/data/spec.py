@@ -13,7 +13,7 @@ from explanans.data.download.published import PLACES, data_root
 from explanans.errors import InputError
 
 # What open_dataset is given by other means.
-_RESERVED = ("self", "path", "split", "classes", "preprocessing", "augment", "cache")
+_RESERVED = ("split", "classes", "preprocessing", "augment", "cache")
 _TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
@@ -53,8 +53,9 @@ def parse_options(text: str, factory: Callable[..., Any], spec: str) -> Mapping[
     if not text:
         return {}
     hints = get_type_hints(factory.__init__ if inspect.isclass(factory) else factory)
-    known = {name: hints[name] for name in inspect.signature(factory).parameters if name not in _RESERVED}
-    known.pop("root", None)
+    # The first is the place itself.
+    _, *others = inspect.signature(factory).parameters
+    known = {name: hints[name] for name in others if name not in _RESERVED}
     options: dict[str, Any] = {}
     for pair in text.split("&"):
         name, equals, value = pair.partition("=")

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import glob
 import os
-import tarfile
-import zipfile
+import urllib.parse
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.csv
 import pyarrow.parquet as pq
 from pyarrow import fs
 
 from explanans.errors import InputError
+from explanans.images.archives import list_tar, list_zip
 from explanans.images.reading import SUFFIXES
+from explanans.utils.read_table import TEXT_SUFFIXES, check_columns, read_table, readable
+from explanans.utils.text import printable, shortened
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
-TABLES = (".csv", ".parquet")
+TABLES = (*TEXT_SUFFIXES, ".parquet")
 COLUMNS = ("image", "path", "file", "file_name", "bytes")
 
 
@@ -29,11 +30,11 @@ class Item:
     """One picture.
 
     Attributes:
-        source: what it is called in results.
+        source: what it is called in results; printable.
         path: the file that holds it; a URI where it is in object storage.
         member: its name in an archive or its column in a table; "" for a file of its own.
-        row: its row in a table, or where it begins in an uncompressed tar; −1 otherwise.
-        length: its bytes in an uncompressed tar; −1 otherwise.
+        row: its row in a table, or where it begins in an unpacked tar; −1 otherwise.
+        length: its bytes in an unpacked tar; −1 otherwise.
     """
 
     source: str
@@ -48,7 +49,8 @@ def list_items(arguments: Iterable[str | Path]) -> Iterator[Item]:
     rows as they come. Nothing is decoded, and nothing but names is kept in memory.
 
     Raises:
-        InputError: an argument that does not exist, or holds no picture.
+        InputError: an argument that is empty, does not exist or holds no picture; a table or an archive that cannot be
+            read.
     """
     for argument in map(str, arguments):
         count = 0
@@ -56,29 +58,118 @@ def list_items(arguments: Iterable[str | Path]) -> Iterator[Item]:
             count += 1
             yield item
         if not count:
-            raise InputError(f"images: {argument} holds no picture; looked for {', '.join(SUFFIXES)}.")
+            raise InputError(f"images: {printable(argument)} holds no picture; looked for {', '.join(SUFFIXES)}.")
+
+
+def list_files(arguments: Iterable[str | Path]) -> list[Path]:
+    """Files, folders (searched to the bottom) and patterns as a list of files, each once.
+
+    Raises:
+        InputError: as :func:`list_items`, and a table, an archive or a URI, whose pictures are no files of their own. A
+            file that does not exist is kept, and reported when it is its turn.
+    """
+    found: dict[Path, None] = {}
+    for argument in map(str, arguments):
+        _refuse_empty(argument)
+        path = Path(argument)
+        if path.is_dir():
+            found.update(dict.fromkeys(list_images(path)))
+            continue
+        if not is_container(argument) and not glob.has_magic(argument):
+            found[path] = None
+            continue
+        for item in list_items([argument]):
+            if item.member or "://" in item.path:
+                raise InputError(
+                    f"images: {printable(argument)} holds pictures that are no files of their own; give files, folders "
+                    "or patterns."
+                )
+            found[Path(item.path)] = None
+    return list(found)
+
+
+def list_images(folder: str | Path) -> list[Path]:
+    """All pictures below a folder by their suffix, in the order of their paths; hidden files are left out.
+
+    Raises:
+        InputError: no such folder, or no picture in it.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        fault = "is a file" if folder.exists() else "does not exist"
+        raise InputError(f"folder {printable(folder)} {fault}; give a folder.")
+    paths = find_images(folder)
+    if not paths:
+        raise InputError(
+            f"folder {printable(folder)} and its sub-folders hold no picture; looked for {', '.join(SUFFIXES)}."
+        )
+    return paths
+
+
+def find_images(folder: Path) -> list[Path]:
+    """What :func:`list_images` finds; an empty list where there is nothing."""
+    return sorted(Path(item.path) for item in _folder(folder))
+
+
+def is_container(argument: str) -> bool:
+    """Whether an argument is a table, an archive or a place in object storage, by its name."""
+    return "://" in argument or argument.lower().endswith((*TABLES, *ARCHIVES))
 
 
 def _of(argument: str) -> Iterator[Item]:
+    _refuse_empty(argument)
     lower = argument.lower()
-    if "://" in argument:
+    path = _local(argument)
+    if path is None:
         yield from _remote(argument)
-    elif Path(argument).is_dir():
-        yield from _folder(Path(argument))
-    elif not Path(argument).exists() and glob.has_magic(argument):
-        for name in sorted(glob.iglob(argument, recursive=True)):  # noqa: PTH207
-            if Path(name).is_file():
-                yield Item(name, name)
-    elif not Path(argument).is_file():
-        raise InputError(f"images: {argument} does not exist; give files, folders, patterns, tables or archives.")
+    elif path.is_dir():
+        # Named as they were asked for: by their address where the folder was given by one.
+        start = argument.rstrip("/") if "://" in argument else None
+        for item in _folder(path):
+            tail = Path(item.path).relative_to(path).as_posix()
+            yield item if start is None else Item(printable(f"{start}/{tail}"), item.path)
+    elif not path.exists() and glob.has_magic(argument):
+        matches = sorted(glob.iglob(argument, recursive=True))  # noqa: PTH207
+        if not matches:
+            raise InputError(f"images: nothing matches {printable(argument)!r}; give files, folders or other patterns.")
+        yield from (Item(printable(name), name) for name in matches if Path(name).is_file())
+    elif not path.exists():
+        raise InputError(
+            f"images: {printable(argument)} does not exist; give files, folders, patterns, tables or archives."
+        )
+    elif not path.is_file():
+        raise InputError(f"images: {printable(argument)} is no regular file; give files, folders, tables or archives.")
     elif lower.endswith(TABLES):
-        yield from _table(argument)
-    elif lower.endswith(".zip"):
-        yield from _zip(argument)
+        yield from _table(path)
     elif lower.endswith(ARCHIVES):
-        yield from _tar(argument)
+        listed = list_zip if lower.endswith(".zip") else list_tar
+        for name, *where in listed(path):
+            if _is_picture(name):
+                yield Item(printable(f"{path}!{name}"), str(path), name, *where)
     else:
-        yield Item(argument, argument)
+        yield Item(printable(argument), str(path))
+
+
+def _refuse_empty(argument: str) -> None:
+    if not argument.strip():
+        raise InputError(
+            "images: an argument is empty, perhaps a variable of the shell that is not set; give files, folders, "
+            "patterns, tables or archives, and . for the current folder."
+        )
+
+
+def _local(argument: str) -> Path | None:
+    """The path that an argument names on this machine; None for another place.
+
+    A file:// address may be written as it is on disk or with its special characters encoded.
+    """
+    scheme, separator, rest = argument.partition("://")
+    if not separator:
+        return Path(argument)
+    if scheme.lower() != "file":
+        return None
+    raw = Path(rest)
+    return raw if raw.exists() else Path(urllib.parse.unquote(rest))
 
 
 def _is_picture(name: str) -> bool:
@@ -92,64 +183,61 @@ def _folder(folder: Path) -> Iterator[Item]:
         for name in sorted(files):
             if _is_picture(name):
                 path = str(Path(place) / name)
-                yield Item(path, path)
+                yield Item(printable(path), path)
 
 
-def _table(path: str) -> Iterator[Item]:
+def _table(path: Path) -> Iterator[Item]:
     """Paths are relative to the table's folder; a Parquet column may hold the pictures' own bytes instead."""
-    if path.lower().endswith(".csv"):
-        with _readable(path):
-            table = pyarrow.csv.read_csv(path)
+    if path.suffix.lower() in TEXT_SUFFIXES:
+        table = read_table(path)
         column = _column(path, table.schema)
-        yield from (_at(path, value) for value in table[column].to_pylist())
+        yield from (_at(path, column, row, value) for row, value in enumerate(table[column].to_pylist()))
         return
-    with _readable(path):
+    with readable(path):
         file = pq.ParquetFile(path)
-    column = _column(path, file.schema_arrow)
-    if _holds_bytes(file.schema_arrow.field(column).type):
-        yield from (Item(f"{path}#{row}", path, column, row) for row in range(file.metadata.num_rows))
-        return
-    for batch in file.iter_batches(columns=[column]):
-        yield from (_at(path, value) for value in batch[column].to_pylist())
+        column = _column(path, file.schema_arrow)
+        if _holds_bytes(file.schema_arrow.field(column).type):
+            rows = range(file.metadata.num_rows)
+            yield from (Item(printable(f"{path}#{row}"), str(path), column, row) for row in rows)
+            return
+        row = 0
+        for batch in file.iter_batches(columns=[column]):
+            for value in batch.column(0).to_pylist():
+                yield _at(path, column, row, value)
+                row += 1
 
 
-def _column(path: str, schema: pa.Schema) -> str:
+def _column(path: Path, schema: pa.Schema) -> str:
+    check_columns(path, schema.names)
     found = [name for name in COLUMNS if name in schema.names]
     if not found:
-        raise InputError(f"images: {path} has the columns {schema.names}; one of {', '.join(COLUMNS)} holds pictures.")
+        raise InputError(
+            f"images: {printable(path)} has the columns {', '.join(map(printable, schema.names))}; one of "
+            f"{', '.join(COLUMNS)} holds pictures: rename it."
+        )
     return found[0]
 
 
 def _holds_bytes(kind: pa.DataType) -> bool:
-    """Plain bytes, or bytes and a path as Hugging Face's data sets have them."""
+    """Bytes, plain or in a dictionary, or bytes and a path as Hugging Face's data sets have them."""
     if pa.types.is_struct(kind):
         return any(kind.field(n).name == "bytes" for n in range(kind.num_fields))
-    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
+    if pa.types.is_dictionary(kind):
+        return _holds_bytes(kind.value_type)
+    tests = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary, pa.types.is_binary_view)
+    return any(test(kind) for test in tests)
 
 
-def _at(table: str, value: Any) -> Item:
-    path = str(Path(table).parent / str(value)) if "://" not in str(value) else str(value)
-    return Item(path, path)
-
-
-def _zip(path: str) -> Iterator[Item]:
-    with _readable(path), zipfile.ZipFile(path) as archive:
-        names = sorted(info.filename for info in archive.infolist() if not info.is_dir())
-    yield from (Item(f"{path}!{name}", path, name) for name in names if _is_picture(name))
-
-
-def _tar(path: str) -> Iterator[Item]:
-    """In the order of the archive, which is the only one that a compressed tar can be read in."""
-    plain = path.lower().endswith(".tar")
-    with _readable(path), tarfile.open(path, "r:" if plain else "r:gz") as archive:
-        for info in archive:
-            if info.isfile() and _is_picture(info.name):
-                where = (info.offset_data, info.size)
-                yield Item(f"{path}!{info.name}", path, info.name, *where)
+def _at(table: Path, column: str, row: int, value: Any) -> Item:
+    if not isinstance(value, str) or not value.strip():
+        raise InputError(f"images: {printable(table)}, column {column!r}, row {row + 1}: {value!r} is no path.")
+    place = _local(value)
+    path = value if place is None else str(table.parent / place)
+    return Item(printable(path), path)
 
 
 def _remote(uri: str) -> Iterator[Item]:
-    """A file or a folder in object storage (s3://, gs://, file://, …), through pyarrow."""
+    """A file or a folder in object storage (s3://, gs://, …), through pyarrow."""
     try:
         system, path = fs.FileSystem.from_uri(uri)
         found = system.get_file_info(path)
@@ -159,22 +247,8 @@ def _remote(uri: str) -> Iterator[Item]:
             else [found]
         )
     except (OSError, pa.ArrowInvalid) as error:
-        raise InputError(f"images: {uri} cannot be opened ({error}).") from error
+        raise InputError(f"images: {printable(uri)} cannot be opened ({shortened(error)}); check it.") from error
     start = uri[: len(uri) - len(path)] if uri.endswith(path) else uri.partition("://")[0] + "://"
     for name in sorted(each.path for each in files if each.type == fs.FileType.File):
         if _is_picture(name):
-            yield Item(start + name, start + name)
-
-
-class _readable:
-    """What a damaged archive or table raises, as an error that names it."""
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
-        if isinstance(error, tarfile.TarError | zipfile.BadZipFile | pa.ArrowException | EOFError | OSError):
-            raise InputError(f"images: {self.path} cannot be read ({type(error).__name__}: {error}).") from error
+            yield Item(printable(start + name), start + name)

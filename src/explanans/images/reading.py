@@ -15,9 +15,12 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from explanans.errors import InputError
+from explanans.utils.text import printable, shortened
 
 MAX_PIXELS = 200_000_000
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+# What is in a file decides, not its name; Pillow would run Ghostscript for some of the others.
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 
 _FORMS = (
     "An image is a path, bytes or a binary file, a PIL image, a numpy array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), "
@@ -47,7 +50,7 @@ class ImageError(InputError):
     """
 
     def __init__(self, reason: str, path: str | Path | None = None) -> None:
-        super().__init__(reason if path is None else f"{path}: {reason}")
+        super().__init__(reason if path is None else f"{printable(path)}: {reason}")
         self.reason = reason
         self.path = None if path is None else Path(path)
 
@@ -101,6 +104,7 @@ def open_picture(source: Any, *, max_pixels: int = MAX_PIXELS) -> Iterator[Image
         return
     path, file = _as_file(source)
     with _explained(path):
+        _refuse_special(file)
         if isinstance(file, io.BytesIO) and not file.getbuffer().nbytes:
             raise ImageError("there are no bytes to read", path)
         with _open(file, max_pixels) as opened:
@@ -111,27 +115,6 @@ def open_picture(source: Any, *, max_pixels: int = MAX_PIXELS) -> Iterator[Image
                     path,
                 )
             yield opened
-
-
-def list_images(folder: str | Path) -> list[Path]:
-    """All pictures below a folder by their suffix, in the order of their paths; hidden files are left out.
-
-    Raises:
-        InputError: no such folder, or no picture in it.
-    """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise InputError(f"folder {folder} {'is a file' if folder.exists() else 'does not exist'}; give a folder.")
-    paths = find_images(folder)
-    if not paths:
-        raise InputError(f"folder {folder} and its sub-folders hold no picture; looked for {', '.join(SUFFIXES)}.")
-    return paths
-
-
-def find_images(folder: Path) -> list[Path]:
-    """What :func:`list_images` finds; an empty list where there is nothing."""
-    found = (p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
-    return sorted(p for p in found if p.is_file())
 
 
 def _as_file(source: Any) -> tuple[str | Path | None, str | Path | IO[bytes]]:
@@ -145,11 +128,18 @@ def _as_file(source: Any) -> tuple[str | Path | None, str | Path | IO[bytes]]:
     raise ImageError(f"image is a {type(source).__name__}. {_FORMS}")
 
 
+def _refuse_special(file: str | Path | IO[bytes]) -> None:
+    """A pipe would be waited for, and a device has no end."""
+    path = Path(file) if isinstance(file, str | Path) else None
+    if path is not None and path.exists() and not path.is_dir() and not path.is_file():
+        raise ImageError("is no regular file", path)
+
+
 def _open(file: str | Path | IO[bytes], max_pixels: int) -> Image.Image:
     with _limit_lock:
         pillows, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, max_pixels
         try:
-            return Image.open(file)
+            return Image.open(file, formats=FORMATS)
         finally:
             Image.MAX_IMAGE_PIXELS = pillows
 
@@ -170,15 +160,15 @@ def _explained(path: str | Path | None) -> Iterator[None]:
 def _reason(path: str | Path | None, error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         return "no such file"
-    if isinstance(error, IsADirectoryError) or (path is not None and Path(path).is_dir()):
-        return "this is a folder; give a file, or list its pictures with list_images"
+    if isinstance(error, IsADirectoryError) or (path is not None and os.path.isdir(path)):  # noqa: PTH112 - takes a name that is too long
+        return "this is a folder; give a file"
     if isinstance(error, UnidentifiedImageError):
         empty = path is not None and Path(path).is_file() and not Path(path).stat().st_size
-        return "the file is empty" if empty else "not a picture of a format that Pillow reads"
+        return "the file is empty" if empty else f"not a picture of a format that is read here ({', '.join(FORMATS)})"
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
         pixels = " ".join(str(error).split())
         return f"too large ({pixels}); if you trust the file, raise max_pixels"
-    return f"cannot be decoded: {' '.join(str(error).split()) or type(error).__name__}"
+    return f"cannot be decoded: {shortened(error)}"
 
 
 def _rgb(picture: Image.Image) -> Image.Image:

@@ -10,9 +10,10 @@ from PIL import Image
 from torch import Tensor, nn
 
 from explanans.classifiers.explanandum import Explanandum
-from explanans.deploy.batch import explain_many, find_pictures, folder_name
+from explanans.deploy.batch import explain_many, folder_name
 from explanans.errors import InputError
 from explanans.explainers.explainer import Explainer
+from explanans.images.listing import list_files
 from explanans.images.preprocessing import Preprocessing
 
 
@@ -47,7 +48,7 @@ def index_of(out: Path) -> dict[str, Any]:
 
 
 def test_one_bad_picture_stops_nothing(explainer: Explainer, photos: Path, tmp_path: Path) -> None:
-    pictures = find_pictures([photos])
+    pictures = list_files([photos])
     results = explain_many(explainer, pictures, tmp_path / "out", batch_size=2)
     assert [Path(done.source).name for done in results] == ["a.jpg", "a.png", "a.png", "broken.jpg"]
     assert [done.failure is None for done in results] == [True, True, True, False]
@@ -66,7 +67,7 @@ def test_a_second_run_skips_what_is_done_and_notices_a_changed_picture(
 ) -> None:
     import os
 
-    pictures, out = find_pictures([photos / "a.png", photos / "a.jpg"]), tmp_path / "out"
+    pictures, out = list_files([photos / "a.png", photos / "a.jpg"]), tmp_path / "out"
     explain_many(explainer, pictures, out)
     assert [done.skipped for done in explain_many(explainer, pictures, out)] == [True, True]
     Image.new("RGB", (20, 10), "blue").save(pictures[0])
@@ -78,7 +79,7 @@ def test_a_second_run_skips_what_is_done_and_notices_a_changed_picture(
 
 
 def test_other_settings_are_refused(explainer: Explainer, photos: Path, tmp_path: Path) -> None:
-    pictures, out = find_pictures([photos / "a.png"]), tmp_path / "out"
+    pictures, out = list_files([photos / "a.png"]), tmp_path / "out"
     explain_many(explainer, pictures, out)
     with pytest.raises(InputError, match="other settings"):
         explain_many(explainer, pictures, out, threshold=0.1)
@@ -93,14 +94,14 @@ def test_other_settings_are_refused(explainer: Explainer, photos: Path, tmp_path
 
 
 def test_finds_files_folders_and_patterns_once(photos: Path) -> None:
-    found = find_pictures([photos / "a.png", str(photos / "*.png"), photos / "b", "nowhere.jpg"])
+    found = list_files([photos / "a.png", str(photos / "*.png"), photos / "b", "nowhere.jpg"])
     assert [path.relative_to(photos).as_posix() if path.is_relative_to(photos) else str(path) for path in found] == [
         "a.png",
         "b/a.png",
         "nowhere.jpg",
     ]
     with pytest.raises(InputError, match="nothing matches"):
-        find_pictures([str(photos / "*.tiff")])
+        list_files([str(photos / "*.tiff")])
 
 
 def test_names_do_not_collide() -> None:

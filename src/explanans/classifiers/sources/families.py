@@ -13,6 +13,7 @@ from explanans.classifiers.sources.hugging_face import build_hugging_face, load_
 from explanans.classifiers.sources.onnx_file import load_onnx
 from explanans.classifiers.sources.own import build_own, load_own
 from explanans.classifiers.sources.programs import load_export, load_torchscript
+from explanans.classifiers.sources.sample import build_sample, load_sample
 from explanans.classifiers.sources.shared.base import Loaded, Source
 from explanans.classifiers.sources.timm_models import build_timm, load_timm
 from explanans.classifiers.sources.torchvision_models import build_torchvision, load_torchvision
@@ -23,6 +24,7 @@ BUILT: dict[str, tuple[Callable[[str, str | Path | None], Loaded], Callable[[Sou
     "torchvision": (load_torchvision, build_torchvision),
     "hf": (load_hugging_face, build_hugging_face),
     "explanans": (load_own, build_own),
+    "sample": (load_sample, build_sample),
 }
 """Architectures that a library builds: how to load one by name, and how to build it for weights that were saved."""
 

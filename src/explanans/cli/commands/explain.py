@@ -21,11 +21,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from explanans.classifiers.explanandum import read_classes
 from explanans.cli.options import add_function, class_list
-from explanans.deploy.batch import INDEX, Done, Options, explain_many, explain_shards, find_pictures
+from explanans.deploy.batch import INDEX, Done, Options, explain_many, explain_shards
 from explanans.deploy.batch.job import JOB, settings_of
 from explanans.errors import InputError
 from explanans.explainers.explainer import Explainer
-from explanans.images.listing import ARCHIVES, TABLES
+from explanans.images.listing import is_container, list_files
 from explanans.utils.devices import choose_device
 from explanans.utils.tables import aligned
 
@@ -105,7 +105,7 @@ def explain(
                 "format=folders is for a few pictures on this machine; take parquet, coco or png with --ray."
             )
         return _in_folders(
-            _loaded(explainer, trust_factory, device), find_pictures(images), out, batch_size, chosen, quiet
+            _loaded(explainer, trust_factory, device), list_files(images), out, batch_size, chosen, quiet
         )
     options = Options(format=kind, size=size, batch_size=batch_size, threads=threads, **chosen)
     if ray:
@@ -149,9 +149,9 @@ def _usual_format(images: Sequence[str], out: str, ray: bool) -> Any:
     """What a job was begun with, or what suits the number of pictures."""
     if (Path(out) / JOB).is_file():
         return settings_of(out)["settings"]["options"]["format"]
-    if ray or any("://" in each or each.lower().endswith((*ARCHIVES, *TABLES)) for each in images):
+    if ray or any(map(is_container, images)):
         return "parquet"
-    return "folders" if len(find_pictures(images)) <= FEW else "parquet"
+    return "folders" if len(list_files(images)) <= FEW else "parquet"
 
 
 def _in_folders(

@@ -14,10 +14,10 @@ from jsonargparse import ArgumentParser
 
 from explanans.cli.options import add_function
 from explanans.data import open_dataset
-from explanans.deploy.batch import find_pictures
 from explanans.deploy.onnx import export_onnx, quantise
 from explanans.errors import InputError
 from explanans.explainers.explainer import Explainer
+from explanans.images.listing import list_files
 from explanans.utils.files import atomic_file
 from explanans.utils.tables import aligned
 
@@ -62,9 +62,9 @@ def export(
         raise InputError("int8: quantise a graph with preprocessing outside.")
     if int8 and calibration_images is None:
         raise InputError("int8 needs --calibration_images FOLDER: ranges of activations come from photos.")
-    photos = [] if check_images is None else find_pictures([check_images])[:most_images]
+    photos = [] if check_images is None else list_files([check_images])[:most_images]
     # Before the export, which takes a while.
-    ranges = [] if calibration_images is None else find_pictures([calibration_images])[:most_images]
+    ranges = [] if calibration_images is None else list_files([calibration_images])[:most_images]
     loaded = Explainer.from_pretrained(explainer, trust_factory=trust_factory)
     done = export_onnx(loaded, out, what=what, preprocessing=preprocessing, dynamic_size=dynamic_size, pictures=photos)
     _say(

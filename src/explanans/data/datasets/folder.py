@@ -12,8 +12,9 @@ from explanans.data.classes import choose_classes
 from explanans.data.dataset import Augment, LabelledImages
 from explanans.data.splits import parse_split, part_of
 from explanans.errors import InputError
+from explanans.images.listing import find_images
 from explanans.images.preprocessing import Preprocessing
-from explanans.images.reading import SUFFIXES, find_images
+from explanans.images.reading import SUFFIXES
 
 WHOLE = "all"
 

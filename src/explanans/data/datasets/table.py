@@ -1,28 +1,32 @@
-"""A CSV or Parquet table: a picture per row, with its labels."""
+"""A CSV or Parquet table of the user's: a picture per row, with its labels."""
 
 from __future__ import annotations
 
-import re
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet
 import torch
 
 from explanans.data.classes import choose_classes
 from explanans.data.dataset import Augment, LabelledImages
-from explanans.data.segmentation import index_lookup
+from explanans.data.datasets.table_labels import split_cells
+from explanans.data.segmentation import check_against_labels, index_lookup
 from explanans.data.splits import parse_split, part_of
 from explanans.errors import InputError
 from explanans.images.preprocessing import Preprocessing
 from explanans.images.reading import ImageError
+from explanans.utils.read_table import SUFFIXES, read_table
+from explanans.utils.text import printable
+
+__all__ = ["SUFFIXES", "ImageTable"]
 
 WHOLE = "all"
-LABELS, SPLIT, SEGMENTATION = "labels", "split", "segmentation"
-SUFFIXES = (".csv", ".parquet")
+ONE, ZERO = ("1", "true", "yes", "1.0"), ("0", "false", "no", "0.0")
+LIKELY = ("path", "file", "file_name", "filename", "filepath", "image_path", "picture", "photo", "name")
 
 
 class ImageTable(LabelledImages):
@@ -33,20 +37,24 @@ class ImageTable(LabelledImages):
       or one column per class that holds 0 or 1;
     - ``split``, optional: the split that the row belongs to;
     - ``segmentation``, optional: path of an index map relative to ``root``: 0 background, 255 void, k the k-th class
-      column, or the k-th class where there is a labels column. Class columns that ``classes`` leaves out become
-      background.
+      of ``mask_classes``. Classes that ``classes`` leaves out become background. Rows without a map may be empty.
 
     Args:
-        path: the .csv (comma-separated, with a header) or .parquet file.
+        path: the .csv or .tsv file (with a header; comma, semicolon or tab) or .parquet file.
         split: a value of the split column, or "all" for every row; with or without a part.
         classes: the classes in their order. None: the names in the labels column, sorted, or the class columns in the
             table's order, which are all that have no other meaning.
-        image: name of the column of pictures.
+        image, labels, split_column, segmentation: names of those columns, where the table calls them otherwise.
+        separator: between the labels of a cell; "single" where every cell is one name. Left out: ``;`` and ``|``, and
+            cells that look as if something else joined their labels are refused.
+        other_labels: what becomes of a label that is not among ``classes``: "refuse", or "drop" it from its row.
+        mask_classes: the classes that a map's values 1, 2, … stand for, separated by ``;``. Left out: the class
+            columns in the table's order, or all names in the labels column, sorted; never the order of ``classes``.
         root: the folder that paths are relative to; the table's own by default.
 
     Raises:
-        InputError: the table or a column is missing, a class is unknown, a value is neither 0 nor 1; with the row,
-            counted from 1 below the header.
+        InputError: the table or a column is missing, a class is unknown, a value is neither 0 nor 1, labels look
+            joined, or the maps contradict the labels; with the row, counted from 1 below the header.
         ImageError: a picture or segmentation file that does not exist.
     """
 
@@ -57,132 +65,168 @@ class ImageTable(LabelledImages):
         *,
         classes: Sequence[str] | None = None,
         image: str = "image",
+        labels: str = "labels",
+        split_column: str = "split",
+        segmentation: str = "segmentation",
+        separator: str | None = None,
+        other_labels: Literal["refuse", "drop"] = "refuse",
+        mask_classes: str | None = None,
         root: str | Path | None = None,
         preprocessing: Preprocessing,
         augment: Augment | None = None,
         cache: bool = False,
     ) -> None:
         path = Path(path)
-        table = read_table(path, text=(image, LABELS, SPLIT, SEGMENTATION))
-        if image not in table.column_names:
-            raise InputError(f"{path} has no column {image!r}; it has {', '.join(table.column_names)}.")
-        if LABELS in table.column_names:
-            chosen, labels = _labels_column(table, classes, path)
-            known = chosen
+        if other_labels not in ("refuse", "drop"):
+            raise InputError(f"other_labels={other_labels!r}; take 'refuse' or 'drop'.")
+        table = read_table(path)
+        _require_image(table, image, path)
+        reserved = (image, split_column, segmentation)
+        if labels in table.column_names:
+            cells = split_cells(table.column(labels).to_pylist(), separator, f"{printable(path)}, column {labels!r}")
+            known = tuple(sorted(set().union(*cells)))
+            chosen, values = _named(cells, known, classes, other_labels, f"{printable(path)}, column {labels!r}")
         else:
-            known = tuple(c for c in table.column_names if c not in (image, SPLIT, SEGMENTATION))
+            known = tuple(c for c in table.column_names if c not in reserved)
             if not known:
-                raise InputError(f"{path} has no labels; add a column {LABELS!r} or one column of 0 and 1 per class.")
+                raise InputError(
+                    f"{printable(path)} has no labels; add a column {labels!r} or one column of 0 and 1 per class, or "
+                    f"say which column has them: table:{path.name}?labels=COLUMN."
+                )
             chosen = choose_classes(classes, known, path)
-            labels = np.stack([_indicator(table, name, path) for name in chosen], axis=1)
+            values = np.stack([_indicator(table, name, labels, path) for name in chosen], axis=1)
+        _warn_of_unused(chosen, values, path)
 
-        rows = _rows(table, split, path)
-        folder = path.parent if root is None else Path(root)
+        rows = _rows(table, split, split_column, path)
+        folder = path.parent if root is None else Path(root).expanduser()
         names = _texts(table, image, rows, path)
-        maps = None
-        if SEGMENTATION in table.column_names:
-            maps = _existing(_texts(table, SEGMENTATION, rows, path), folder, rows, path)
+        maps = lookup = None
+        if segmentation in table.column_names:
+            maps = _existing(_texts(table, segmentation, rows, path, optional=True), folder, rows, path)
+            meant = known if mask_classes is None else tuple(each.strip() for each in mask_classes.split(";"))
+            lookup = index_lookup([meant.index(c) + 1 if c in meant else None for c in chosen], len(meant))
         super().__init__(
             name=f"{path.stem}/{split}",
             classes=chosen,
-            paths=_existing(names, folder, rows, path),
-            names=names,
-            labels=torch.from_numpy(labels[rows]),
+            paths=[file for file in _existing(names, folder, rows, path) if file is not None],
+            names=[name for name in names if name is not None],
+            labels=torch.from_numpy(values[rows]),
             segmentations=maps,
-            lookup=None if maps is None else index_lookup([known.index(c) + 1 for c in chosen], len(known)),
+            lookup=lookup,
             preprocessing=preprocessing,
             augment=augment,
             cache=cache,
         )
+        if lookup is not None:
+            check_against_labels(self.segmentations, lookup, self.labels, chosen, f"{printable(path)}: the maps")
 
 
-def read_table(path: Path, text: Sequence[str] = ()) -> pa.Table:
-    """A CSV or Parquet file with at least one row; in CSV the columns of ``text`` are never taken for numbers."""
-    if path.suffix.lower() not in SUFFIXES:
-        raise InputError(f"table {path} is neither of {', '.join(SUFFIXES)}.")
-    if not path.is_file():
-        raise InputError(f"table {path} does not exist.")
-    try:
-        if path.suffix.lower() == ".csv":
-            options = pa.csv.ConvertOptions(column_types=dict.fromkeys(text, pa.string()))
-            table = pa.csv.read_csv(path, convert_options=options)
-        else:
-            table = pa.parquet.read_table(path)
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(f"table {path} cannot be read: {' '.join(str(error).split())}") from error
-    if twice := {name for name in table.column_names if table.column_names.count(name) > 1}:
-        raise InputError(f"table {path} has more than one column {sorted(twice)[0]!r}.")
-    if not table.num_rows:
-        raise InputError(f"table {path} has no rows.")
-    return table
+def _require_image(table: pa.Table, image: str, path: Path) -> None:
+    if image in table.column_names:
+        return
+    likely = next((name for name in table.column_names if name.lower() in LIKELY), table.column_names[0])
+    raise InputError(
+        f"{printable(path)} has no column {image!r} with the pictures' paths; it has "
+        f"{', '.join(map(printable, table.column_names))}. Rename one, or say which it is: "
+        f"table:{path.name}?image={printable(likely)}."
+    )
 
 
-def _rows(table: pa.Table, split: str, path: Path) -> list[int]:
+def _rows(table: pa.Table, split: str, column: str, path: Path) -> list[int]:
     """Positions of the rows of a split and its part."""
     name, part = parse_split(split)
     rows = list(range(table.num_rows))
     if name != WHOLE:
-        if SPLIT not in table.column_names:
-            raise InputError(f"split={split!r}: {path} has no column {SPLIT!r}; take {WHOLE!r} or {WHOLE}[:90%].")
-        values = table.column(SPLIT).to_pylist()
+        if column not in table.column_names:
+            raise InputError(
+                f"split={split!r}: {printable(path)} has no column {column!r}; take {WHOLE!r} or {WHOLE}[:90%], or say "
+                f"which column has the splits: table:{path.name}?split_column=COLUMN."
+            )
+        values = [str(value).strip() for value in table.column(column).to_pylist()]
         rows = [row for row in rows if values[row] == name]
         if not rows:
-            there = ", ".join(sorted({str(value) for value in values}))
-            raise InputError(f"split={split!r}: {path} has the splits {there}; {WHOLE!r} takes every row.")
+            there = ", ".join(printable(value) for value in sorted(set(values)))
+            raise InputError(f"split={split!r}: {printable(path)} has the splits {there}; {WHOLE!r} takes every row.")
     chosen = [rows[i] for i in part_of(part, len(rows))]
     if not chosen:
-        raise InputError(f"split={split!r} selects none of the {len(rows)} rows of {path}.")
+        raise InputError(f"split={split!r} selects none of the {len(rows)} rows of {printable(path)}.")
     return chosen
 
 
-def _texts(table: pa.Table, column: str, rows: Sequence[int], path: Path) -> list[str]:
+def _texts(
+    table: pa.Table, column: str, rows: Sequence[int], path: Path, *, optional: bool = False
+) -> list[str | None]:
     values = table.column(column).to_pylist()
+    texts: list[str | None] = []
     for row in rows:
-        if not isinstance(values[row], str) or not values[row].strip():
-            raise InputError(f"{path}, column {column!r}, row {row + 1}: {values[row]!r} is no path.")
-    return [values[row].strip() for row in rows]
+        value = values[row]
+        if optional and (value is None or value == ""):
+            texts.append(None)
+        elif not isinstance(value, str) or not value.strip():
+            raise InputError(f"{printable(path)}, column {column!r}, row {row + 1}: {value!r} is no path.")
+        else:
+            texts.append(value.strip())
+    return texts
 
 
-def _existing(names: Sequence[str], folder: Path, rows: Sequence[int], path: Path) -> list[Path]:
-    paths = [folder / name for name in names]
+def _existing(names: Sequence[str | None], folder: Path, rows: Sequence[int], path: Path) -> list[Path | None]:
+    paths = [None if name is None else folder / name for name in names]
     for file, row in zip(paths, rows, strict=True):
-        if not file.is_file():
-            raise ImageError(f"no such file, but row {row + 1} of {path} names it", file)
+        if file is not None and not file.is_file():
+            fault = "no regular file" if file.exists() else "no such file"
+            raise ImageError(
+                f"{fault}, but row {row + 1} of {printable(path)} names it; paths are relative to {printable(folder)}, "
+                f"or to another folder: table:{path.name}?root=FOLDER",
+                file,
+            )
     return paths
 
 
-def _labels_column(table: pa.Table, classes: Sequence[str] | None, path: Path) -> tuple[tuple[str, ...], np.ndarray]:
-    """Class names and labels (rows, C) float32 out of a column of names."""
-    named = [_split_names(value) for value in table.column(LABELS).to_pylist()]
-    known = sorted(set().union(*named)) if classes is None else classes
+def _named(
+    cells: Sequence[Sequence[str]],
+    known: Sequence[str],
+    classes: Sequence[str] | None,
+    other_labels: str,
+    where: str,
+) -> tuple[tuple[str, ...], np.ndarray]:
+    """Class names and labels (rows, C) float32 out of the names of each row."""
     if not known:
-        raise InputError(f"{path}, column {LABELS!r}: no row names a class.")
-    chosen = choose_classes(classes, known, path)
+        raise InputError(f"{where}: no row names a class.")
+    chosen = choose_classes(classes, known if classes is None else classes, where)
+    if not set(chosen) & set(known):
+        raise InputError(f"{where}: no row names one of {', '.join(chosen)}; the names are {', '.join(known)}.")
     position = {name: i for i, name in enumerate(chosen)}
-    labels = np.zeros((len(named), len(chosen)), dtype=np.float32)
-    for row, names in enumerate(named):
+    labels = np.zeros((len(cells), len(chosen)), dtype=np.float32)
+    for row, names in enumerate(cells):
         for name in names:
-            if name not in position:
+            if name in position:
+                labels[row, position[name]] = 1
+            elif other_labels == "refuse":
                 raise InputError(
-                    f"{path}, column {LABELS!r}, row {row + 1}: {name!r} is no class; the classes are "
-                    f"{', '.join(chosen)}."
+                    f"{where}, row {row + 1}: {printable(name)!r} is no class; the classes are {', '.join(chosen)}. To "
+                    "leave such labels out: ?other_labels=drop."
                 )
-            labels[row, position[name]] = 1
     return chosen, labels
 
 
-def _split_names(value: str | Sequence[str] | None) -> list[str]:
-    parts = re.split(r"[;|]", value) if isinstance(value, str) else value or []
-    return [part.strip() for part in parts if part.strip()]
+def _warn_of_unused(chosen: Sequence[str], labels: np.ndarray, path: Path) -> None:
+    unused = [name for name, count in zip(chosen, labels.sum(0), strict=True) if not count]
+    if unused:
+        warnings.warn(
+            f"{printable(path)}: no row has the class{'es' * (len(unused) > 1)} {', '.join(unused)}; check the names",
+            stacklevel=3,
+        )
 
 
-def _indicator(table: pa.Table, column: str, path: Path) -> np.ndarray:
+def _indicator(table: pa.Table, column: str, labels: str, path: Path) -> np.ndarray:
     """A class's column as (rows,) float32 of zeros and ones."""
-    values = table.column(column).to_pylist()
+    values = [str(value).strip().lower() for value in table.column(column).to_pylist()]
     for row, value in enumerate(values):
-        if value not in (0, 1, "0", "1"):
+        if value not in (*ONE, *ZERO):
+            given = table.column(column)[row].as_py()
             raise InputError(
-                f"{path}, column {column!r}, row {row + 1}: {value!r} is neither 0 nor 1. If the column is no class, "
-                "name the classes: classes=[...]."
+                f"{printable(path)}, column {printable(column)!r}, row {row + 1}: {given!r} is neither 0 nor 1. If the "
+                f"column is no class, name the classes (classes=[...]); if it holds the names of classes, say so: "
+                f"table:{path.name}?{labels}={printable(column)}."
             )
-    return np.array(values, dtype=np.float32)
+    return np.array([value in ONE for value in values], dtype=np.float32)

@@ -4,7 +4,7 @@
 thousand pictures) with ``encode`` → ``job`` (what is left to do). ``folders`` is the form for a few.
 """
 
-from explanans.deploy.batch.folders import INDEX, Done, explain_many, find_pictures, folder_name
+from explanans.deploy.batch.folders import INDEX, Done, explain_many, folder_name
 from explanans.deploy.batch.job import Job, Outcome, explain_shards
 from explanans.deploy.batch.shards import Options
 
@@ -16,6 +16,5 @@ __all__ = [
     "Outcome",
     "explain_many",
     "explain_shards",
-    "find_pictures",
     "folder_name",
 ]

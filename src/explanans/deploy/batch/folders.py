@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import glob
 import hashlib
 import json
+import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -18,7 +18,7 @@ from explanans.classifiers.sources import hash_weights
 from explanans.errors import InputError
 from explanans.explainers.explainer import Explainer
 from explanans.explanations.explanation import RESULT, Explanation
-from explanans.images.reading import ImageError, list_images, read_image
+from explanans.images.reading import ImageError, read_image
 from explanans.utils.files import atomic_file, claimed_folder
 
 INDEX = "index.json"
@@ -43,32 +43,10 @@ class Done:
     skipped: bool = False
 
 
-def find_pictures(arguments: Iterable[str | Path]) -> list[Path]:
-    """Files, folders (searched to the bottom) and patterns such as ``photos/*.jpg`` as a list of files, each once.
-
-    Raises:
-        InputError: a folder without a picture, or a pattern that nothing matches. A file that does not exist is kept,
-            and reported when it is its turn.
-    """
-    found: dict[Path, None] = {}
-    for argument in arguments:
-        path = Path(argument)
-        if path.is_dir():
-            found.update(dict.fromkeys(list_images(path)))
-        elif not path.exists() and glob.has_magic(str(argument)):
-            matches = sorted(Path(name) for name in glob.iglob(str(argument), recursive=True))  # noqa: PTH207
-            if not matches:
-                raise InputError(f"images: nothing matches {str(argument)!r}; give files, folders or another pattern.")
-            found.update(dict.fromkeys(path for path in matches if path.is_file()))
-        else:
-            found[path] = None
-    return list(found)
-
-
 def folder_name(path: Path) -> str:
     """A name for a picture's folder: its stem, and eight hex digits of its full path that keep equal stems apart."""
     plain = re.sub(r"[^\w-]+", "_", path.stem).encode()[:100].decode(errors="ignore")
-    return f"{plain}-{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
+    return f"{plain}-{hashlib.sha256(os.path.realpath(path).encode()).hexdigest()[:8]}"
 
 
 def explain_many(

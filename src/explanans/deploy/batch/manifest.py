@@ -13,10 +13,14 @@ import pyarrow.parquet as pq
 from explanans.errors import InputError
 from explanans.images.listing import Item
 from explanans.utils.files import atomic_file
+from explanans.utils.text import path_bytes, path_text
 
+PATHS = ("path", "member")
 SCHEMA = pa.schema(
     [
-        *((name, pa.string()) for name in ("source", "path", "member")),
+        ("source", pa.string()),
+        # As the file system has them: a name need not be text.
+        *((name, pa.binary()) for name in PATHS),
         *((name, pa.int64()) for name in ("row", "length")),
     ]
 )
@@ -30,7 +34,7 @@ def write_manifest(path: Path, items: Iterable[Item], shard_size: int) -> None:
         for group in _groups(items, shard_size):
             rows = [asdict(item) for item in group]
             count += len(rows)
-            columns = {name: [row[name] for row in rows] for name in names}
+            columns = {name: [_stored(row[name], name) for row in rows] for name in names}
             writer.write_table(pa.table(columns, SCHEMA), row_group_size=shard_size)
     if not count:
         path.unlink()
@@ -48,10 +52,15 @@ class Manifest:
         self.shard_size = self._file.metadata.row_group(0).num_rows
 
     def shard(self, number: int) -> list[Item]:
-        return [Item(**row) for row in self._file.read_row_group(number).to_pylist()]
+        rows = self._file.read_row_group(number).to_pylist()
+        return [Item(**row | {name: path_text(row[name]) for name in PATHS}) for row in rows]
 
     def size(self, number: int) -> int:
         return self._file.metadata.row_group(number).num_rows
+
+
+def _stored(value: str | int, name: str) -> str | int | bytes:
+    return path_bytes(str(value)) if name in PATHS else value
 
 
 def _groups(items: Iterable[Item], size: int) -> Iterable[list[Item]]:
