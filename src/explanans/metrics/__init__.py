@@ -3,6 +3,14 @@
 A new metric is a file here and its lines below; :func:`~explanans.metrics.shared.base.listed` above its class names it.
 """
 
+from explanans.metrics.boundary import BoundaryF1 as BoundaryF1
+from explanans.metrics.boundary import BoundaryIoU as BoundaryIoU
+from explanans.metrics.boundary import boundary_f1 as boundary_f1
+from explanans.metrics.boundary import boundary_iou as boundary_iou
+from explanans.metrics.class_overlap import BinarisedClassIoU as BinarisedClassIoU
+from explanans.metrics.class_overlap import ClassIoU as ClassIoU
+from explanans.metrics.class_overlap import binarised_class_iou as binarised_class_iou
+from explanans.metrics.class_overlap import class_iou as class_iou
 from explanans.metrics.coverage import BackgroundCoverage as BackgroundCoverage
 from explanans.metrics.coverage import MaskArea as MaskArea
 from explanans.metrics.coverage import ObjectCoverage as ObjectCoverage
@@ -16,6 +24,9 @@ from explanans.metrics.evidence import RemovedProbability as RemovedProbability
 from explanans.metrics.evidence import average_drop as average_drop
 from explanans.metrics.evidence import average_increase as average_increase
 from explanans.metrics.evidence import kept_removed as kept_removed
+from explanans.metrics.grid_pointing import GridPointing as GridPointing
+from explanans.metrics.grid_pointing import grid_pointing as grid_pointing
+from explanans.metrics.grid_pointing import montage as montage
 from explanans.metrics.insertion import Deletion as Deletion
 from explanans.metrics.insertion import Insertion as Insertion
 from explanans.metrics.insertion import curve_auc as curve_auc
@@ -52,6 +63,7 @@ from explanans.metrics.shared.normalise import NORMALISATIONS as NORMALISATIONS
 from explanans.metrics.shared.normalise import normalise as normalise
 from explanans.metrics.shared.overlap import Overlap as Overlap
 from explanans.metrics.shared.overlap import soft_overlap as soft_overlap
+from explanans.metrics.shared.regions import class_regions as class_regions
 from explanans.metrics.shared.regions import label_region as label_region
 from explanans.metrics.similarity import MapSimilarity as MapSimilarity
 from explanans.metrics.similarity import map_similarity as map_similarity
@@ -68,3 +80,9 @@ from explanans.metrics.thresholds import best_threshold as best_threshold
 from explanans.metrics.thresholds import binarised_f1 as binarised_f1
 from explanans.metrics.thresholds import binarised_iou as binarised_iou
 from explanans.metrics.thresholds import binarised_overlap as binarised_overlap
+from explanans.metrics.top_area import kept_top as kept_top
+from explanans.metrics.top_area import top_area as top_area
+from explanans.metrics.voc_miou import VocMIoU as VocMIoU
+from explanans.metrics.voc_miou import class_counts as class_counts
+from explanans.metrics.voc_miou import segment as segment
+from explanans.metrics.voc_miou import voc_miou as voc_miou

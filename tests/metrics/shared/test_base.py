@@ -26,7 +26,9 @@ def batch() -> dict[str, torch.Tensor]:
     return {
         "mask": mask, "target": target, "valid": torch.rand(COUNT, 12, 12, generator=generator) < 0.9,
         "labels": labels, "images": images, "background": torch.zeros_like(images), "whole": whole, "kept": kept,
-        "maps": mask, "second": mask.flip(0), "probabilities": kept,
+        "maps": mask, "second": mask.flip(0), "probabilities": kept, "masks": torch.stack([mask, mask], 1),
+        "segmentation": torch.randint(3, mask.shape, generator=generator).to(torch.uint8),
+        "cells": torch.arange(COUNT) % 4,
     }  # fmt: skip
 
 
@@ -54,13 +56,18 @@ CASES: list[tuple[Callable[..., Metric], tuple[str, ...]]] = [
     (metrics.Insertion, CURVE),
     (metrics.Deletion, CURVE),
     (metrics.MapSimilarity, ("maps", "second")),
+    (metrics.BoundaryIoU, OVERLAP),
+    (metrics.BoundaryF1, OVERLAP),
+    (metrics.ClassIoU, ("masks", "segmentation", "labels")),
+    (metrics.BinarisedClassIoU, ("masks", "segmentation", "labels")),
+    (metrics.GridPointing, ("maps", "cells")),
 ]
 
 
 def test_every_metric_is_listed() -> None:
     classes = {value for value in vars(metrics).values() if isinstance(value, type) and issubclass(value, Metric)}
-    # Two draw at random and one is no mean over images; their own tests merge them.
-    others = {metrics.Road, metrics.MaxSensitivity, metrics.ClassSpecificity}
+    # Two draw at random and two are no mean over images; their own tests merge them.
+    others = {metrics.Road, metrics.MaxSensitivity, metrics.ClassSpecificity, metrics.VocMIoU}
     assert classes == {metric for metric, _ in CASES} | others == {entry.build for entry in METRICS.values()}
     for metric in classes - {metrics.BestThreshold}:
         assert isinstance(metric.higher_is_better, bool), metric
@@ -78,9 +85,9 @@ def test_what_the_classes_say_of_themselves() -> None:
 
 ORDER = (
     *("classify", "explain", "images", "mask", "maps", "masks", "first", "second", "target", "valid"),
-    *("segmentation", "scores", "whole", "kept", "removed", "probabilities", "labels", "background"),
+    *("segmentation", "cells", "scores", "counts", "whole", "kept", "removed", "probabilities", "labels", "background"),
 )
-SETTINGS = {"thresholds", "threshold", "tolerance", "steps", "percentages", "radius", "samples", "batch_size", "noise"}
+SETTINGS = {"thresholds", "threshold", "tolerance", "steps", "percentages", "radius", "samples", "batch_size", "width"}
 
 
 def test_all_metrics_take_their_arguments_in_one_order() -> None:
