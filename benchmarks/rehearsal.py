@@ -48,7 +48,7 @@ from explanans.data.scenes import write_scenes
 from explanans.objectives import make_objective
 from explanans.objectives.base import classification_loss
 from explanans.pipelines.demo import peak_memory
-from explanans.training import Optimisation
+from explanans.training import Optimizer
 from explanans.training.backbone import find_head, freeze_before, new_classifier
 from explanans.training.classification import ClassifierTraining
 from explanans.training.curves import read_curves
@@ -88,7 +88,7 @@ def rehearse(plan: Plan, stage: str, folder: Path) -> dict[str, Any]:
     with contextlib.chdir(folder), stopwatch(TRAININGS[stage], plan.device) as spent:
         scenes = _scenes(plan, folder)
         words = [*COMMANDS[stage].split(), "--config", plan.recipe, "--data", f"scenes:{scenes}", "--quiet"]
-        words += ["--train_split=train", "--validation_split=val", "--run.workers=0"]
+        words += ["--train_split=train", "--validation_split=val", "--run.num_workers=0"]
         words += [f"--run.batch_size={plan.batch}", f"--run.accelerator={plan.device}"]
         if stage == "classifier":
             weights = _random_weights(settings["architecture"], plan, folder)
@@ -96,8 +96,8 @@ def rehearse(plan: Plan, stage: str, folder: Path) -> dict[str, Any]:
         else:
             words += [f"--network={settings['network']}", "--encoder_weights=null"]
         for epochs in (1, 2):
-            if explanans([*words, f"--run.epochs={epochs}"]) != 0:
-                raise RuntimeError(f"'explanans {' '.join(words)} --run.epochs={epochs}' failed")
+            if explanans([*words, f"--run.max_epochs={epochs}"]) != 0:
+                raise RuntimeError(f"'explanans {' '.join(words)} --run.max_epochs={epochs}' failed")
         out = Path(settings["out"]).resolve()
     checkpoint = out / "last.ckpt"
     steps = torch.load(checkpoint, weights_only=True, mmap=True)["global_step"]
@@ -181,7 +181,7 @@ def training_step(plan: Plan, stage: str, batch: int, precision: torch.dtype = t
             return torch.stack([*objective(logits, images, labels, explanandum, 0.0, generator).values()]).sum()
 
     moving = [parameter for parameter in trained.parameters() if parameter.requires_grad]
-    optimiser = Optimisation(**settings["optimisation"]).optimiser(moving, [], 1)
+    optimiser = Optimizer(**settings["optimizer"]).build(moving, [], 1)
 
     def step() -> None:
         with torch.autocast(plan.device, precision, enabled=precision != torch.float32):

@@ -9,7 +9,7 @@ demo=${1:?name the folder of explanans demo} out=${2:-runs/black-box}
 explanans=${EXPLANANS:-explanans} python=${PYTHON:-python3}
 [ -d "$out/box" ] || "$python" "$here/hide.py" "$demo/classifier/classifier" "$out/box"
 "$explanans" surrogate fit "$out/box" "scenes:$demo/scenes" --calls 12000 \
-    --architecture explanans:small_resnet --weights null --run.epochs 8 --run.seed 1 --run.precision auto \
+    --architecture explanans:small_resnet --weights null --run.max_epochs 8 --run.seed 1 --run.precision auto \
     --run.channels_last true --run.patience 0 --run.keep last --out "$out/surrogate"
 "$explanans" fit "$out/box" "scenes:$demo/scenes" --surrogate "$out/surrogate/surrogate" \
     --encoder_weights "$out/surrogate/surrogate/model.safetensors" --config "$here/explainer.yaml" --out "$out/explainer"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from explanans.explainers.explainer import Explainer
     from explanans.explanations.explanation import Explanation
     from explanans.images.preprocessing import Preprocessing
-    from explanans.training import Optimisation, Run, fit
+    from explanans.training import Optimizer, Run, fit
 
 # Looked up on first use, because torch alone takes seconds to import.
 _HOMES = {
@@ -22,7 +22,7 @@ _HOMES = {
     "Explanandum": "classifiers.explanandum",
     "Explanation": "explanations.explanation",
     "InputError": "errors",
-    "Optimisation": "training",
+    "Optimizer": "training",
     "Preprocessing": "images.preprocessing",
     "Run": "training",
     "fit": "training",
@@ -34,7 +34,7 @@ __all__ = [
     "Explanandum",
     "Explanation",
     "InputError",
-    "Optimisation",
+    "Optimizer",
     "Preprocessing",
     "Run",
     "__version__",

@@ -123,8 +123,8 @@ def test_a_printed_configuration_can_be_read_back(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, scenes: Path
 ) -> None:
     words = ["classifier", "fit", "explanans:small_resnet", f"scenes:{scenes}", "--weights=null", "--size=48"]
-    words += ["--run.epochs=1", "--run.batch_size=8", "--optimisation.learning_rate=0.01", "--augment=none"]
-    words += ["--optimisation.freeze_statistics=false", f"--out={tmp_path / 'run'}"]
+    words += ["--run.max_epochs=1", "--run.batch_size=8", "--optimizer.lr=0.01", "--augment=none"]
+    words += ["--optimizer.freeze_statistics=false", f"--out={tmp_path / 'run'}"]
     with pytest.raises(SystemExit) as exit_status:
         main([*words, "--print_config"])
     assert exit_status.value.code == 0
@@ -135,7 +135,7 @@ def test_a_printed_configuration_can_be_read_back(
     assert "epoch 1/1" in printed
     assert "f1_micro" in printed
     recorded = json.loads((tmp_path / "run" / "run.json").read_text())["settings"]
-    assert recorded["training"]["optimisation"]["learning_rate"] == 0.01
+    assert recorded["training"]["optimizer"]["lr"] == 0.01
     assert recorded["run"]["batch_size"] == 8
 
 
@@ -144,7 +144,7 @@ def test_fit_then_explain(capsys: pytest.CaptureFixture[str], tmp_path: Path, sc
     classes.write_text("striped star\ndotted star\n")
     words = ["fit", explainer / "classifier", f"scenes:{scenes}", "--network=compact", "--classes", classes]
     words += ["--encoder_weights=null", "--objective=stalder2022", "--objective_options.tv_weight=0.1"]
-    words += ["--run.epochs=1", "--run.batch_size=8", "--out", tmp_path / "run"]
+    words += ["--run.max_epochs=1", "--run.batch_size=8", "--out", tmp_path / "run"]
     assert main(list(map(str, words))) == 0
     assert "epoch 1/1" in capsys.readouterr().out
     out = tmp_path / "explanations"

@@ -14,7 +14,7 @@ from explanans.cli.recipes import recipes, resolve, summary
 from explanans.errors import InputError
 from explanans.explainers.networks.deeplab import DeepLab
 from explanans.objectives import make_objective
-from explanans.training import Optimisation, Run
+from explanans.training import Optimizer, Run
 from explanans.training.backbone import find_head, freeze_before
 from explanans.training.classifier import fit_classifier
 
@@ -41,8 +41,8 @@ def resolved(command: str, name: str, capsys: pytest.CaptureFixture[str]) -> dic
 
 def assert_as_in_the_paper(options: dict[str, Any], rate: float, patience: float) -> None:
     assert options["augment"] == "none"
-    assert Optimisation(**{**options["optimisation"], "freeze_statistics": False}) == Optimisation(
-        learning_rate=rate,
+    assert Optimizer(**{**options["optimizer"], "freeze_statistics": False}) == Optimizer(
+        lr=rate,
         pretrained_factor=1.0,
         weight_decay=0.0,
         schedule="constant",
@@ -60,7 +60,7 @@ def test_explainer_recipes_are_the_papers_table(name: str, capsys: pytest.Captur
     rate, entropy, tv, bound, target, non_target, patience = ROWS[name]
     options = resolved("fit", name, capsys)
     assert_as_in_the_paper(options, rate, patience)
-    assert options["optimisation"]["freeze_statistics"] is False
+    assert options["optimizer"]["freeze_statistics"] is False
     assert options["network"] == "deeplabv3_resnet50"
     assert options["encoder_weights"] == "published"
     assert options["objective"] == "stalder2022"
@@ -88,7 +88,7 @@ def test_classifier_recipes_are_as_in_the_paper(name: str, capsys: pytest.Captur
     data, network = name.split("-")
     options = resolved("classifier fit", name, capsys)
     assert_as_in_the_paper(options, CLASSIFIER_RATES[network], ROWS[name][-1])
-    assert options["optimisation"]["freeze_statistics"] is True
+    assert options["optimizer"]["freeze_statistics"] is True
     assert options["architecture"] == f"torchvision:{network}.IMAGENET1K_V1"
     assert options["weights"] == "published"
     assert options["freeze_backbone"] is True

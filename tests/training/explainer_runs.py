@@ -11,15 +11,15 @@ import torch
 from torch import Tensor
 
 from explanans.explainers.explainer import Explainer
-from explanans.training import Optimisation, Run, fit
+from explanans.training import Optimizer, Run, fit
 
 Build = Callable[[], Explainer]
-OPTIMISATION = Optimisation(learning_rate=1e-3, average=0.9, schedule="cosine")
-RUN = Run(epochs=3, batch_size=8, patience=0, accelerator="cpu", progress=False)
+OPTIMIZER = Optimizer(lr=1e-3, ema_decay=0.9, schedule="cosine")
+RUN = Run(max_epochs=3, batch_size=8, patience=0, accelerator="cpu", progress=False)
 
 
 def train(explainer: Explainer, scenes: str, out: Path, **changes: Any) -> Path:
-    settings = {"objective": "stalder2022", "optimisation": OPTIMISATION, "run": RUN, **changes}
+    settings = {"objective": "stalder2022", "optimizer": OPTIMIZER, "run": RUN, **changes}
     return fit(explainer, scenes, out=out, **settings)
 
 

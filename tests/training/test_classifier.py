@@ -17,7 +17,7 @@ from explanans.training.backbone import find_head, freeze_before, new_classifier
 from explanans.training.classification import classification_scores
 from explanans.training.classifier import FROM_SCRATCH, fit_classifier
 from explanans.training.curves import read_curves
-from explanans.training.optimisation import Optimisation
+from explanans.training.optimizer import Optimizer
 from explanans.training.runs import Run
 
 SMALL = "explanans:small_resnet"
@@ -29,7 +29,10 @@ def fit(scenes: str, out: Path) -> Fit:
     def run(data: str = scenes, epochs: int = 1, **options: Any) -> Path:
         settings = {"weights": None, "size": 48, "augment": "none", "out": out, **options}
         return fit_classifier(
-            SMALL, data, run=Run(epochs=epochs, batch_size=8, patience=0, progress=False, accelerator="cpu"), **settings
+            SMALL,
+            data,
+            run=Run(max_epochs=epochs, batch_size=8, patience=0, progress=False, accelerator="cpu"),
+            **settings,
         )
 
     return run
@@ -56,10 +59,10 @@ def test_trains_saves_and_loads(fit: Fit, scenes: str, out: Path) -> None:
 
 def test_a_resumed_run_equals_one_that_was_not_stopped(scenes: str, tmp_path: Path) -> None:
     def train(out: str, epochs: int) -> Explanandum:
-        run = Run(epochs=epochs, batch_size=8, patience=0, progress=False, accelerator="cpu")
+        run = Run(max_epochs=epochs, batch_size=8, patience=0, progress=False, accelerator="cpu")
         # A constant rate, because a schedule depends on the length.
-        steady = Optimisation(1e-3)
-        options = {"weights": None, "size": 48, "augment": "turn", "optimisation": steady}
+        steady = Optimizer(1e-3)
+        options = {"weights": None, "size": 48, "augment": "turn", "optimizer": steady}
         return Explanandum.load(fit_classifier(SMALL, scenes, run=run, out=tmp_path / out, **options))  # type: ignore[arg-type]
 
     train("stopped", 1)
@@ -80,7 +83,7 @@ def test_starts_from_weights_with_a_linear_head(fit: Fit, tmp_path: Path) -> Non
         weights=tmp_path / "three_classes.safetensors",
         head_epochs=0,
         freeze_backbone=True,
-        optimisation=Optimisation(1e-2, freeze_statistics=True),
+        optimizer=Optimizer(1e-2, freeze_statistics=True),
     )
     trained = Explanandum.load(folder).module.state_dict()
     assert torch.equal(trained["blocks.0.body.0.weight"], module.state_dict()["blocks.0.body.0.weight"])
@@ -109,7 +112,7 @@ def test_what_is_monitored_decides_what_is_kept_and_when_it_ends(
     scenes: str, out: Path, monitor: str, mode: str
 ) -> None:
     # No figure moves by the difference that is asked for, so patience ends the training.
-    run = Run(epochs=9, batch_size=8, patience=1, min_delta=10.0, progress=False, accelerator="cpu")
+    run = Run(max_epochs=9, batch_size=8, patience=1, min_delta=10.0, progress=False, accelerator="cpu")
     options = {"weights": None, "size": 48, "augment": "none", "monitor": monitor}
     folder = fit_classifier(SMALL, scenes, run=run, out=out, **options)  # type: ignore[arg-type]
     values = [row[f"val/{monitor}"] for row in read_curves(out / "metrics.csv")]

@@ -15,7 +15,7 @@ from explanans.classifiers.explanandum import Explanandum
 from explanans.data import open_dataset
 from explanans.errors import InputError
 from explanans.explainers.explainer import Explainer
-from explanans.training import Calibration, Optimisation, TrainingDiverged
+from explanans.training import Calibration, Optimizer, TrainingDiverged
 from explanans.training.explainer import ExplainerTraining
 
 from .explainer_runs import Build, assert_identical, rows, state, train, with_run
@@ -54,7 +54,7 @@ def test_training_leaves_the_classifier_bit_identical(scenes: str, explainer: Bu
     trained = explainer()
     before = copy.deepcopy(trained.explanandum.module.state_dict())
     start = copy.deepcopy(trained.network.state_dict())
-    train(trained, scenes, out, run=with_run(epochs=1))
+    train(trained, scenes, out, run=with_run(max_epochs=1))
     assert_identical(trained.explanandum.module.state_dict(), before)
     assert not torch.equal(trained.network.state_dict()["head.weight"], start["head.weight"])
     assert not trained.training
@@ -98,7 +98,7 @@ class Rising:
 
 
 def test_early_stopping_keeps_the_best_epoch(scenes: str, explainer: Build, out: Path) -> None:
-    run = with_run(epochs=9, patience=2)
+    run = with_run(max_epochs=9, patience=2)
     train(explainer(), scenes, out, objective=Rising(), run=run)
     assert [row["epoch"] for row in rows(out)] == ["1", "2", "3"]
     assert state(out / "best.ckpt")["epoch"] == 0
@@ -119,23 +119,23 @@ class Sinking:
 def test_small_gains_end_patience_and_the_lowest_loss_is_kept_all_the_same(
     scenes: str, explainer: Build, out: Path
 ) -> None:
-    train(explainer(), scenes, out, objective=Sinking(), run=with_run(epochs=9, patience=3, min_delta=2.0))
+    train(explainer(), scenes, out, objective=Sinking(), run=with_run(max_epochs=9, patience=3, min_delta=2.0))
     # By the fourth epoch the loss has fallen by 1.5 in all, which is less than a gain of 2.
     assert [float(row["val/loss"]) for row in rows(out)] == [-0.5, -1.0, -1.5, -2.0]
     assert state(out / "best.ckpt")["epoch"] == 3
 
 
 def test_a_run_that_stopped_early_stays_stopped(scenes: str, explainer: Build, out: Path) -> None:
-    run = with_run(epochs=9, patience=1)
-    train(explainer(), scenes, out, objective="stalder2022", run=run, optimisation=Optimisation(learning_rate=1e-9))
+    run = with_run(max_epochs=9, patience=1)
+    train(explainer(), scenes, out, objective="stalder2022", run=run, optimizer=Optimizer(lr=1e-9))
     epochs = len(rows(out))
     assert epochs < 9
-    train(explainer(), scenes, out, objective="stalder2022", run=run, optimisation=Optimisation(learning_rate=1e-9))
+    train(explainer(), scenes, out, objective="stalder2022", run=run, optimizer=Optimizer(lr=1e-9))
     assert len(rows(out)) == epochs
 
 
 def test_batches_accumulate_into_one_step(scenes: str, explainer: Build, out: Path) -> None:
-    run = with_run(epochs=1, accumulate=2)
+    run = with_run(max_epochs=1, accumulate_grad_batches=2)
     train(explainer(), scenes, out, run=run)
     checkpoint = state(out / "last.ckpt")
     # Three batches: two for the first step, and the last one alone for the second.
@@ -153,7 +153,7 @@ def test_the_gradient_is_clipped(scenes: str, explainer: Build, out: Path, monke
         norms.append(float(torch.stack(gradients).norm()))
 
     monkeypatch.setattr(ExplainerTraining, "configure_gradient_clipping", clip_and_measure)
-    train(explainer(), scenes, out, run=with_run(epochs=1, clip=1e-3))
+    train(explainer(), scenes, out, run=with_run(max_epochs=1, gradient_clip_val=1e-3))
     assert norms == pytest.approx([1e-3] * 3, rel=1e-3)
 
 
@@ -178,8 +178,8 @@ def encoded(explainer: Build) -> Explainer:
 def test_frozen_statistics_of_the_encoder_stay(scenes: str, explainer: Build, out: Path) -> None:
     trained = encoded(explainer)
     before = copy.deepcopy(trained.network)
-    optimisation = Optimisation(learning_rate=1e-3, freeze_statistics=True)
-    train(trained, scenes, out, optimisation=optimisation, run=with_run(epochs=2))
+    optimizer = Optimizer(lr=1e-3, freeze_statistics=True)
+    train(trained, scenes, out, optimizer=optimizer, run=with_run(max_epochs=2))
     assert torch.equal(trained.network.encoder[1].running_var, before.encoder[1].running_var)
     assert not torch.equal(trained.network.encoder[0].weight, before.encoder[0].weight)
     assert not torch.equal(trained.network.head[1].running_var, before.head[1].running_var)
@@ -188,7 +188,7 @@ def test_frozen_statistics_of_the_encoder_stay(scenes: str, explainer: Build, ou
 def test_a_factor_of_zero_freezes_the_encoder(scenes: str, explainer: Build, out: Path) -> None:
     trained = encoded(explainer)
     before = copy.deepcopy(trained.network)
-    train(trained, scenes, out, optimisation=Optimisation(1e-3, pretrained_factor=0), run=with_run(epochs=1))
+    train(trained, scenes, out, optimizer=Optimizer(1e-3, pretrained_factor=0), run=with_run(max_epochs=1))
     assert torch.equal(trained.network.encoder[0].weight, before.encoder[0].weight)
     assert not torch.equal(trained.network.head[0].weight, before.head[0].weight)
 
@@ -196,7 +196,7 @@ def test_a_factor_of_zero_freezes_the_encoder(scenes: str, explainer: Build, out
 def test_an_explainer_in_evaluation_mode_is_trained_in_training_mode(scenes: str, explainer: Build, out: Path) -> None:
     trained = encoded(explainer).eval()
     before = copy.deepcopy(trained.network)
-    train(trained, scenes, out, run=with_run(epochs=1), optimisation=Optimisation(1e-3))
+    train(trained, scenes, out, run=with_run(max_epochs=1), optimizer=Optimizer(1e-3))
     assert not torch.equal(trained.network.encoder[1].running_var, before.encoder[1].running_var)
 
 
@@ -221,7 +221,7 @@ def test_an_unknown_objective_is_refused_before_the_folder_is_made(scenes: str, 
 
 def test_the_last_epoch_can_be_kept_instead_of_the_best(scenes: str, explainer: Build, out: Path) -> None:
     trained = encoded(explainer)
-    train(trained, scenes, out, objective=Rising(), run=with_run(keep="last"), optimisation=Optimisation(1e-3))
+    train(trained, scenes, out, objective=Rising(), run=with_run(keep="last"), optimizer=Optimizer(1e-3))
     last, best = state(out / "last.ckpt"), state(out / "best.ckpt")
     assert (best["epoch"], last["epoch"]) == (0, 2)
     # The loss has no gradient, but batch norm has seen more.
@@ -255,7 +255,7 @@ def test_a_head_on_the_trunk_is_trained_and_the_classifier_stays(
         "trunk?width=8&depth=1",
     )
     before, untrained = copy.deepcopy(given.state_dict()), copy.deepcopy(explained.network.state_dict())
-    saved = train(explained, scenes, out, run=with_run(epochs=1))
+    saved = train(explained, scenes, out, run=with_run(max_epochs=1))
     assert_identical(before, given.state_dict())
     assert (
         Explanandum(given, classes=classes, activation="sigmoid", preprocessing=explanandum.preprocessing).weights_hash

@@ -82,7 +82,7 @@ def test_trained_explained_and_compared(
     classifier: Explanandum, pictures: Path, tmp_path: Path, objective: str
 ) -> None:
     explainer = Explainer(classifier, "compact", encoder_weights=None)
-    run = Run(epochs=1, batch_size=8, progress=False, accelerator="cpu")
+    run = Run(max_epochs=1, batch_size=8, progress=False, accelerator="cpu")
     fit(explainer, pictures, objective=objective, run=run, calibration=Calibration(images=2), out=tmp_path / "run")
     loaded = Explainer.from_pretrained(tmp_path / "run" / "explainer").folded()
     explanation = loaded.explain(pictures / "val" / "a" / "0.png", top_k=2)

@@ -16,11 +16,11 @@ from torch import Tensor
 import explanans
 from explanans.errors import InputError
 from explanans.explainers.explainer import Explainer
-from explanans.training import Optimisation
+from explanans.training import Optimizer
 from explanans.training.explainer import ExplainerTraining
 from explanans.utils.files import LOCK, held_folder
 
-from .explainer_runs import OPTIMISATION, RUN, Build, assert_identical, rows, state, train, with_run
+from .explainer_runs import OPTIMIZER, RUN, Build, assert_identical, rows, state, train, with_run
 
 
 @pytest.mark.parametrize("fail_at", [(1, 0), (2, 1)], ids=["between epochs", "within an epoch"])
@@ -73,13 +73,13 @@ ExplainerTraining.training_step = killed
 sys.path.insert(0, {tests!r})
 from conftest import PREPROCESSING, Living
 import torch
-from explanans import Explainer, Explanandum, Optimisation, Run
+from explanans import Explainer, Explanandum, Optimizer, Run
 torch.manual_seed(0)
 classes = {classes!r}
 classifier = Living(len(classes))
 explained = Explanandum(classifier, classes=classes, activation="sigmoid", preprocessing=PREPROCESSING)
 explainer = Explainer(explained, "compact")
-fit(explainer, {scenes!r}, objective="stalder2022", optimisation={optimisation!r}, run={run!r}, out={out!r})
+fit(explainer, {scenes!r}, objective="stalder2022", optimizer={optimizer!r}, run={run!r}, out={out!r})
 """
 
 
@@ -91,7 +91,7 @@ def test_a_run_that_is_killed_resumes_bit_identically(
         tests=str(Path(__file__).parent),
         classes=classes,
         scenes=scenes,
-        optimisation=OPTIMISATION,
+        optimizer=OPTIMIZER,
         run=RUN,
         out=str(out),
     )
@@ -114,16 +114,16 @@ def test_a_finished_run_is_not_trained_again(scenes: str, explainer: Build, whol
 
 
 def test_more_epochs_go_on_from_the_last(scenes: str, explainer: Build, out: Path) -> None:
-    constant = Optimisation(learning_rate=1e-3)
-    train(explainer(), scenes, out, optimisation=constant, run=with_run(epochs=1))
-    train(explainer(), scenes, out, optimisation=constant, run=with_run(epochs=2))
+    constant = Optimizer(lr=1e-3)
+    train(explainer(), scenes, out, optimizer=constant, run=with_run(max_epochs=1))
+    train(explainer(), scenes, out, optimizer=constant, run=with_run(max_epochs=2))
     assert [row["epoch"] for row in rows(out)] == ["1", "2"]
 
 
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
-        ({"optimisation": Optimisation(learning_rate=1e-4)}, "optimisation"),
+        ({"optimizer": Optimizer(lr=1e-4)}, "optimizer"),
         ({"objective_options": {"tv_weight": 2.0}}, "objective"),
         ({"run": with_run(seed=1)}, "run"),
         ({"augment": "none"}, "augment"),

@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Sequence
 
 from explanans.cli.commands import COMMANDS
-from explanans.errors import InputError
+from explanans.errors import InputError, TrainingDiverged
 from explanans.utils.memory import keep_freed_memory
 from explanans.version import __version__
 
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Python flushes stdout once more at exit, which would complain again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
-    except OSError as error:
+    except (OSError, TrainingDiverged) as error:
         return _complain(str(error), FAILED)
 
 

@@ -14,8 +14,9 @@ from explanans.classifiers.spatial import token_grid
 from explanans.errors import InputError
 from explanans.methods.base import listed
 from explanans.methods.shared.attention import AttentionWeights
-from explanans.methods.shared.perturbing import check_count, check_gradients_possible
+from explanans.methods.shared.perturbing import check_gradients_possible
 from explanans.ops.targets import Target, multi_hot
+from explanans.utils.numbers import check_count
 
 Weighting = Literal["gradient", "none"]
 

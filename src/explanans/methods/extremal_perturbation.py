@@ -12,16 +12,11 @@ from torch import Tensor
 from explanans.classifiers.explanandum import Explanandum
 from explanans.errors import InputError
 from explanans.methods.base import listed
-from explanans.methods.shared.perturbing import (
-    check_count,
-    check_gradients_possible,
-    check_number,
-    layout,
-    working_dtype,
-)
+from explanans.methods.shared.perturbing import check_gradients_possible, layout, working_dtype
 from explanans.methods.shared.smooth_mask import grid_size, max_kernel, smooth_mask
 from explanans.ops.masking import BlurFill
 from explanans.ops.targets import Target, multi_hot
+from explanans.utils.numbers import check_count, check_number
 
 LEARNING_RATE, MOMENTUM = 0.01, 0.9
 AREA_WEIGHT, AREA_WEIGHT_GROWTH = 300.0, 1.0035

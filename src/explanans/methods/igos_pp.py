@@ -11,14 +11,9 @@ from torchvision.transforms.v2 import functional as transforms
 
 from explanans.classifiers.explanandum import Explanandum
 from explanans.methods.base import listed
-from explanans.methods.shared.perturbing import (
-    check_count,
-    check_gradients_possible,
-    check_number,
-    layout,
-    working_dtype,
-)
+from explanans.methods.shared.perturbing import check_gradients_possible, layout, working_dtype
 from explanans.ops.targets import Target, multi_hot
+from explanans.utils.numbers import check_count, check_number
 
 # Of the step along the gradient: tried first, shrunk by, given up below, and the share of the slope to be gained.
 STEP, SHRINK, SMALLEST_STEP, SLOPE = 1000.0, 0.2, 1e-5, 1e-4

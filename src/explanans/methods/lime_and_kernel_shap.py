@@ -12,8 +12,8 @@ from explanans.classifiers.explanandum import Explanandum
 from explanans.errors import InputError
 from explanans.methods.base import listed
 from explanans.methods.shared.captum import CaptumPerturbations, Tape, captum
-from explanans.methods.shared.perturbing import check_count
 from explanans.methods.shared.superpixels import superpixels
+from explanans.utils.numbers import check_count
 
 
 def weighted_ridge(features: Tensor, values: Tensor, weights: Tensor, penalty: float) -> Tensor:

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from explanans.classifiers.explanandum import Explanandum
 from explanans.methods.base import listed
-from explanans.methods.shared.perturbing import check_count, check_number, layout, working_dtype
+from explanans.methods.shared.perturbing import layout, working_dtype
 from explanans.ops.targets import Target, multi_hot
+from explanans.utils.numbers import check_count, check_number
 
 
 def upsampling(cells: int, size: int, like: Tensor) -> Tensor:

@@ -11,9 +11,9 @@ from explanans.classifiers.layers import find_layer, last_spatial_layer, reading
 from explanans.classifiers.spatial import spatial_view
 from explanans.errors import InputError
 from explanans.methods.base import listed
-from explanans.methods.shared.perturbing import check_count
 from explanans.ops.refinement import stretch
 from explanans.ops.targets import Target, multi_hot
+from explanans.utils.numbers import check_count
 
 
 @listed("score_cam", "Score-CAM", needs=("layers",))

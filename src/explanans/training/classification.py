@@ -1,24 +1,23 @@
-"""The step in which a classifier is trained, and the scores that say how good it is."""
+"""What a classifier is trained by, and the scores that say how good it is."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-import lightning
 import torch
 import torchmetrics.classification as scores
-from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 from torchmetrics import Metric, MetricCollection
 
 from explanans.classifiers.explanandum import Activation, Explanandum
-from explanans.data import Batch, LabelledImages, loader
+from explanans.data import LabelledImages, loader
 from explanans.images.preprocessing import Preprocessing
 from explanans.objectives.base import classification_loss
 from explanans.training.backbone import find_head
 from explanans.training.blanks import blank_pictures, hide_cells
-from explanans.training.optimisation import Optimisation, update_average
-from explanans.training.runs import check_finite
+from explanans.training.module import TrainingModule
+from explanans.training.optimizer import Optimizer
 
 
 def classification_scores(activation: Activation, num_classes: int) -> MetricCollection:
@@ -45,8 +44,10 @@ def as_targets(labels: Tensor, activation: Activation) -> Tensor:
     return labels.long() if activation == "sigmoid" else labels.argmax(1)
 
 
-class ClassifierTraining(LightningModule):
-    """One shared step for training and validation; blank pictures and hidden cells in training only."""
+class ClassifierTraining(TrainingModule):
+    """A classifier, by its labels; blank pictures and hidden cells in training only."""
+
+    module: nn.Module
 
     def __init__(
         self,
@@ -55,43 +56,39 @@ class ClassifierTraining(LightningModule):
         num_classes: int,
         activation: Activation,
         preprocessing: Preprocessing,
-        optimisation: Optimisation,
+        optimizer: Optimizer,
         blanks: float,
         hidden: float,
         hidden_largest: float = 0.5,
         seed: int,
         channels_last: bool,
     ) -> None:
-        super().__init__()
-        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
-        self.module = module.to(memory_format=self.memory_format)
+        super().__init__(optimizer, seed=seed, channels_last=channels_last, module=module)
         self.activation: Activation = activation
         self.num_classes = num_classes
         self.preprocessing = preprocessing
-        self.optimisation = optimisation
         self.blanks = blanks
         self.hidden = hidden
         self.hidden_largest = hidden_largest
-        self.seed = seed
-        self.average = optimisation.averaged(module)
         self.scores = classification_scores(activation, num_classes)
+        self._head = f"{find_head(module, num_classes)[0]}." if optimizer.pretrained_factor != 1 else ""
 
     @property
-    def result(self) -> nn.Module:
-        """The classifier that is validated and saved: the averaged one where there is one."""
-        return self.module if self.average is None else self.average.module
+    def network(self) -> nn.Module:
+        return self.module
 
-    def on_train_epoch_start(self) -> None:
-        # Everything random in an epoch follows from seed, epoch and rank, so a resumed run repeats it exactly.
-        lightning.seed_everything(self._seed(self.current_epoch + 1, 0) % 2**32, verbose=False)
-        if self.optimisation.freeze_statistics:
-            for part in self.module.modules():
-                if isinstance(part, nn.modules.batchnorm._BatchNorm):
-                    part.eval()
+    def terms(
+        self, logits: Tensor, images: Tensor, labels: Tensor, progress: float, generator: torch.Generator
+    ) -> Mapping[str, Tensor]:
+        return {"loss": classification_loss(logits, labels, self.activation)}
 
-    def training_step(self, batch: Batch, index: int) -> Tensor:
-        images, labels = batch["image"], batch["labels"]
-        generator = torch.Generator(images.device).manual_seed(self._seed(self.current_epoch + 1, index))
+    def is_pretrained(self, name: str) -> bool:
+        return not name.startswith(self._head)
+
+    def settled(self) -> Iterable[nn.Module]:
+        return (part for part in self.module.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm))
+
+    def changed(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         pictures = images
         if self.hidden:
             images = hide_cells(
@@ -101,40 +98,13 @@ class ClassifierTraining(LightningModule):
             empty = blank_pictures(pictures, max(1, round(self.blanks * len(images))), self.preprocessing, generator)
             images = torch.cat([images, empty])
             labels = torch.cat([labels, labels.new_zeros(len(empty), self.num_classes)])
-        return self._step("train", self.module, images, labels)[0]
+        return images, labels
 
-    def validation_step(self, batch: Batch, index: int) -> Tensor:
-        loss, logits = self._step("val", self.result, batch["image"], batch["labels"])
+    def validated(self, logits: Tensor, labels: Tensor) -> None:
         probabilities = logits.sigmoid() if self.activation == "sigmoid" else logits.softmax(1)
-        self.scores.update(probabilities, as_targets(batch["labels"], self.activation))
+        self.scores.update(probabilities, as_targets(labels, self.activation))
         named = {f"val/{name}": score for name, score in self.scores.items(keep_base=True)}
         self.log_dict(named, on_step=False, on_epoch=True, batch_size=len(logits))
-        return loss
-
-    def on_train_batch_end(self, outputs: Any, batch: Batch, index: int) -> None:
-        if self.average is not None and (index + 1) % self.trainer.accumulate_grad_batches == 0:
-            update_average(self.average, self.module)
-
-    def configure_optimizers(self) -> Any:
-        moving = [(name, each) for name, each in self.module.named_parameters() if each.requires_grad]
-        head = f"{find_head(self.module, self.num_classes)[0]}." if self.optimisation.pretrained_factor != 1 else ""
-        return self.optimisation.optimiser(
-            fresh=[each for name, each in moving if name.startswith(head)],
-            pretrained=[each for name, each in moving if not name.startswith(head)],
-            steps=int(self.trainer.estimated_stepping_batches),
-        )
-
-    def _seed(self, epoch: int, index: int) -> int:
-        # A tuple of integers hashes alike in every process, unlike one with strings.
-        return hash((self.seed, epoch, index, self.global_rank)) & (2**63 - 1)
-
-    def _step(self, stage: str, module: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        logits = module(images.contiguous(memory_format=self.memory_format)).float()
-        loss = classification_loss(logits, labels, self.activation)
-        check_finite({"classification": loss}, self.trainer.global_step)
-        self.log(f"{stage}/loss", loss.detach(), on_step=False, on_epoch=True, batch_size=len(images), sync_dist=True)
-        self.log(stage, loss.detach(), prog_bar=True, logger=False, on_step=True, batch_size=len(images))
-        return loss, logits.detach()
 
 
 @torch.no_grad()

@@ -20,7 +20,7 @@ from explanans.training.augmentation import augmentation
 from explanans.training.backbone import HALF, Colour, find_head, freeze_before, new_classifier
 from explanans.training.classification import ClassifierTraining, validate
 from explanans.training.linear_head import fit_head, head_features
-from explanans.training.optimisation import Optimisation
+from explanans.training.optimizer import Optimizer
 from explanans.training.precision import choose_precision
 from explanans.training.processes import once
 from explanans.training.runs import LAST, Run, train
@@ -28,8 +28,8 @@ from explanans.training.runs import LAST, Run, train
 SAVED = "classifier"
 BLANKS, HIDDEN = 0.25, 0.5
 MONITORS = {"f1_micro": "max", "loss": "min"}
-FINE_TUNING = Optimisation(1e-4, weight_decay=0.05, schedule="cosine", average=0.99, freeze_statistics=True)
-FROM_SCRATCH = Optimisation(3e-3, weight_decay=0.05, schedule="cosine", average=0.99)
+FINE_TUNING = Optimizer(1e-4, weight_decay=0.05, schedule="cosine", ema_decay=0.99, freeze_statistics=True)
+FROM_SCRATCH = Optimizer(3e-3, weight_decay=0.05, schedule="cosine", ema_decay=0.99)
 
 
 def fit_classifier(
@@ -53,7 +53,7 @@ def fit_classifier(
     hidden: float | None = None,
     hidden_largest: float = 0.5,
     monitor: Literal["f1_micro", "loss"] = "f1_micro",
-    optimisation: Optimisation | None = None,
+    optimizer: Optimizer | None = None,
     run: Run | None = None,
     out: str | Path = "runs/classifier",
     trainer_options: Mapping[str, Any] | None = None,
@@ -89,7 +89,7 @@ def fit_classifier(
             nearer its answer to the whole picture.
         monitor: what the validation is judged by, for early stopping and for the best epoch: "f1_micro" (higher is
             better), or "loss" (lower is better; the paper). ``min_delta`` of ``run`` is a difference of this.
-        optimisation, run: how the weights move; length, machine, seed, resume. None: a recipe for fine-tuning or, with
+        optimizer, run: how the weights move; length, machine, seed, resume. None: a recipe for fine-tuning or, with
             weights=None, for training from scratch.
         out: the run folder; the classifier is saved in its sub-folder ``classifier``.
         trainer_options: anything else for Lightning's Trainer.
@@ -102,13 +102,13 @@ def fit_classifier(
         TrainingDiverged: the loss became NaN.
     """
     run = run or Run()
-    optimisation = optimisation or (FROM_SCRATCH if weights is None else FINE_TUNING)
+    optimizer = optimizer or (FROM_SCRATCH if weights is None else FINE_TUNING)
     blanks, hidden = _check_blanks(activation, blanks, hidden)
     if not 0 < hidden_largest <= 1:
         raise InputError(f"hidden_largest={hidden_largest} is no share of the cells; give a number in (0, 1].")
     if monitor not in MONITORS:
         raise InputError(f"monitor={monitor!r}; take one of {sorted(MONITORS)}.")
-    _check_parts(weights, optimisation, freeze_backbone, trainable_from)
+    _check_parts(weights, optimizer, freeze_backbone, trainable_from)
     wanted = None if classes is None else read_classes(classes)
     lightning.seed_everything(run.seed, workers=True, verbose=False)
     names = wanted or _classes_of(data, train_split)
@@ -143,7 +143,7 @@ def fit_classifier(
             "hidden": hidden,
             "hidden_largest": hidden_largest,
             "monitor": monitor,
-            "optimisation": asdict(optimisation),
+            "optimizer": asdict(optimizer),
         },
     }
     described = {"classes": names, "activation": activation, "preprocessing": preprocessing.to_dict()}
@@ -156,7 +156,7 @@ def fit_classifier(
         num_classes=len(names),
         activation=activation,
         preprocessing=preprocessing,
-        optimisation=optimisation,
+        optimizer=optimizer,
         blanks=blanks,
         hidden=hidden,
         hidden_largest=hidden_largest,
@@ -165,8 +165,8 @@ def fit_classifier(
     )
     best = train(
         trained,
-        loader(training, run.batch_size, shuffle=True, seed=run.seed, workers=run.workers, drop_last=True),
-        loader(held_out, run.batch_size, workers=run.workers),
+        loader(training, run.batch_size, shuffle=True, seed=run.seed, workers=run.num_workers, drop_last=True),
+        loader(held_out, run.batch_size, workers=run.num_workers),
         out,
         run,
         {"source": source.to_dict(), **described, **facts},
@@ -195,7 +195,7 @@ def _probe(module: nn.Module, dataset: LabelledImages, activation: Activation, e
     precision = torch.autocast(
         device.type, torch.bfloat16, enabled="bf16" in choose_precision(run.precision, run.accelerator)
     )
-    pictures = loader(dataset, max(32, run.batch_size), workers=run.workers)
+    pictures = loader(dataset, max(32, run.batch_size), workers=run.num_workers)
     features, labels = head_features(module, head, pictures, precision)
     fit_head(head, features, labels, activation, epochs=epochs, seed=run.seed)
     module.cpu()
@@ -223,9 +223,9 @@ def _check_blanks(activation: Activation, blanks: float | None, hidden: float | 
 
 
 def _check_parts(
-    weights: str | Path | None, optimisation: Optimisation, freeze_backbone: bool, trainable_from: str | None
+    weights: str | Path | None, optimizer: Optimizer, freeze_backbone: bool, trainable_from: str | None
 ) -> None:
-    partial = freeze_backbone or trainable_from is not None or optimisation.freeze_statistics
+    partial = freeze_backbone or trainable_from is not None or optimizer.freeze_statistics
     if weights is None and partial:
         raise InputError(
             "weights=None with freeze_backbone, trainable_from or freeze_statistics: random weights would stay random. "

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import lightning
 import torch
-from lightning.pytorch import LightningModule, Trainer, callbacks
+from lightning.pytorch import Trainer, callbacks
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor, nn
 
@@ -24,101 +24,53 @@ from explanans.ops.refinement import enlarge
 from explanans.training.augmentation import augmentation
 from explanans.training.calibration import Calibration, calibrate
 from explanans.training.depthwise import quick_depthwise
-from explanans.training.optimisation import Optimisation, update_average
+from explanans.training.module import TrainingModule
+from explanans.training.optimizer import Optimizer
 from explanans.training.processes import once
-from explanans.training.runs import Run, check_finite, train
+from explanans.training.runs import Run, train
 from explanans.training.surrogates import load_surrogate
 
 SAVED = "explainer"
 
 
-class ExplainerTraining(LightningModule):
-    """One shared step for training and validation."""
+class ExplainerTraining(TrainingModule):
+    """The network of an Explainer, by an objective that asks its classifier or a surrogate of it."""
+
+    explainer: Explainer
+    surrogate: Explanandum | None
 
     def __init__(
         self,
         explainer: Explainer,
         objective: Objective,
-        optimisation: Optimisation,
+        optimizer: Optimizer,
         *,
         seed: int,
         channels_last: bool,
         surrogate: Explanandum | None = None,
     ) -> None:
-        super().__init__()
-        self.explainer = explainer
-        # A part of this module only where it is not one already, so that nothing is saved twice.
-        self.surrogate = surrogate
+        super().__init__(optimizer, seed=seed, channels_last=channels_last, explainer=explainer, surrogate=surrogate)
         self.objective = objective
-        self.optimisation = optimisation
-        self.seed = seed
-        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
-        # The layout changes no value of the frozen weights and speeds every pass through them.
-        explainer.to(memory_format=self.memory_format)
-        if surrogate is not None:
-            surrogate.to(memory_format=self.memory_format)
-        self.average = optimisation.averaged(explainer.network)
 
     @property
-    def result(self) -> nn.Module:
-        """The network that is validated and saved: the averaged one where there is one."""
-        return self.explainer.network if self.average is None else self.average.module
+    def network(self) -> nn.Module:
+        return self.explainer.network
 
-    def on_train_epoch_start(self) -> None:
-        # Everything random in an epoch follows from seed, epoch and rank, so a resumed run repeats it exactly.
-        lightning.seed_everything(self._seed(self.current_epoch + 1, 0) % 2**32, verbose=False)
-        # One that was loaded is in evaluation mode, and Lightning leaves modes as they are.
-        self.explainer.network.train()
-        if self.optimisation.freeze_statistics:
-            for name, part in self.explainer.network.named_modules():
-                if _is_encoder(name):
-                    part.eval()
+    def terms(
+        self, logits: Tensor, images: Tensor, labels: Tensor, progress: float, generator: torch.Generator
+    ) -> Mapping[str, Tensor]:
+        teacher = self.explainer.explanandum if self.surrogate is None else self.surrogate
+        return self.objective(logits, images, labels, teacher, progress, generator)
 
-    def training_step(self, batch: Batch, index: int) -> Tensor:
-        progress = self.trainer.global_step / max(1, self.trainer.estimated_stepping_batches)
-        return self._step("train", self.explainer.network, batch, progress, self._seed(self.current_epoch + 1, index))
+    def is_pretrained(self, name: str) -> bool:
+        return any(part in ("encoder", "backbone") for part in name.split("."))
 
-    def validation_step(self, batch: Batch, index: int) -> Tensor:
-        # The same draws in every epoch, so that the losses of two epochs can be compared.
-        return self._step("val", self.result, batch, 1.0, self._seed(0, index))
+    def settled(self) -> Iterable[nn.Module]:
+        return (part for name, part in self.network.named_modules() if self.is_pretrained(name))
 
-    def on_train_batch_end(self, outputs: Any, batch: Batch, index: int) -> None:
-        # The last batches of an epoch make a step even where they are fewer than are accumulated.
-        stepped = (index + 1) % self.trainer.accumulate_grad_batches == 0 or self.trainer.is_last_batch
-        if self.average is not None and stepped:
-            update_average(self.average, self.explainer.network)
-
-    def configure_optimizers(self) -> Any:
-        named = list(self.explainer.network.named_parameters())
-        return self.optimisation.optimiser(
-            fresh=[parameter for name, parameter in named if not _is_encoder(name)],
-            pretrained=[parameter for name, parameter in named if _is_encoder(name)],
-            steps=int(self.trainer.estimated_stepping_batches),
-        )
-
-    def _seed(self, epoch: int, index: int) -> int:
-        # A tuple of integers hashes alike in every process, unlike one with strings.
-        return hash((self.seed, epoch, index, self.global_rank)) & (2**63 - 1)
-
-    def _step(self, stage: str, network: nn.Module, batch: Batch, progress: float, seed: int) -> Tensor:
-        images = batch["image"].contiguous(memory_format=self.memory_format)
-        generator = torch.Generator(images.device).manual_seed(seed)
-        with quick_depthwise(images.device):
-            logits = network(images).float()
-            teacher = self.explainer.explanandum if self.surrogate is None else self.surrogate
-            terms = self.objective(logits, images, batch["labels"], teacher, progress, generator)
-        loss = check_finite(terms, self.trainer.global_step)
-        logged = {"loss": loss, **terms}
-        self.log_dict(
-            {f"{stage}/{name}": value.detach() for name, value in logged.items()},
-            on_step=False,
-            on_epoch=True,
-            prog_bar=False,
-            batch_size=len(images),
-            sync_dist=True,
-        )
-        self.log(f"{stage}", loss.detach(), prog_bar=True, logger=False, on_step=True, batch_size=len(images))
-        return loss
+    def _step(self, *arguments: Any) -> tuple[Tensor, Tensor]:
+        with quick_depthwise(self.device):
+            return super()._step(*arguments)
 
 
 class Pictures(callbacks.Callback):
@@ -153,7 +105,7 @@ def fit(
     objective: str | Objective = "guided",
     objective_options: Mapping[str, Any] | None = None,
     augment: str = "flip",
-    optimisation: Optimisation | None = None,
+    optimizer: Optimizer | None = None,
     run: Run | None = None,
     calibration: Calibration | None = None,
     surrogate: str | Path | None = None,
@@ -173,7 +125,7 @@ def fit(
         objective: what it is trained to do, by name or as a callable; see :mod:`explanans.objectives`.
         objective_options: settings of a named objective.
         augment: "none" (the paper), "flip" or "crop"; see :func:`explanans.training.augmentation.augmentation`.
-        optimisation, run: how the weights move; length, machine, precision, seed, resume.
+        optimizer, run: how the weights move; length, machine, precision, seed, resume.
         calibration: after the training, on images of the validation data; None for none.
         surrogate: folder of a network that stands in for a classifier without gradients (``explanans surrogate fit``):
             the objective asks it, the calibration and receipts ask the classifier itself.
@@ -189,7 +141,7 @@ def fit(
         InputError: data, objective or run folder do not fit.
         TrainingDiverged: the loss became NaN; the message names the term.
     """
-    optimisation, run, calibration = optimisation or Optimisation(), run or Run(), calibration or Calibration()
+    optimizer, run, calibration = optimizer or Optimizer(), run or Run(), calibration or Calibration()
     explanandum = explainer.explanandum
     teacher, stands_in = None, None
     if surrogate is None:
@@ -226,19 +178,19 @@ def fit(
             "validation": {"name": held_out.name, "images": len(held_out), "hash": held_out.fingerprint()},
         },
         "augment": augment,
-        "optimisation": asdict(optimisation),
+        "optimizer": asdict(optimizer),
         **({} if stands_in is None else {"surrogate": stands_in}),
     }
     description = {"network": explainer.network_name, "explanandum": explanandum.identity(), **facts}
     lightning.seed_everything(run.seed, workers=True, verbose=False)
     module = ExplainerTraining(
-        explainer, named, optimisation, seed=run.seed, channels_last=run.channels_last, surrogate=teacher
+        explainer, named, optimizer, seed=run.seed, channels_last=run.channels_last, surrogate=teacher
     )
     pictures = Pictures(collate([held_out[index] for index in range(min(8, len(held_out)))]))
     best = train(
         module,
-        loader(training, run.batch_size, shuffle=True, seed=run.seed, workers=run.workers, drop_last=True),
-        loader(held_out, run.batch_size, workers=run.workers),
+        loader(training, run.batch_size, shuffle=True, seed=run.seed, workers=run.num_workers, drop_last=True),
+        loader(held_out, run.batch_size, workers=run.num_workers),
         out,
         run,
         description,
@@ -258,7 +210,3 @@ def fit(
     saved = Path(out) / SAVED
     once(module.trainer, lambda: explainer.save_pretrained(saved))
     return saved
-
-
-def _is_encoder(name: str) -> bool:
-    return any(part in ("encoder", "backbone") for part in name.split("."))

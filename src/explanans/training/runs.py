@@ -20,69 +20,71 @@ from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch import LightningModule, Trainer, callbacks
 from lightning.pytorch.callbacks import RichProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
-from torch import Tensor
 from torch.utils.data import DataLoader
 
 from explanans.errors import InputError
 from explanans.training.curves import Curves
 from explanans.training.precision import choose_precision
 from explanans.utils.files import atomic_file, held_folder
+from explanans.utils.numbers import check_count, check_number
 from explanans.version import __version__
 
 LAST = "last.ckpt"
 CONFIG = "run.json"
 
 
-class TrainingDiverged(RuntimeError):
-    """A term of the loss became NaN or infinite; the last checkpoint is intact."""
-
-
 @dataclass(frozen=True)
 class Run:
-    """Length, machine and book-keeping of a training; what Lightning's Trainer needs.
+    """Length, machine and book-keeping of a training, in the words of Lightning's Trainer where it has one.
 
     Args:
-        epochs: at most this many.
+        max_epochs: at most this many.
         batch_size: images per step and device.
         patience: stop after this many epochs without a better validation loss; 0 never stops early.
         keep: "best": the epoch with the best validation figure; "last": the last one, for a schedule that ends low.
         min_delta: by how much the validation loss must fall to count as better.
-        seed: decides initial weights, order, augmentation and every draw of the objective.
-        precision: Lightning's: "32-true", "bf16-mixed", "16-mixed"; or "auto": bf16-mixed where the hardware computes
-            in bfloat16 (twice as fast), else 32-true.
-        accumulate: batches per optimiser step.
-        clip: largest norm of the gradient; 0 for no clipping.
+        seed: decides initial weights, order, augmentation and every draw of the objective; below 2³².
+        precision: Lightning's: "32-true", "bf16-mixed", "16-mixed", …; or "auto": bf16-mixed where the hardware
+            computes in bfloat16 (twice as fast), else 32-true.
+        accumulate_grad_batches: batches per optimiser step.
+        gradient_clip_val: largest norm of the gradient; 0 for no clipping.
         channels_last: memory layout of the images; faster for convolutions on most hardware.
-        workers: processes that load images; 0 loads them in the training process.
+        num_workers: processes that load images; 0 loads them in the training process.
         cache: keep decoded and resized images in memory.
-        accelerator, devices, nodes, strategy: passed to Lightning.
+        accelerator, devices, num_nodes, strategy: passed to Lightning.
         resume: go on from the last checkpoint in the run folder if there is one.
-        progress: show a progress bar; without it (or when piped) one line per epoch is printed.
+        progress: say how far it is: a bar in a terminal, elsewhere a line every few seconds, on standard error.
     """
 
-    epochs: int = 100
+    max_epochs: int = 100
     batch_size: int = 16
     patience: int = 5
     keep: Literal["best", "last"] = "best"
     min_delta: float = 1e-3
     seed: int = 42
     precision: str = "32-true"
-    accumulate: int = 1
-    clip: float = 0.0
+    accumulate_grad_batches: int = 1
+    gradient_clip_val: float = 0.0
     channels_last: bool = False
-    workers: int = 0
+    num_workers: int = 0
     cache: bool = True
     accelerator: str = "auto"
     devices: int | str = "auto"
-    nodes: int = 1
+    num_nodes: int = 1
     strategy: str = "auto"
     resume: bool = True
     progress: bool = True
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "accumulate", "nodes"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name}={getattr(self, name)} must be at least 1.")
+        for name in ("max_epochs", "batch_size", "accumulate_grad_batches", "num_nodes"):
+            check_count(f"run.{name}", getattr(self, name))
+        for name in ("patience", "num_workers"):
+            check_count(f"run.{name}", getattr(self, name), 0)
+        check_count("run.seed", self.seed, 0, 2**32)
+        check_number("run.min_delta", self.min_delta)
+        check_number("run.gradient_clip_val", self.gradient_clip_val)
+        if self.keep not in ("best", "last"):
+            raise InputError(f"run.keep={self.keep!r}; take 'best' or 'last'.")
 
 
 class AtomicCheckpoints(TorchCheckpointIO):
@@ -101,22 +103,6 @@ class Patience(callbacks.EarlyStopping):
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         trainer.should_stop = self.wait_count >= self.patience
-
-
-def check_finite(terms: Mapping[str, Tensor], step: int) -> Tensor:
-    """The sum of the terms.
-
-    Raises:
-        TrainingDiverged: it is NaN or infinite; the message names the terms that are.
-    """
-    loss = torch.stack(list(terms.values())).sum()
-    if not loss.isfinite():
-        broken = {name: float(term.detach()) for name, term in terms.items() if not term.isfinite()}
-        raise TrainingDiverged(
-            f"the loss is no longer finite at step {step}: {broken or 'the sum of its terms overflows'}. Lower the "
-            "learning rate, clip the gradient or train in float32; the last checkpoint is intact."
-        )
-    return loss
 
 
 def train(
@@ -150,14 +136,14 @@ def train(
     if bar:
         hooks.append(RichProgressBar())
     options: dict[str, Any] = {
-        "max_epochs": run.epochs,
+        "max_epochs": run.max_epochs,
         "accelerator": run.accelerator,
         "devices": run.devices,
-        "num_nodes": run.nodes,
+        "num_nodes": run.num_nodes,
         "strategy": run.strategy,
         "precision": choose_precision(run.precision, run.accelerator),
-        "accumulate_grad_batches": run.accumulate,
-        "gradient_clip_val": run.clip or None,
+        "accumulate_grad_batches": run.accumulate_grad_batches,
+        "gradient_clip_val": run.gradient_clip_val or None,
         "logger": [TensorBoardLogger(folder, name=None, version="")],
         "callbacks": hooks,
         "plugins": [AtomicCheckpoints()],
@@ -225,7 +211,7 @@ def _fit(
 def claim(folder: Path, run: Run, description: Mapping[str, Any]) -> None:
     """Write ``run.json``, or check that the one that lies there describes the same training."""
     # What does not change a number may differ between a run and its resumption.
-    free = {"resume", "progress", "workers", "cache", "devices", "epochs", "patience"}
+    free = {"resume", "progress", "num_workers", "cache", "devices", "max_epochs", "patience"}
     settings = json.loads(json.dumps({**description, "run": asdict(run)}))
     path = folder / CONFIG
     if path.exists():

@@ -48,12 +48,12 @@ def box() -> Explanandum:
 
 
 @pytest.fixture(scope="session")
-def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def asked_scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_scenes(tmp_path_factory.mktemp("scenes"), train=16, val=8, test=0, size=48, quiet=True)
 
 
 @pytest.fixture
-def pictures(scenes: Path) -> LabelledImages:
+def pictures(asked_scenes: Path) -> LabelledImages:
     return open_dataset(
-        f"scenes:{scenes}", "train", classes=tuple(CLASSES), preprocessing=PREPROCESSING, segmentation=False
+        f"scenes:{asked_scenes}", "train", classes=tuple(CLASSES), preprocessing=PREPROCESSING, segmentation=False
     )

@@ -117,7 +117,7 @@ def test_other_questions_are_refused(box: Explanandum, pictures: LabelledImages,
         Answers(tmp_path, other, Queries(pictures))
 
 
-def test_killed_in_the_middle(box: Explanandum, pictures: LabelledImages, scenes: Path, tmp_path: Path) -> None:
+def test_killed_in_the_middle(box: Explanandum, pictures: LabelledImages, asked_scenes: Path, tmp_path: Path) -> None:
     script = f"""
 import sys, time
 sys.path.insert(0, {str(Path(__file__).parent)!r})
@@ -126,7 +126,8 @@ from explanans.data import open_dataset
 from explanans.classifiers.explanandum import Explanandum
 from explanans.training.surrogates import Answers, Queries
 box = Explanandum(Box(), classes=tuple(CLASSES), activation="sigmoid", preprocessing=PREPROCESSING)
-data = open_dataset("scenes:{scenes}", "train", classes=box.classes, preprocessing=PREPROCESSING, segmentation=False)
+options = dict(classes=box.classes, preprocessing=PREPROCESSING, segmentation=False)
+data = open_dataset("scenes:{asked_scenes}", "train", **options)
 Answers({str(tmp_path)!r}, box, Queries(data)).ask(10_000, batch_size=2, progress=lambda count: time.sleep(0.02))
 """
     process = subprocess.Popen([sys.executable, "-c", script], env={**os.environ, "OMP_NUM_THREADS": "1"})

@@ -18,7 +18,7 @@ from explanans.explainers.explainer import Explainer
 from explanans.training import Calibration, Run, fit, fit_surrogate
 from explanans.training.surrogates import Fidelity, load_surrogate
 
-RUN = Run(epochs=2, batch_size=8, patience=0, accelerator="cpu", progress=False)
+RUN = Run(max_epochs=2, batch_size=8, patience=0, accelerator="cpu", progress=False)
 
 
 class Hidden(nn.Module):
@@ -184,7 +184,7 @@ def test_the_command(scenes: str, explainer: Any, tmp_path: Path, capsys: pytest
     arguments = ["surrogate", "fit", f"onnx:{tmp_path / 'box.onnx'}", scenes, "--classes", ",".join(given.classes)]
     arguments += ["--activation", "sigmoid", *preprocessing, "--calls", "40", "--held_out_calls", "16"]
     arguments += ["--architecture", "explanans:small_resnet", "--weights", "null", "--out", str(tmp_path / "run")]
-    arguments += ["--run.epochs", "1", "--run.batch_size", "8", "--run.accelerator", "cpu"]
+    arguments += ["--run.max_epochs", "1", "--run.batch_size", "8", "--run.accelerator", "cpu"]
     assert main(arguments) == 0
     printed = capsys.readouterr().out
     assert "rank correlation" in printed

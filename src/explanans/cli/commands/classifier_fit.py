@@ -15,7 +15,7 @@ from jsonargparse import ArgumentParser
 from explanans.cli.options import add_function, class_list, plain_output
 from explanans.errors import InputError
 from explanans.training.classifier import FINE_TUNING, FROM_SCRATCH, fit_classifier
-from explanans.training.optimisation import Optimisation
+from explanans.training.optimizer import Optimizer
 from explanans.training.processes import is_first
 from explanans.training.runs import Run
 
@@ -47,8 +47,8 @@ def classifier_fit(
     out: str = "runs/classifier",
     quiet: bool = False,
     monitor: Literal["f1_micro", "loss"] = "f1_micro",
-    optimisation: Optimisation = FINE_TUNING,
-    run: Run = Run(epochs=10),  # noqa: B008
+    optimizer: Optimizer = FINE_TUNING,
+    run: Run = Run(max_epochs=10),  # noqa: B008
 ) -> int:
     """Parse and call.
 
@@ -76,13 +76,13 @@ def classifier_fit(
         out: Run folder; the classifier is saved in its sub-folder classifier.
         quiet: Print nothing.
         monitor: What the validation is judged by, for early stopping and for the epoch that is kept.
-        optimisation: How the weights move.
+        optimizer: How the weights move.
         run: Length and machine.
     """
     if (mean is None) != (std is None):
         raise InputError(f"mean={mean}, std={std}; give both or neither.")
     # The defaults in the help are those for fine-tuning; random weights want another recipe.
-    recipe = FROM_SCRATCH if weights is None and optimisation == FINE_TUNING else optimisation
+    recipe = FROM_SCRATCH if weights is None and optimizer == FINE_TUNING else optimizer
     with plain_output(quiet):
         folder = fit_classifier(
             architecture,
@@ -104,7 +104,7 @@ def classifier_fit(
             hidden=hidden,
             hidden_largest=hidden_largest,
             monitor=monitor,
-            optimisation=recipe,
+            optimizer=recipe,
             run=run,
             out=out,
         )

@@ -13,7 +13,7 @@ from explanans.classifiers.explanandum import Explanandum
 from explanans.cli.options import add_function, class_list, plain_output
 from explanans.explainers.explainer import Explainer
 from explanans.images.preprocessing import Preprocessing
-from explanans.training import Calibration, Optimisation, Run
+from explanans.training import Calibration, Optimizer, Run
 from explanans.training import fit as train_explainer
 from explanans.training.processes import is_first
 
@@ -42,7 +42,7 @@ def fit(
     allow_poor_surrogate: bool = False,
     out: str = "runs/explainer",
     quiet: bool = False,
-    optimisation: Optimisation = Optimisation(),  # noqa: B008
+    optimizer: Optimizer = Optimizer(),  # noqa: B008
     run: Run = Run(),  # noqa: B008
     calibration: Calibration = Calibration(),  # noqa: B008
 ) -> int:
@@ -72,7 +72,7 @@ def fit(
         allow_poor_surrogate: Take a surrogate whatever its fidelity.
         out: Run folder; the Explainer is saved in its sub-folder explainer.
         quiet: Print nothing.
-        optimisation: How the weights move.
+        optimizer: How the weights move.
         run: Length and machine.
         calibration: Where trained masks are cut, chosen by what the classifier says through them.
     """
@@ -94,7 +94,7 @@ def fit(
             objective=objective,
             objective_options=objective_options,
             augment=augment,
-            optimisation=optimisation,
+            optimizer=optimizer,
             run=run,
             calibration=calibration,
             surrogate=surrogate,

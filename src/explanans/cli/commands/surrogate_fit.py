@@ -15,7 +15,7 @@ from jsonargparse import ArgumentParser
 from explanans.classifiers.explanandum import Explanandum
 from explanans.cli.options import add_function, class_list, plain_output
 from explanans.images.preprocessing import Preprocessing
-from explanans.training import Optimisation, Run, fit_surrogate
+from explanans.training import Optimizer, Run, fit_surrogate
 from explanans.training.classifier import FINE_TUNING, FROM_SCRATCH
 from explanans.training.surrogates import Fidelity, Limits
 from explanans.training.surrogates.fit import RUN
@@ -45,7 +45,7 @@ def surrogate_fit(
     answers: str | None = None,
     out: str = "runs/surrogate",
     quiet: bool = False,
-    optimisation: Optimisation = FINE_TUNING,
+    optimizer: Optimizer = FINE_TUNING,
     run: Run = RUN,
 ) -> int:
     """Parse and call.
@@ -69,10 +69,10 @@ def surrogate_fit(
         answers: Folder that keeps what the box answered, such as that of an earlier run; null for OUT/answers.
         out: Run folder; the surrogate is saved in its sub-folder surrogate.
         quiet: Print nothing.
-        optimisation: How the weights move.
+        optimizer: How the weights move.
         run: Length and machine.
     """
-    recipe = FROM_SCRATCH if weights is None and optimisation == FINE_TUNING else optimisation
+    recipe = FROM_SCRATCH if weights is None and optimizer == FINE_TUNING else optimizer
     with plain_output(quiet):
         asked = Explanandum.load(
             box,
@@ -92,7 +92,7 @@ def surrogate_fit(
             validation=validation,
             train_split=train_split,
             validation_split=validation_split,
-            optimisation=recipe,
+            optimizer=recipe,
             run=run,
             ask_batch_size=ask_batch_size,
             answers=answers,

@@ -14,10 +14,11 @@ from torch import Tensor
 
 from explanans.classifiers.explanandum import Explanandum
 from explanans.errors import InputError
-from explanans.methods.shared.perturbing import check_count, check_gradients_possible
+from explanans.methods.shared.perturbing import check_gradients_possible
 from explanans.methods.shared.randomness import draw_seed, seeded
 from explanans.methods.shared.reduction import check_reduction, reduce_channels
 from explanans.ops.targets import Target, multi_hot
+from explanans.utils.numbers import check_count
 
 
 def captum() -> Any:

@@ -1,4 +1,4 @@
-"""What methods that ask the classifier about altered pictures have in common: checks of settings, layout, pairs."""
+"""What methods that ask the classifier about altered pictures have in common: layout, pairs."""
 
 from __future__ import annotations
 
@@ -6,22 +6,6 @@ import torch
 from torch import Tensor
 
 from explanans.errors import InputError
-
-
-def check_count(name: str, value: int, minimum: int = 1) -> int:
-    """``value``, if it is a whole number of at least ``minimum``; an :class:`InputError` otherwise."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
-        raise InputError(f"{name}={value!r}; give a whole number of at least {minimum}.")
-    return value
-
-
-def check_number(
-    name: str, value: float, low: float = 0.0, high: float = float("inf"), *, above: bool = False
-) -> float:
-    """``value``, if it lies in [low, high], or in (low, high] if ``above``; an :class:`InputError` otherwise."""
-    if not (low < value <= high if above else low <= value <= high):
-        raise InputError(f"{name}={value!r}; give a number {'above' if above else 'from'} {low} up to {high}.")
-    return value
 
 
 def check_gradients_possible(method: str) -> None:

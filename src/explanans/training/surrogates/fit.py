@@ -24,7 +24,7 @@ from explanans.errors import InputError
 from explanans.training.backbone import new_classifier
 from explanans.training.classification import ClassifierTraining
 from explanans.training.classifier import FINE_TUNING, FROM_SCRATCH
-from explanans.training.optimisation import Optimisation
+from explanans.training.optimizer import Optimizer
 from explanans.training.processes import once
 from explanans.training.runs import Run, claim, train
 from explanans.training.surrogates import Answers, Fidelity, Queries, agreement_of, batches
@@ -32,7 +32,7 @@ from explanans.training.surrogates import Answers, Fidelity, Queries, agreement_
 SAVED = "surrogate"
 HELD_OUT_SEED = 1
 # The last epoch: one that was chosen by the held-out answers would look better on them than it is.
-RUN = Run(epochs=10, patience=0, keep="last")
+RUN = Run(max_epochs=10, patience=0, keep="last")
 
 
 class Answered(Dataset[dict[str, Tensor]]):
@@ -52,8 +52,8 @@ class SurrogateTraining(ClassifierTraining):
     """The classifier's training with the box's probabilities as soft labels, which makes its loss the cross-entropy of
     the box's answer and the surrogate's: KL(box ‖ surrogate) up to the box's own entropy."""
 
-    def validation_step(self, batch: Any, index: int) -> Tensor:
-        return self._step("val", self.result, batch["image"], batch["labels"])[0]
+    def validated(self, logits: Tensor, labels: Tensor) -> None:
+        """Nothing: the scores count labels, and probabilities are none."""
 
 
 def fit_surrogate(
@@ -68,7 +68,7 @@ def fit_surrogate(
     validation: str | Path | LabelledImages | None = None,
     train_split: str = "train",
     validation_split: str = "val",
-    optimisation: Optimisation | None = None,
+    optimizer: Optimizer | None = None,
     run: Run | None = None,
     ask_batch_size: int = 32,
     answers: str | Path | None = None,
@@ -87,7 +87,7 @@ def fit_surrogate(
             tenth, at least 64. They are asked first.
         architecture, weights, arguments: of the surrogate, as for :func:`explanans.training.classifier.fit_classifier`.
         validation, train_split, validation_split: as there; no picture may be in both.
-        optimisation, run: how the weights move; length, seed, resume. ``run.seed`` decides the questions too. By
+        optimizer, run: how the weights move; length, seed, resume. ``run.seed`` decides the questions too. By
             default the last epoch is kept; with ``keep="best"`` or ``patience`` the held-out answers choose one, and
             fidelity is flattered by that.
         ask_batch_size: pictures per call of the box.
@@ -103,7 +103,7 @@ def fit_surrogate(
         InputError: something does not fit, or the box failed; its answers are kept, so repeat the call.
     """
     run = run or RUN
-    optimisation = optimisation or (FROM_SCRATCH if weights is None else FINE_TUNING)
+    optimizer = optimizer or (FROM_SCRATCH if weights is None else FINE_TUNING)
     held = max(64, calls // 10) if held_out_calls is None else held_out_calls
     if held < 1 or calls - held < run.batch_size:
         raise InputError(
@@ -125,7 +125,7 @@ def fit_surrogate(
         "box": box.identity(),
         "calls": {"training": calls - held, "held-out": held},
         "data": {name: _data(each) for name, each in (("training", training), ("held-out", validating))},
-        "training": {"weights": None if weights is None else str(weights), "optimisation": asdict(optimisation)},
+        "training": {"weights": None if weights is None else str(weights), "optimizer": asdict(optimizer)},
     }
     description = {"source": source.to_dict(), "statistics": statistics, **facts}
     # Before anything is spent: a run folder of other settings is refused.
@@ -146,7 +146,7 @@ def fit_surrogate(
         num_classes=box.num_classes,
         activation=box.activation,
         preprocessing=box.preprocessing,
-        optimisation=optimisation,
+        optimizer=optimizer,
         blanks=0,
         hidden=0,
         seed=run.seed,
@@ -249,9 +249,9 @@ def _loader(
         answered,
         batch_size=run.batch_size,
         sampler=EpochSampler(count, run.seed) if shuffle else None,
-        num_workers=run.workers,
+        num_workers=run.num_workers,
         drop_last=shuffle,
-        persistent_workers=run.workers > 0,
+        persistent_workers=run.num_workers > 0,
     )
 
 

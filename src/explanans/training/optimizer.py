@@ -12,40 +12,42 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from explanans.errors import InputError
+from explanans.utils.numbers import check_number
 
 
 @dataclass(frozen=True)
-class Optimisation:
-    """Adam and what surrounds it; the defaults are the paper's (VOC-2007, VGG-16): a constant rate and nothing else.
+class Optimizer:
+    """AdamW and what surrounds it; the defaults are the paper's (VOC-2007, VGG-16): a constant rate and nothing else.
 
     Args:
-        learning_rate: of the parts that start from random weights.
-        pretrained_factor: the rate of the pre-trained parts as a multiple of ``learning_rate``; 0 freezes them.
+        lr: learning rate of the parts that start from random weights, above 0 and at most 1.
+        pretrained_factor: the rate of the pre-trained parts as a multiple of ``lr``; 0 freezes them.
         weight_decay: decoupled (AdamW); with 0 this is Adam.
         schedule: "constant", or "cosine": a linear warm-up over 3 % of the steps, then half a cosine down to 5 %.
-        average: decay of an exponential moving average of the weights, which is what is validated and saved; 0 for
-            none. The average starts short, min(average, (1 + t) / (10 + t)) after t steps.
+        ema_decay: decay of an exponential moving average of the weights, which is what is validated and saved; 0 for
+            none. The average starts short, min(ema_decay, (1 + t) / (10 + t)) after t steps.
         freeze_statistics: the pre-trained parts' batch norm keeps its statistics, which small batches would spoil.
     """
 
-    learning_rate: float = 1e-5
+    lr: float = 1e-5
     pretrained_factor: float = 1.0
     weight_decay: float = 0.0
     schedule: Literal["constant", "cosine"] = "constant"
-    average: float = 0.0
+    ema_decay: float = 0.0
     freeze_statistics: bool = False
 
     def __post_init__(self) -> None:
         if self.schedule not in ("constant", "cosine"):
-            raise InputError(f"schedule={self.schedule!r}; take 'constant' or 'cosine'.")
-        if self.learning_rate <= 0 or self.pretrained_factor < 0 or not 0 <= self.average < 1:
-            raise InputError(
-                f"learning_rate={self.learning_rate} must be above 0, pretrained_factor={self.pretrained_factor} at "
-                f"least 0, average={self.average} in [0, 1)."
-            )
+            raise InputError(f"optimizer.schedule={self.schedule!r}; take 'constant' or 'cosine'.")
+        # A step of Adam changes each weight by about the rate; beyond 1 nothing is left of any weight.
+        check_number("optimizer.lr", self.lr, 0, 1, above=True)
+        check_number("optimizer.pretrained_factor", self.pretrained_factor, 0, 1 / self.lr)
+        # Beyond, a single step would turn the weights' signs.
+        check_number("optimizer.weight_decay", self.weight_decay, 0, 1 / self.lr)
+        check_number("optimizer.ema_decay", self.ema_decay, 0, 1, below=True)
 
-    def optimiser(self, fresh: Iterable[nn.Parameter], pretrained: Iterable[nn.Parameter], steps: int) -> Any:
-        """What ``configure_optimizers`` of lightning returns; ``steps`` is the length of the whole training."""
+    def build(self, fresh: Iterable[nn.Parameter], pretrained: Iterable[nn.Parameter], steps: int) -> Any:
+        """What ``configure_optimizers`` of Lightning returns; ``steps`` is the length of the whole training."""
         fresh, pretrained = list(fresh), list(pretrained)
         if self.pretrained_factor == 0:
             for parameter in pretrained:
@@ -54,8 +56,8 @@ class Optimisation:
         groups = [
             {"params": parameters, "lr": rate}
             for parameters, rate in (
-                (fresh, self.learning_rate),
-                (pretrained, self.learning_rate * self.pretrained_factor),
+                (fresh, self.lr),
+                (pretrained, self.lr * self.pretrained_factor),
             )
             if parameters
         ]
@@ -66,12 +68,12 @@ class Optimisation:
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def averaged(self, network: nn.Module) -> AveragedModel | None:
-        """A running average of ``network``, or None where ``average`` is 0."""
-        if not self.average:
+        """A running average of ``network``, or None where ``ema_decay`` is 0."""
+        if not self.ema_decay:
             return None
 
         def update(mean: Tensor, new: Tensor, count: Tensor | int) -> Tensor:
-            decay = min(self.average, (1 + int(count)) / (10 + int(count)))
+            decay = min(self.ema_decay, (1 + int(count)) / (10 + int(count)))
             return torch.lerp(mean, new, 1 - decay)
 
         # Without gradients, or several processes would wait for theirs.

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from explanans.errors import InputError
-from explanans.training.optimisation import Optimisation, cosine, update_average
+from explanans.training.optimizer import Optimizer, cosine, update_average
 
 
 def test_the_schedule_by_hand() -> None:
@@ -22,7 +22,7 @@ def test_the_schedule_by_hand() -> None:
 
 def test_the_average_by_hand() -> None:
     network = nn.Linear(1, 1, bias=False)
-    average = Optimisation(average=0.9).averaged(network)
+    average = Optimizer(ema_decay=0.9).averaged(network)
     expected = None
     for step, value in enumerate((1.0, 4.0, -2.0, 8.0)):
         nn.init.constant_(network.weight, value)
@@ -34,7 +34,7 @@ def test_the_average_by_hand() -> None:
 
 def test_buffers_are_copied_to_the_average() -> None:
     network = nn.BatchNorm1d(2)
-    average = Optimisation(average=0.9).averaged(network)
+    average = Optimizer(ema_decay=0.9).averaged(network)
     for _ in range(3):
         network(torch.randn(8, 2))
         update_average(average, network)
@@ -43,31 +43,29 @@ def test_buffers_are_copied_to_the_average() -> None:
 
 
 def test_without_an_average_there_is_none() -> None:
-    assert Optimisation().averaged(nn.Linear(1, 1)) is None
+    assert Optimizer().averaged(nn.Linear(1, 1)) is None
 
 
 def test_rates_by_part() -> None:
     fresh, pretrained = nn.Linear(2, 2), nn.Linear(3, 3)
-    chosen = Optimisation(1e-3, pretrained_factor=0.1)
-    optimiser = chosen.optimiser(fresh.parameters(), pretrained.parameters(), 10)
+    chosen = Optimizer(1e-3, pretrained_factor=0.1)
+    optimiser = chosen.build(fresh.parameters(), pretrained.parameters(), 10)
     assert [group["lr"] for group in optimiser.param_groups] == pytest.approx([1e-3, 1e-4])
     assert all(group["weight_decay"] == 0 for group in optimiser.param_groups)
-    frozen = Optimisation(1e-3, pretrained_factor=0)
-    optimiser = frozen.optimiser(fresh.parameters(), pretrained.parameters(), 10)
+    frozen = Optimizer(1e-3, pretrained_factor=0)
+    optimiser = frozen.build(fresh.parameters(), pretrained.parameters(), 10)
     assert len(optimiser.param_groups) == 1
     assert not any(parameter.requires_grad for parameter in pretrained.parameters())
 
 
 def test_the_cosine_comes_with_its_optimiser() -> None:
     network = nn.Linear(2, 2)
-    result = Optimisation(1e-3, schedule="cosine").optimiser(network.parameters(), [], 1000)
+    result = Optimizer(1e-3, schedule="cosine").build(network.parameters(), [], 1000)
     assert result["lr_scheduler"]["interval"] == "step"
     assert result["optimizer"].param_groups[0]["lr"] == pytest.approx(1e-3 / 30)
 
 
-@pytest.mark.parametrize(
-    "settings", [{"learning_rate": 0}, {"average": 1.0}, {"pretrained_factor": -1}, {"schedule": "step"}]
-)
+@pytest.mark.parametrize("settings", [{"lr": 0}, {"ema_decay": 1.0}, {"pretrained_factor": -1}, {"schedule": "step"}])
 def test_bad_settings_are_named(settings: dict) -> None:
     with pytest.raises(InputError, match=next(iter(settings))):
-        Optimisation(**settings)
+        Optimizer(**settings)
