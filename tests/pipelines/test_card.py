@@ -21,6 +21,8 @@ from explanans.deploy.batch import explain_many, explain_shards
 from explanans.deploy.batch.shards import Options
 from explanans.errors import InputError
 from explanans.explainers.explainer import Explainer
+from explanans.explanations.batch import Settings
+from explanans.explanations.selection import Selection
 from explanans.images.preprocessing import Preprocessing
 from explanans.pipelines.card import benchmark_figures, receipt_figures
 
@@ -85,7 +87,7 @@ def test_receipts_of_folders_are_averaged(
     explainer: Explainer, photos: list[Path], tmp_path: Path, quick: bool
 ) -> None:
     used = explainer.folded() if quick else explainer
-    explain_many(used, photos, tmp_path / "out", top_k=2)
+    explain_many(used, photos, tmp_path / "out", Settings(Selection(top_k=2)))
     found = receipt_figures(tmp_path / "out", explainer)
     texts = (tmp_path / "out").glob("*/explanation.json")
     receipts = [each["receipt"] for text in texts for each in json.loads(text.read_text())["classes"]]
@@ -97,7 +99,7 @@ def test_receipts_of_folders_are_averaged(
 
 
 def test_receipts_of_shards_are_averaged(explainer: Explainer, photos: list[Path], tmp_path: Path) -> None:
-    explain_many(explainer, photos, tmp_path / "folders", top_k=1)
+    explain_many(explainer, photos, tmp_path / "folders", Settings(Selection(top_k=1)))
     options = Options(top_k=1, receipts=True)
     explain_shards(explainer, photos, tmp_path / "shards", options, shard_size=2, workers=0)
     expected = receipt_figures(tmp_path / "folders", explainer)
@@ -123,13 +125,13 @@ def test_receipts_of_the_example_are_taken_as_they_are(explainer: Explainer, tmp
 
 
 def test_receipts_of_another_are_refused(explainer: Explainer, photos: list[Path], tmp_path: Path) -> None:
-    explain_many(explainer, photos, tmp_path / "out", top_k=1)
+    explain_many(explainer, photos, tmp_path / "out", Settings(Selection(top_k=1)))
     with pytest.raises(InputError, match="of another classifier"):
         receipt_figures(tmp_path / "out", made(seed=1))
     other = Explainer(explainer.explanandum, "compact", encoder_weights=None)
     with pytest.raises(InputError, match="of another Explainer"):
         receipt_figures(tmp_path / "out", other)
-    explain_many(explainer, photos, tmp_path / "none", top_k=1, receipts=False)
+    explain_many(explainer, photos, tmp_path / "none", Settings(Selection(top_k=1), receipts=False))
     with pytest.raises(InputError, match="masks without receipts"):
         receipt_figures(tmp_path / "none", explainer)
     with pytest.raises(InputError, match=r"holds none of receipts.json, index.json, job.json"):
@@ -172,7 +174,7 @@ def test_the_command_writes_the_card(
     saved, card = tmp_path / "explainer", tmp_path / "explainer" / "README.md"
     explainer.save_pretrained(saved)
     card.write_text(card.read_text().replace("---\n", "---\nlicense: mit\n", 1))
-    explain_many(explainer, photos, tmp_path / "out", top_k=2)
+    explain_many(explainer, photos, tmp_path / "out", Settings(Selection(top_k=2)))
     words = ["card", str(saved), "--receipts", str(tmp_path / "out"), "--benchmark", str(measured), "--name", "a/b"]
     assert main(words) == 0
     text = card.read_text()

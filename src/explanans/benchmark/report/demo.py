@@ -17,8 +17,7 @@ from explanans.benchmark.report.curves import curves
 from explanans.benchmark.results import Results, Row
 from explanans.data import LabelledImages
 from explanans.explainers.explainer import Explainer
-from explanans.explanations.class_explanation import ClassExplanation
-from explanans.explanations.explanation import Explanation
+from explanans.explanations.explanation import ClassExplanation, Explanation
 from explanans.images import drawing
 from explanans.methods.grad_cam import GradCAM
 from explanans.metrics import normalise
