@@ -23,7 +23,8 @@ from explanans.training.linear_head import fit_head, head_features
 from explanans.training.optimizer import Optimizer
 from explanans.training.precision import choose_precision
 from explanans.training.processes import once
-from explanans.training.runs import LAST, Run, train
+from explanans.training.runs import LAST, Run, train, weights_of
+from explanans.training.sharing import on_free_cores
 
 SAVED = "classifier"
 BLANKS, HIDDEN = 0.25, 0.5
@@ -32,6 +33,7 @@ FINE_TUNING = Optimizer(1e-4, weight_decay=0.05, schedule="cosine", ema_decay=0.
 FROM_SCRATCH = Optimizer(3e-3, weight_decay=0.05, schedule="cosine", ema_decay=0.99)
 
 
+@on_free_cores
 def fit_classifier(
     spec: str,
     data: str | Path | LabelledImages,
@@ -174,7 +176,7 @@ def fit_classifier(
         mode=MONITORS[monitor],
         trainer_options=trainer_options,
     )
-    trained.load_state_dict(torch.load(best, "cpu", weights_only=True)["state_dict"])
+    trained.load_state_dict(weights_of(best))
     explanandum = Explanandum(
         trained.result.cpu(), classes=names, activation=activation, preprocessing=preprocessing, source=source
     )

@@ -27,7 +27,8 @@ from explanans.training.depthwise import quick_depthwise
 from explanans.training.module import TrainingModule
 from explanans.training.optimizer import Optimizer
 from explanans.training.processes import once
-from explanans.training.runs import Run, train
+from explanans.training.runs import Run, train, weights_of
+from explanans.training.sharing import on_free_cores
 from explanans.training.surrogates import load_surrogate
 
 SAVED = "explainer"
@@ -95,6 +96,7 @@ class Pictures(callbacks.Callback):
             writer.experiment.add_images("image, mask, kept, removed", row.cpu(), trainer.current_epoch)
 
 
+@on_free_cores
 def fit(
     explainer: Explainer,
     data: str | Path | LabelledImages,
@@ -197,7 +199,7 @@ def fit(
         extra=[pictures],
         trainer_options=trainer_options,
     )
-    module.load_state_dict(torch.load(best, "cpu", weights_only=True)["state_dict"])
+    module.load_state_dict(weights_of(best))
     explainer.network.load_state_dict(module.result.state_dict())
     explainer.eval()
     explainer.facts = {**facts, "seed": run.seed}

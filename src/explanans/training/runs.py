@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import platform
 import signal
@@ -20,17 +19,40 @@ from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch import LightningModule, Trainer, callbacks
 from lightning.pytorch.callbacks import RichProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from explanans.errors import InputError
 from explanans.training.curves import Curves
 from explanans.training.precision import choose_precision
-from explanans.utils.files import atomic_file, held_folder
+from explanans.training.sharing import AUTO, FreeCores, judges
+from explanans.utils.files import atomic_file
 from explanans.utils.numbers import check_count, check_number
+from explanans.utils.records import Kind, read_checkpoint, write_json
+from explanans.utils.run_folder import as_json, check_same, claimed
 from explanans.version import __version__
 
 LAST = "last.ckpt"
 CONFIG = "run.json"
+ANSWERS = "answers"
+"""A folder that a surrogate's training fills before it is a training."""
+
+RECORD = Kind(
+    "training run",
+    "put back a copy of it, or name a new folder",
+    {"settings": {"run": dict}, "versions": dict},
+)
+FREE = {
+    f"run.{name}"
+    for name in ("resume", "progress", "num_workers", "threads", "cache", "devices", "max_epochs", "patience")
+}
+"""What changes no number, and may differ between a run and its resumption."""
+
+CHECKPOINT = Kind(
+    "checkpoint of a training",
+    "put back a copy of it, or delete last.ckpt and best.ckpt to begin anew",
+    {"state_dict": dict, "epoch": int, "optimizer_states": list},
+)
 
 
 @dataclass(frozen=True)
@@ -50,6 +72,9 @@ class Run:
         gradient_clip_val: largest norm of the gradient; 0 for no clipping.
         channels_last: memory layout of the images; faster for convolutions on most hardware.
         num_workers: processes that load images; 0 loads them in the training process.
+        threads: that compute on the processor. "auto": as many as cores are free, which is judged when the training and
+            every epoch begin, and fewer within an epoch where other programs come; with OMP_NUM_THREADS so many. The
+            last bits of every number depend on it.
         cache: keep decoded and resized images in memory.
         accelerator, devices, num_nodes, strategy: passed to Lightning.
         resume: go on from the last checkpoint in the run folder if there is one.
@@ -67,6 +92,7 @@ class Run:
     gradient_clip_val: float = 0.0
     channels_last: bool = False
     num_workers: int = 0
+    threads: int | Literal["auto"] = "auto"
     cache: bool = True
     accelerator: str = "auto"
     devices: int | str = "auto"
@@ -85,6 +111,8 @@ class Run:
         check_number("run.gradient_clip_val", self.gradient_clip_val)
         if self.keep not in ("best", "last"):
             raise InputError(f"run.keep={self.keep!r}; take 'best' or 'last'.")
+        if self.threads != AUTO:
+            check_count("run.threads", self.threads)
 
 
 class AtomicCheckpoints(TorchCheckpointIO):
@@ -128,7 +156,7 @@ def train(
     best = callbacks.ModelCheckpoint(folder, "best", monitor=monitor, mode=mode, enable_version_counter=False)
     # Two callbacks, because one that saves both writes "last" only when "best" changes.
     last = callbacks.ModelCheckpoint(folder, "last", save_on_train_epoch_end=True, enable_version_counter=False)
-    hooks: list[callbacks.Callback] = [best, last, *extra]
+    hooks: list[callbacks.Callback] = [best, last, FreeCores(folder / CONFIG, judging=judges(run.threads)), *extra]
     if run.patience:
         hooks.append(Patience(monitor, run.min_delta, run.patience, mode=mode))
     bar = run.progress and sys.stdout.isatty()
@@ -157,11 +185,17 @@ def train(
     with _quiet():
         trainer = Trainer(**options)
         # Of several processes the first claims: to the others its run would be an earlier one.
-        with held_folder(folder) if trainer.is_global_zero else nullcontext():
-            if trainer.is_global_zero:
-                claim(folder, run, description)
-            _fit(trainer, module, training, validation, checkpoint if checkpoint.exists() else None)
+        with claimed_run(folder, run, description) if trainer.is_global_zero else nullcontext():
+            resumed = checkpoint if checkpoint.exists() else None
+            if resumed is not None:
+                _check_fits(module, resumed)
+            _fit(trainer, module, training, validation, resumed)
     return checkpoint if run.keep == "last" else Path(best.best_model_path or folder / "best.ckpt")
+
+
+def weights_of(checkpoint: str | Path) -> dict[str, Tensor]:
+    """The weights of a checkpoint that :func:`train` kept."""
+    return read_checkpoint(checkpoint, CHECKPOINT)["state_dict"]
 
 
 def versions() -> dict[str, str]:
@@ -208,24 +242,29 @@ def _fit(
         raise KeyboardInterrupt from None
 
 
-def claim(folder: Path, run: Run, description: Mapping[str, Any]) -> None:
-    """Write ``run.json``, or check that the one that lies there describes the same training."""
-    # What does not change a number may differ between a run and its resumption.
-    free = {"resume", "progress", "num_workers", "cache", "devices", "max_epochs", "patience"}
-    settings = json.loads(json.dumps({**description, "run": asdict(run)}))
-    path = folder / CONFIG
-    if path.exists():
-        if not run.resume:
-            raise InputError(f"{folder} holds a run already; name a new folder, or let it resume.")
-        before = json.loads(path.read_text(encoding="utf-8"))["settings"]
-        fixed = [
-            {**each, "run": {k: v for k, v in each["run"].items() if k not in free}} for each in (before, settings)
-        ]
-        if fixed[0] != fixed[1]:
-            changed = sorted(key for key in fixed[0].keys() | fixed[1].keys() if fixed[0].get(key) != fixed[1].get(key))
-            raise InputError(
-                f"{folder} holds a run with other settings ({', '.join(changed)} differ); name a new folder, or repeat "
-                "the settings in its run.json to resume it."
-            )
-    with atomic_file(path) as temporary:
-        temporary.write_text(json.dumps({"settings": settings, "versions": versions()}, indent=2) + "\n", "utf-8")
+@contextmanager
+def claimed_run(folder: Path, run: Run, description: Mapping[str, Any]) -> Iterator[None]:
+    """Keep a run's folder to this process in the block, with a ``run.json`` that describes this training.
+
+    Raises:
+        InputError: the folder holds other things or another training, or another process is at it.
+    """
+    record = folder / CONFIG
+    settings = as_json({**description, "run": asdict(run)})
+    # The Explainer or the classifier is saved in a folder below, and its own classifier in one below that.
+    with claimed(record, RECORD, remains=(ANSWERS,), levels=2) as earlier:
+        if earlier is not None and not run.resume:
+            raise InputError(f"out={folder} holds a {RECORD.name} already; name a new folder, or let it resume.")
+        if earlier is not None:
+            check_same(record, RECORD, earlier["settings"], settings, free=FREE)
+        write_json(record, RECORD, {**(earlier or {}), "settings": settings, "versions": versions()})
+        yield
+
+
+def _check_fits(module: LightningModule, checkpoint: Path) -> None:
+    """Lightning's own message would be a traceback."""
+    own, saved = module.state_dict(), weights_of(checkpoint)
+    shapes = [{name: getattr(each, "shape", None) for name, each in weights.items()} for weights in (own, saved)]
+    wrong = sorted(name for name in {*own, *saved} if shapes[0].get(name) != shapes[1].get(name))
+    if wrong:
+        raise CHECKPOINT.complain(checkpoint, f"is of another network ({wrong[0]} differs)")

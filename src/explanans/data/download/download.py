@@ -16,7 +16,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from explanans.data.download.checksums import check_file, parse_checksum
 from explanans.data.download.transfer import Transfer
 from explanans.errors import InputError
-from explanans.utils.files import hold
+from explanans.utils.locks import hold
 from explanans.utils.progress import progress_bar
 
 

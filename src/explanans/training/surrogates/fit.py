@@ -12,6 +12,7 @@ from typing import Any
 
 import lightning
 import torch
+from lightning.pytorch.utilities import rank_zero_only
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
@@ -26,7 +27,8 @@ from explanans.training.classification import ClassifierTraining
 from explanans.training.classifier import FINE_TUNING, FROM_SCRATCH
 from explanans.training.optimizer import Optimizer
 from explanans.training.processes import once
-from explanans.training.runs import Run, claim, train
+from explanans.training.runs import ANSWERS, Run, claimed_run, train, weights_of
+from explanans.training.sharing import on_free_cores
 from explanans.training.surrogates import Answers, Fidelity, Queries, agreement_of, batches
 
 SAVED = "surrogate"
@@ -56,6 +58,7 @@ class SurrogateTraining(ClassifierTraining):
         """Nothing: the scores count labels, and probabilities are none."""
 
 
+@on_free_cores
 def fit_surrogate(
     box: Explanandum,
     data: str | Path | LabelledImages,
@@ -129,8 +132,10 @@ def fit_surrogate(
     }
     description = {"source": source.to_dict(), "statistics": statistics, **facts}
     # Before anything is spent: a run folder of other settings is refused.
-    claim(out, run, description)
-    place = out / "answers" if answers is None else Path(answers)
+    if getattr(rank_zero_only, "rank", 0) == 0:
+        with claimed_run(out, run, description):
+            run = replace(run, resume=True)
+    place = out / ANSWERS if answers is None else Path(answers)
     learned = Answers(place / "training", box, training)
     checked = Answers(place / "held-out", box, validating)
     _ask({checked: held, learned: calls - held}, calls, ask_batch_size, show=run.progress and sys.stderr.isatty())
@@ -157,12 +162,11 @@ def fit_surrogate(
         _loader(learned, training, taught, box, run, shuffle=True),
         _loader(checked, validating, held, box, run),
         out,
-        # This call has claimed the folder itself.
-        replace(run, resume=True),
+        run,
         description,
         trainer_options=trainer_options,
     )
-    trained.load_state_dict(torch.load(best, "cpu", weights_only=True)["state_dict"])
+    trained.load_state_dict(weights_of(best))
     surrogate = Explanandum(
         trained.result.cpu(),
         classes=box.classes,
