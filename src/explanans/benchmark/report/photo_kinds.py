@@ -6,7 +6,6 @@ import math
 
 from explanans.benchmark.columns import COLUMNS
 from explanans.benchmark.report.comparison import Comparison
-from explanans.benchmark.report.tables import method_title
 from explanans.benchmark.results import Results, Row
 from explanans.benchmark.slices import SLICES
 
@@ -35,7 +34,7 @@ def kind_tables(results: Results, comparison: Comparison) -> dict[str, tuple[lis
         header = ["method", *(f"{photos} ({max(row.images for row in found[photos].values())})" for photos in found)]
         lines = [
             [
-                method_title(results, comparison.rows[row].method),
+                results.title(comparison.rows[row].method),
                 *(_cell(found[photos].get(row), column) for photos in found),
             ]
             for row in comparison.own
