@@ -186,10 +186,17 @@ class Explainer(Saved, Masker):
             probabilities, head = self.answers(images)
 
         def draw(asked: Tensor) -> Tensor:
-            # Only what is asked for is enlarged: a thousand maps per photo would fill the memory.
-            return enlarge(head[asked][:, None], images.shape[-2:])[:, 0].sigmoid()
+            return self._drawn(head, images, asked)
 
         return probabilities, draw
+
+    def pairs(self, images: Tensor, asked: Tensor) -> Tensor:
+        """Masks (P, H, W) of the pairs of image and class that are asked for, bool (N, C); asks no classifier."""
+        return self._drawn(self.head_logits(images), images, asked)
+
+    def _drawn(self, head: Tensor, images: Tensor, asked: Tensor) -> Tensor:
+        # Only what is asked for is enlarged: a thousand maps per photo would fill the memory.
+        return enlarge(head[asked][:, None], images.shape[-2:])[:, 0].sigmoid()
 
     def identity(self) -> dict[str, Any]:
         """What tells one Explainer from another: its weights, its network, its classifier."""

@@ -49,7 +49,7 @@ class ExplainerMethod(PairMethod, Masker):
 
     def pairs(self, images: Tensor, asked: Tensor, generator: torch.Generator | None = None) -> Tensor:
         with torch.no_grad():
-            return self.explainer.look(images)[1](asked)
+            return self.explainer.pairs(images, asked)
 
     def look(self, images: Tensor) -> tuple[Tensor, Draw]:
         return self.explainer.look(images)

@@ -11,6 +11,7 @@ from explanans.benchmark.report import sections, tables
 from explanans.benchmark.report.comparison import Comparison, compare_all
 from explanans.benchmark.report.cost_and_sanity import cost_rows, sanity_rows
 from explanans.benchmark.report.lines import coloured
+from explanans.benchmark.report.photo_kinds import kind_tables
 from explanans.benchmark.report.photo_section import photo_section
 from explanans.benchmark.report.score_table import findings, reference_table, score_table
 from explanans.benchmark.report.table_files import LEGEND, write_tables
@@ -203,6 +204,8 @@ def _scores(results: Results, comparison: Comparison, prefix: str, legend: str) 
     parts = [html.heading(name), html.paragraph(f"{about} {legend}")]
     for number, (theme, columns) in enumerate(tables.themes(comparison).items()):
         parts.append(html.details(theme, score_table(results, comparison, columns), number == 0))
+    for title, (header, lines) in kind_tables(results, comparison).items():
+        parts.append(html.details(f"{title} by kind of photo", html.table(header, lines)))
     if comparison.reference is not None:
         title = results.title(comparison.rows[comparison.reference].method)
         text = html.paragraph("≈ may be chance (p ≥ 0.05 after Holm's correction).", "soft")

@@ -10,7 +10,7 @@ from explanans.benchmark.report.comparison import LEVEL, TRUTH, Comparison
 from explanans.benchmark.report.tables import counts, figure, heading
 from explanans.benchmark.results import Results
 
-TOLD = ("iou_soft", "f1_soft", "specificity_gap", "saliency", "insertion")
+TOLD = ("class_iou_soft", "iou_soft", "f1_soft", "specificity_gap", "saliency", "insertion")
 """Metrics whose outcome is put in words."""
 
 

@@ -21,7 +21,10 @@ from explanans.cli.options import Given, Part
 from explanans.cli.output import say
 from explanans.utils.tables import aligned
 
-SHOWN = ("iou_soft", "iou_best", "f1_soft", "saliency", "kept", "removed", "specificity_gap", "insertion", "deletion")
+SHOWN = (
+    *("class_iou_soft", "iou_soft", "iou_best", "f1_soft", "saliency", "kept", "removed", "specificity_gap"),
+    *("grid_pointing", "insertion", "deletion"),
+)
 """Columns of the table that is printed, where they were asked for; everything is in the files."""
 
 FAILURES = 10
