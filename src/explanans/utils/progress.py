@@ -20,6 +20,9 @@ Item = TypeVar("Item")
 FIRST, EVERY = 5.0, 15.0
 """Seconds until the first line and between two of them."""
 
+WIDTH = 20
+"""Of the bar, in characters."""
+
 PULSE = 1.0
 """Seconds between two looks at the clock while a single step takes its time."""
 
@@ -68,7 +71,11 @@ class Progress:
         self._lines = show and not drawn
         self._bar: rich.progress.Progress | None = None
         if drawn:
-            columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[state]}", markup=False)
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(WIDTH),
+                TextColumn("{task.fields[state]}", markup=False),
+            )
             # What is printed to a pipe stays there, though the bar is drawn in a terminal.
             stdout = sys.stdout.isatty()
             self._bar = rich.progress.Progress(*columns, console=console, transient=True, redirect_stdout=stdout)

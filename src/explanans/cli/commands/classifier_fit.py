@@ -8,6 +8,7 @@ little.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any, Literal
 
 from jsonargparse import ArgumentParser
@@ -17,7 +18,7 @@ from explanans.errors import InputError
 from explanans.training.classifier import FINE_TUNING, FROM_SCRATCH, fit_classifier
 from explanans.training.optimizer import Optimizer
 from explanans.training.processes import is_first
-from explanans.training.runs import Run
+from explanans.training.run_settings import Run
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -105,7 +106,7 @@ def classifier_fit(
             hidden_largest=hidden_largest,
             monitor=monitor,
             optimizer=recipe,
-            run=run,
+            run=replace(run, progress=run.progress and not quiet),
             out=out,
         )
         metrics = json.loads((folder / "explanandum.json").read_text(encoding="utf-8"))["metrics"]

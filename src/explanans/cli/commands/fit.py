@@ -5,6 +5,7 @@ The run folder holds checkpoints, metrics.csv and TensorBoard events. The same c
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal
 
 from jsonargparse import ArgumentParser
@@ -95,7 +96,7 @@ def fit(
             objective_options=objective_options,
             augment=augment,
             optimizer=optimizer,
-            run=run,
+            run=replace(run, progress=run.progress and not quiet),
             calibration=calibration,
             surrogate=surrogate,
             allow_poor_surrogate=allow_poor_surrogate,

@@ -8,6 +8,7 @@ and saved with it. Then: explanans fit BOX DATA --surrogate OUT/surrogate. Recei
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from jsonargparse import ArgumentParser
@@ -93,7 +94,7 @@ def surrogate_fit(
             train_split=train_split,
             validation_split=validation_split,
             optimizer=recipe,
-            run=run,
+            run=replace(run, progress=run.progress and not quiet),
             ask_batch_size=ask_batch_size,
             answers=answers,
             out=out,
