@@ -53,7 +53,7 @@ class Watch(callbacks.Callback):
         self.validation = int(sum(trainer.num_val_batches))
         self.epochs = int(trainer.max_epochs or 1)
         self.began = trainer.current_epoch
-        self.bar.set(done=self.began * self.per_epoch, total=self.epochs * self.per_epoch, note="")
+        self.bar.found(self.began * self.per_epoch, self.epochs * self.per_epoch)
         self.mark = self.epoch_began = self.clock()
         self.say(machine(trainer, self.per_epoch))
         if self.began:

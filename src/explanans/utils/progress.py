@@ -130,6 +130,11 @@ class Progress:
         elif self.total is None or self.done < self.total:
             self.look()
 
+    def found(self, done: float, total: float | None = None) -> None:
+        """So much is there already, as after an interruption; the mean speed counts from now on."""
+        self._before, self._started = done, self._clock()
+        self.set(done=done, total=total)
+
     def over(self, items: Iterable[Item], amount: float = 1) -> Iterator[Item]:
         """The items, each counted when it is done."""
         for item in items:
