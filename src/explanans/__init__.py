@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from explanans.data import open_dataset
     from explanans.errors import InputError
     from explanans.explainers.explainer import Explainer
+    from explanans.explanations.explain import explain
     from explanans.explanations.explanation import Explanation
     from explanans.images.preprocessing import Preprocessing
     from explanans.training import Optimizer, Run, fit
@@ -25,6 +26,7 @@ _HOMES = {
     "Optimizer": "training",
     "Preprocessing": "images.preprocessing",
     "Run": "training",
+    "explain": "explanations.explain",
     "fit": "training",
     "open_dataset": "data",
 }
@@ -38,6 +40,7 @@ __all__ = [
     "Preprocessing",
     "Run",
     "__version__",
+    "explain",
     "fit",
     "open_dataset",
 ]

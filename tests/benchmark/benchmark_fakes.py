@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from explanans.classifiers.explanandum import Explanandum
 from explanans.methods import METHODS, Entry
@@ -86,8 +86,22 @@ class Asks:
         return gradient.abs().sum(1, keepdim=True) * targets[:, :, None, None].to(images)
 
 
+class Module(nn.Module):
+    """Notes whether it is trained, and whether gradients are on, when it is asked."""
+
+    def __init__(self, explanandum: Explanandum) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(0.5)
+        self.frozen = nn.Dropout(0.5)
+        self.modes: list[bool] = []
+
+    def forward(self, images: Tensor, targets: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        self.modes += [self.dropout.training, torch.is_grad_enabled()]
+        return images.mean(1, keepdim=True).sigmoid() * targets[:, :, None, None].to(images)
+
+
 def entries() -> dict[str, Any]:
-    kinds = {"evidence": Evidence, "fails": Fails, "nan": Nan, "noise": Noise}
+    kinds = {"evidence": Evidence, "fails": Fails, "nan": Nan, "noise": Noise, "module": Module}
     listed = {name: Entry(f"the {name}", kind, "raw") for name, kind in kinds.items()}
     return {**listed, "asks": Entry("the asking", Asks)}
 

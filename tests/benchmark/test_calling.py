@@ -4,8 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from explanans.benchmark.calling import Caller, timed
-from explanans.benchmark.seeds import seed_of
+from explanans.benchmark.calling import HELD_OUT, Caller, seed_of, timed
 from explanans.errors import InputError
 
 IMAGES = torch.arange(4.0).view(4, 1, 1, 1).expand(4, 3, 5, 6).contiguous()
@@ -50,6 +49,9 @@ def test_draws_belong_to_seed_name_and_image() -> None:
     for name, seed, index in (("n", 3, 8), ("m", 4, 8), ("m", 3, 9)):
         other = Caller(name, Method(draws=True), seed)(IMAGES[1:2], TARGETS[1:2], [index]).maps
         assert not torch.equal(other, alone)
+    held_out = caller(IMAGES[1:2], TARGETS[1:2], [8], HELD_OUT).maps
+    assert not torch.equal(held_out, alone)
+    assert torch.equal(held_out, caller(IMAGES[1:2], TARGETS[1:2], [8], HELD_OUT).maps)
 
 
 @pytest.mark.parametrize("bad", [(2.0,), (0.0,), (0.0, 3.0), (0.0, 1.0, 2.0, 3.0)])

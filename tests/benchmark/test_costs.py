@@ -1,16 +1,21 @@
 from __future__ import annotations
 
+import sys
 from types import ModuleType
 
+import numpy as np
+import pytest
 import torch
 from torch import Tensor
 
 from explanans.benchmark.calling import Caller
-from explanans.benchmark.costs import counted, measure
+from explanans.benchmark.costs import counted, measure, peak_memory
 from explanans.classifiers.explanandum import Explanandum
 from explanans.data import LabelledImages, collate
 from explanans.explainers.explainer import Explainer
 from explanans.methods import make_method
+
+CPU = torch.device("cpu")
 
 
 def cost(name: str, explanandum: Explanandum, val: LabelledImages, *, count: int = 3, size: int = 1, **settings):
@@ -101,3 +106,35 @@ def test_a_method_that_fails_for_all_classes_only(explanandum: Explanandum) -> N
     images = torch.zeros(1, 3, 32, 32)
     found = measure(Caller("few", few, 0), explanandum.module, images, labels, [0], batch_size=1, seconds=1.0)
     assert found["error"] == "MemoryError: too many classes"
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells")
+def test_the_highest_rise_not_what_is_left() -> None:
+    held = np.ones(16_000_000, np.uint8)
+    with peak_memory(CPU) as peak:
+        assert peak.megabytes is None
+        np.ones(64_000_000, np.uint8).sum()
+        np.ones(8_000_000, np.uint8).sum()
+    assert held.sum() == 16_000_000
+    assert peak.megabytes is not None
+    assert 60 < peak.megabytes < 80
+    with peak_memory(CPU) as nothing:
+        pass
+    assert nothing.megabytes is not None
+    assert nothing.megabytes < 8
+
+
+def test_where_the_system_does_not_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    with peak_memory(CPU) as peak:
+        torch.ones(10)
+    assert peak.megabytes is None
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_on_a_gpu_it_is_the_allocator_that_tells() -> None:
+    device = torch.device("cuda")
+    with peak_memory(device) as peak:
+        torch.ones(16_000_000, device=device)
+    assert peak.megabytes == pytest.approx(64, rel=0.05)

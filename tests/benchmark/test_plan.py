@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from explanans.benchmark.plan import make_plan, record_of
+from explanans.benchmark.plan import Plan, Task, arguments, make_plan
+from explanans.benchmark.record import record_of
 from explanans.benchmark.runner import run_benchmark
+from explanans.benchmark.settings import MethodSettings
 from explanans.classifiers.explanandum import Explanandum
 from explanans.data import LabelledImages
 from explanans.errors import InputError
@@ -23,11 +25,62 @@ def photos(tmp_path: Path, explanandum: Explanandum) -> Path:
     return tmp_path / "photos"
 
 
+def task(plan: Plan, name: str) -> Task:
+    return next(each for each in plan.tasks if each.name == name)
+
+
+def test_a_task_is_decided_once_for_each_classifier_and_method(make_settings, saved: Path, val: LabelledImages) -> None:
+    methods = {
+        "grad_cam": {"without": ["threshold", "road"]},
+        "mine": {"method": "evidence", "settings": {"scale": 0.5}, "subset": "shared", "classes": "labels"},
+        "both": {"method": "grad_cam", "title": "CAM", "normalisations": ["raw", "minmax"], "batch_size": 9},
+        "ground_truth": {},
+    }
+    settings = make_settings(
+        methods,
+        classifiers={"a": str(saved), "b": str(saved)},
+        metrics=["segmentation", "specificity"],
+        subset_metrics=["road", "sensitivity", "sanity"],
+        also_normalise=["minmax", "raw"],
+        threshold_split="train",
+        batch_size=16,
+    )
+    plan = make_plan(settings)
+    assert [(each.station.name, each.name) for each in plan.tasks] == [(c, m) for c in "ab" for m in methods]
+    cam, mine, both, truth = plan.tasks[:4]
+    assert [each.title for each in plan.tasks[:4]] == ["Grad-CAM", "the evidence", "CAM", "ground truth"]
+    assert cam.normalisations == ("minmax", "raw")
+    assert mine.normalisations == both.normalisations == ("raw", "minmax")
+    assert [each.batch_size for each in plan.tasks[:4]] == [16, 4, 9, 16]
+    assert cam.held_out_images == ()
+    assert len(mine.held_out_images) == 4 < len(both.held_out_images)
+    everything, subset = range(len(val)), frozenset(plan.subset)
+    assert cam.groups == {"segmentation": everything, "specificity": everything}
+    assert mine.groups == {"segmentation": everything, "road": subset}
+    assert list(both.groups) == ["segmentation", "road", "specificity"]
+    assert cam.cost_images == plan.sample[:1]
+    assert cam.sensitivity_images == cam.sanity_images == truth.sensitivity_images == plan.sample
+    assert truth.cost_images == truth.sanity_images == ()
+    assert mine.make(plan.stations[1].explanandum).scale == 0.5
+
+
+def test_settings_of_a_method_may_name_the_classifier() -> None:
+    method = MethodSettings("explainer", settings={"explainer": "runs/{classifier}/e", "n": 2})
+    assert arguments(method, "vgg") == {"explainer": "runs/vgg/e", "n": 2}
+
+
+def test_a_record_names_the_subset_where_something_is_measured_on_it(make_settings) -> None:
+    for changes, named in (({}, False), ({"subset_metrics": ["road"]}, True)):
+        settings = make_settings({"evidence": {}}, **changes)
+        assert (record_of(settings, make_plan(settings))["subset"] is not None) == named
+
+
 def test_the_subset_is_seeded_and_the_same_for_all(make_settings, saved: Path, val: LabelledImages) -> None:
     methods = {"evidence": {"subset": "shared"}, "noise": {"subset": "shared"}, "cheap": {"method": "evidence"}}
-    plan = make_plan(make_settings(methods))
-    assert plan.images("evidence") == plan.images("noise") == plan.subset
-    assert list(plan.images("cheap")) == list(range(len(val)))
+    settings = make_settings(methods)
+    plan = make_plan(settings)
+    assert task(plan, "evidence").images == task(plan, "noise").images == plan.subset
+    assert list(task(plan, "cheap").images) == list(range(len(val)))
     assert len(plan.subset) == 4
     assert list(plan.subset) == sorted(plan.subset)
     assert set(plan.sample) < set(plan.subset)
@@ -35,7 +88,7 @@ def test_the_subset_is_seeded_and_the_same_for_all(make_settings, saved: Path, v
     assert make_plan(make_settings({"noise": {}}, classifiers={"other": str(saved)})).subset == plan.subset
     seeds = {make_plan(make_settings({"noise": {}}, seed=seed)).subset for seed in range(4)}
     assert len(seeds) > 1
-    record = json.loads(json.dumps(record_of(plan)))
+    record = json.loads(json.dumps(record_of(settings, plan)))
     assert record["subset"]["images"] == [val.names[index] for index in plan.subset]
     assert record["data"]["images"] == list(val.names)
     # Pictures show the same images of a slow method that is added later.
@@ -45,7 +98,7 @@ def test_the_subset_is_seeded_and_the_same_for_all(make_settings, saved: Path, v
 def test_limit_takes_the_first_that_have_a_label(make_settings, val: LabelledImages) -> None:
     plan = make_plan(make_settings({"evidence": {}}, limit=3, threshold_split="train"))
     assert plan.stations[0].dataset.names == val.names[:3]
-    assert plan.held_out_images("evidence") == range(3)
+    assert task(plan, "evidence").held_out_images == range(3)
     assert len(plan.subset) == 3
 
 

@@ -18,10 +18,14 @@ import pytest
 import torch
 
 from explanans import metrics
+from explanans.benchmark.calling import HELD_OUT, seed_of
 from explanans.benchmark.columns import COLUMNS, CURVE_THRESHOLDS, CURVES
+from explanans.benchmark.folder import Folder
+from explanans.benchmark.plan import make_plan
+from explanans.benchmark.progress import Timetable
+from explanans.benchmark.record import record_of
 from explanans.benchmark.results import Results
-from explanans.benchmark.runner import run_benchmark
-from explanans.benchmark.seeds import seed_of
+from explanans.benchmark.runner import _Run, run_benchmark
 from explanans.benchmark.settings import BenchmarkSettings
 from explanans.classifiers.explanandum import Explanandum
 from explanans.data import LabelledImages, collate, open_dataset
@@ -186,9 +190,27 @@ def test_draws_depend_on_neither_batch_nor_order(make_settings, tmp_path: Path) 
 def test_other_draws_where_the_threshold_is_chosen(make_settings, fakes: ModuleType, tmp_path: Path) -> None:
     settings = make_settings({"noise": {}}, metrics=["segmentation"], threshold_split="train", limit=3)
     run_benchmark(settings, tmp_path / "out")
-    own, held_out = ([seed_of(0, "noise", sign) for sign in signs] for signs in (range(3), range(-1, -4, -1)))
+    own = [seed_of(0, "noise", index) for index in range(3)]
+    held_out = [seed_of(0, "noise", HELD_OUT, index) for index in range(3)]
     assert len({*own, *held_out}) == 6
     assert fakes.SEEDS[-6:] == [*held_out, *own]
+
+
+def test_modules_are_asked_in_evaluation_mode_and_restored(make_settings, fakes: ModuleType, tmp_path: Path) -> None:
+    settings = make_settings({"module": {}}, metrics=["segmentation"], limit=3, threshold_split="train")
+    plan = make_plan(settings)
+    method = plan.tasks[0].caller.method
+    method.train()
+    method.frozen.eval()
+    folder = Folder(tmp_path / "out")
+    folder.claim(record_of(settings, plan))
+    with torch.no_grad():
+        _Run(plan, folder, Timetable()).everything()
+    assert method.modes
+    assert not any(method.modes)
+    assert method.training
+    assert method.dropout.training
+    assert not method.frozen.training
 
 
 def test_the_passes_of_each_group_are_as_documented(make_settings, tmp_path: Path) -> None:

@@ -99,6 +99,38 @@ def test_by_hand(classifier: Explanandum) -> None:
     assert found["specificity"].tolist() == pytest.approx([through, 1 - through, 0.5, 0.5])
 
 
+def test_a_softmax_classifier_is_asked_for_its_softmax(classifier: Explanandum) -> None:
+    softmax = Explanandum(
+        classifier.module, classes=("a", "b"), activation="softmax", preprocessing=classifier.preprocessing
+    )
+    given = pictures(softmax, [[1, 0]])
+    # Logits 1 of the label and 0 of the other class with the square, 0 and 0 without.
+    seen = math.log(math.e / (math.e + 1))
+    saliency = score(softmax, given, truth(given), "saliency").values["saliency"]
+    assert saliency == pytest.approx(math.log(16 / 64) - seen)
+    nothing = score(softmax, given, truth(given, 0.0), "saliency").values["saliency"]
+    assert nothing == pytest.approx(math.log(0.05) - math.log(1 / 2))
+
+
+def test_constants_by_hand(classifier: Explanandum) -> None:
+    given = pictures(classifier, [[1, 0]])
+    ones, zeros = (
+        {name: value[0].tolist() for name, value in found.items()}
+        for found in (
+            score(classifier, given, torch.full_like(truth(given), height), "segmentation", "saliency").values
+            for height in (1.0, 0.0)
+        )
+    )
+    assert ones["iou_soft"] == pytest.approx(16 / 56)
+    assert ones["iou_mean"] == pytest.approx(16 / 56)
+    assert ones["f1_soft"] == pytest.approx(32 / 72)
+    assert zeros["accuracy_soft"] == pytest.approx(40 / 56)
+    assert zeros["f1_mean"] == 0.0
+    # The square's mean is 1: the sigmoid of 1 with it, of 0 without; void pixels are part of the saliency's area.
+    assert ones["saliency"] == pytest.approx(-math.log(1 / (1 + math.exp(-1))))
+    assert zeros["saliency"] == pytest.approx(math.log(0.05) - math.log(0.5))
+
+
 def test_half_masks_by_hand(classifier: Explanandum) -> None:
     given = pictures(classifier, [[1, 0]])
     found = score(classifier, given, truth(given, 0.5), *ALL, threshold=0.51).values

@@ -37,20 +37,3 @@ GIVEN: dict[str, Any] = {"classifiers": {"mine": "folder"}, "data": "voc:x", "me
 def test_wrong_settings_say_what_is_wrong(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         BenchmarkSettings(**{**GIVEN, **changes})
-
-
-def test_what_follows_from_them() -> None:
-    methods = {
-        "grad_cam": MethodSettings(),
-        "mine": MethodSettings("explainer", settings={"explainer": "runs/{classifier}/e", "n": 2}, subset="shared"),
-        "both": MethodSettings("grad_cam", title="CAM", normalisations=["raw", "minmax"], batch_size=9),
-    }
-    settings = BenchmarkSettings(**{**GIVEN, "methods": methods, "also_normalise": ["minmax", "raw"]})
-    assert settings.normalisations("grad_cam") == ["minmax", "raw"]
-    assert settings.normalisations("mine") == settings.normalisations("both") == ["raw", "minmax"]
-    assert [settings.title(name) for name in methods] == ["Grad-CAM", "Explainer", "CAM"]
-    assert [settings.batch(name) for name in methods] == [16, 4, 9]
-    assert methods["mine"].arguments("vgg") == {"explainer": "runs/vgg/e", "n": 2}
-    assert settings.shares
-    assert not BenchmarkSettings(**GIVEN).shares
-    assert BenchmarkSettings(**GIVEN, subset_metrics=["road"]).shares

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from explanans.benchmark.calling import HELD_OUT
 from explanans.benchmark.runner import run_benchmark
 from explanans.benchmark.settings import BenchmarkSettings
 from explanans.benchmark.truth import TruthCaller
@@ -27,10 +28,10 @@ def test_the_segmentation_of_the_classes_asked_for(val: LabelledImages) -> None:
     assert caller(images, torch.zeros_like(targets), [3, 1]).maps.count_nonzero() == 0
 
 
-def test_images_of_the_threshold_split_have_negative_indices(scenes: Path, val: LabelledImages) -> None:
+def test_images_of_the_threshold_split_are_asked_for_by_its_name(scenes: Path, val: LabelledImages) -> None:
     caller = TruthCaller("ground_truth", 0, val.subset([0]), val.subset([4, 5]))
     sample = val[5]
-    maps = caller(sample["image"][None], sample["labels"][None], [-2]).maps
+    maps = caller(sample["image"][None], sample["labels"][None], [1], HELD_OUT).maps
     present = sample["labels"].bool()
     expected = torch.stack([(sample["segmentation"] == c + 1) & present[c] for c in range(len(val.classes))])
     assert torch.equal(maps[0], expected.to(maps.dtype))

@@ -173,6 +173,41 @@ def test_one_corrupt_picture_is_reported_and_the_rest_done(
     assert "bad.jpg" in captured.err
 
 
+def test_a_classifier_is_explained_without_training(
+    capsys: pytest.CaptureFixture[str], explainer: Path, photos: Path, tmp_path: Path
+) -> None:
+    words = ["explain", str(explainer / "classifier"), str(photos / "1.png"), str(photos / "2.png"), "--top_k=1"]
+    assert main([*words, "--out", str(tmp_path / "best")]) == 0
+    printed = capsys.readouterr().out
+    assert "method: spread_cam (the best without training" in printed
+    assert "2 of 2 explained" in printed
+    named = ["--method=grad_cam", "--method_options.layer=stem", "--no_receipts"]
+    assert main([*words, *named, "--out", str(tmp_path / "named")]) == 0
+    assert "method: grad_cam (asked for)" in capsys.readouterr().out
+    settings = json.loads((tmp_path / "named" / "index.json").read_text())["settings"]
+    assert settings["method"]["settings"] == {"layer": "stem"}
+    assert len(list((tmp_path / "named").glob("*/figure.png"))) == 2
+    # As a job of shards; then the same folder with another method is refused.
+    shards = ["--format=parquet", "--no_receipts", "--out", str(tmp_path / "shards")]
+    assert main([*words, *shards, "--method=grad_cam"]) == 0
+    assert "2 of 2 explained (0 earlier)" in capsys.readouterr().out
+    assert main([*words, *shards, "--method=grad_cam"]) == 0
+    assert "2 of 2 explained (2 earlier)" in capsys.readouterr().out
+    assert main([*words, *shards, "--method=layer_cam"]) == 2
+    assert "other settings (method)" in capsys.readouterr().err
+
+
+def test_an_unknown_class_fails_once_and_before_any_work(
+    capsys: pytest.CaptureFixture[str], explainer: Path, photos: Path, tmp_path: Path
+) -> None:
+    for kind in ("folders", "parquet"):
+        out = tmp_path / kind
+        words = ["explain", str(explainer), str(photos), "--classes=Sheep", f"--format={kind}", "--out", str(out)]
+        assert main(words) == 2
+        assert capsys.readouterr().err.count("Sheep") == 1
+        assert not list(out.glob("*/explanation.json"))
+
+
 def test_a_killed_run_is_finished_by_the_next(
     explainer: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

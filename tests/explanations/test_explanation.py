@@ -13,9 +13,8 @@ from torch import Tensor, nn
 from explanans.classifiers.explanandum import Activation, Explanandum
 from explanans.errors import InputError
 from explanans.explainers.explainer import Explainer
-from explanans.explanations.class_explanation import file_stem
 from explanans.explanations.explain import explain
-from explanans.explanations.explanation import Explanation
+from explanans.explanations.explanation import Explanation, file_stem
 from explanans.images.preprocessing import Preprocessing
 from explanans.images.reading import ImageError
 
@@ -191,7 +190,7 @@ def test_odd_modes(tmp_path: Path) -> None:
     assert turned["red"].mask[-10:].mean() < 0.05
     assert alpha.classes == ("red",)
     assert set(grey.classes) == set(CLASSES)
-    with pytest.raises(InputError, match=r"NaN for image .*cmyk\.jpg"):
+    with pytest.raises(InputError, match=r"cmyk\.jpg: the classifier.s probabilities are NaN"):
         explainer().explain([tmp_path / "grey.png", tmp_path / "cmyk.jpg"])
 
 
@@ -372,5 +371,5 @@ def test_bad_images(tmp_path: Path) -> None:
 def test_nan_masks() -> None:
     model = explainer()
     nn.init.constant_(model.network.scale, torch.nan)
-    with pytest.raises(InputError, match=r"the masks are NaN for image number 0"):
+    with pytest.raises(InputError, match="image number 0, counted from 0: the masks are NaN"):
         model.explain(Image.new("RGB", (4, 4), RED))

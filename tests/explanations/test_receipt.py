@@ -137,6 +137,31 @@ def test_seed_of_random_fills() -> None:
     assert first.kept != other.kept
 
 
+def test_what_is_asked_where_nothing_is_said() -> None:
+    """Under the mean colour and a blur, cut at 1/2, from seed 0."""
+    noise = receipts(classifier(), IMAGE, column_mask(0), ASK_A, fills="noise")
+    assert noise == receipts(classifier(), IMAGE, column_mask(0), ASK_A, fills="noise", seed=0)
+    (receipt,) = receipts(classifier(), IMAGE, column_mask(0), ASK_A)
+    assert list(receipt.fills) == ["mean", "blur"]
+    assert (receipt.area, receipt.mask_threshold) == (0.25, 0.5)
+
+
+def test_a_fill_that_is_named_twice_is_asked_once() -> None:
+    module = Halves()
+    explanandum = classifier(module)
+    module.sizes.clear()
+    (receipt,) = receipts(explanandum, IMAGE, column_mask(0), ASK_A, fills=("mean", "black", "mean"))
+    assert list(receipt.fills) == ["mean", "black"]
+    assert sum(module.sizes) == 1 + 2 * 2
+
+
+def test_a_threshold_of_one_keeps_what_is_certain() -> None:
+    mask = torch.full((1, 4, 4), 0.999)
+    mask[:, :, 0] = 1
+    (receipt,) = receipts(classifier(), IMAGE, mask, ASK_A, mask_threshold=1, fills="mean")
+    assert receipt.area == 0.25
+
+
 def test_nothing_asked() -> None:
     assert receipts(classifier(), IMAGE, torch.zeros(0, 4, 4), torch.zeros(1, 2, dtype=torch.bool)) == []
 
@@ -171,9 +196,12 @@ def test_to_dict_is_json_and_ratios_of_nothing_are_nan() -> None:
         ({"fills": ()}, "fills"),
         ({"fills": ("mean", "purple-ish")}, "purple-ish"),
         ({"mask_threshold": 0.0}, "mask_threshold"),
+        ({"mask_threshold": 1.01}, "mask_threshold"),
         ({"mask_threshold": float("nan")}, "mask_threshold"),
         ({"batch_size": 0}, "batch_size"),
         ({"masks": torch.zeros(2, 4, 4)}, r"class_masks\[asked\]"),
+        ({"masks": torch.zeros(1, 4, 5)}, r"class_masks\[asked\]"),
+        ({"asked": ASK_A.expand(2, 2)[:2] & torch.tensor([[True], [False]])}, "asked"),
         ({"asked": torch.ones(1, 3, dtype=torch.bool)}, "asked"),
     ],
 )

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from explanans import Explainer, Explanandum, InputError, Preprocessing, methods
 from explanans.methods import METHODS, Entry, Method, make_method
-from explanans.methods.base import listed
+from explanans.methods.base import PairMethod, listed, pairs_of
 
 SIZE = 16
 
@@ -80,6 +80,32 @@ def test_every_method_has_one_signature(classifier: Explanandum, name: str) -> N
     if METHODS[name].normalisation == "raw":
         assert maps.min() >= 0
         assert maps.max() <= 1
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_pairs_stand_in_the_order_of_what_is_asked(classifier: Explanandum, name: str) -> None:
+    method = made(name, classifier)
+    images = torch.rand(3, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
+    asked = torch.tensor([[True, True], [False, False], [False, True]])
+    assert isinstance(method, PairMethod)
+    together = method.pairs(images, asked, torch.Generator().manual_seed(1))
+    assert together.shape == (3, SIZE, SIZE)
+    if METHODS[name].build in (methods.SmoothGrad, methods.GradientSHAP):
+        # Their noise is drawn for the pairs of a call together.
+        return
+    for pair, (image, column) in zip(together, asked.nonzero(), strict=True):
+        only = torch.zeros(1, 2, dtype=torch.bool)
+        only[0, column] = True
+        alone = method.pairs(images[image : image + 1], only, torch.Generator().manual_seed(1))[0]
+        assert torch.allclose(pair, alone, rtol=1e-3, atol=1e-5)
+    assert method.pairs(images, torch.zeros(3, 2, dtype=torch.bool)).shape == (0, SIZE, SIZE)
+
+
+def test_a_callable_that_knows_no_pairs() -> None:
+    maps = torch.arange(2 * 3 * 4.0).view(2, 3, 2, 2)
+    asked = torch.tensor([[False, True, False], [True, False, True]])
+    found = pairs_of(lambda images, targets, generator=None: maps, torch.zeros(2, 3, 2, 2), asked)
+    assert found.tolist() == [maps[0, 1].tolist(), maps[1, 0].tolist(), maps[1, 2].tolist()]
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -139,7 +139,7 @@ def test_variation_is_a_sum_that_hardly_knows_the_resolution() -> None:
 
 def test_the_draw() -> None:
     labels = LABELS.repeat(500, 1)
-    drawn = draw_classes(labels, 0.3, seeded())
+    drawn = draw_classes(labels, Dabkowski2017().absent_share, seeded())
     rows = torch.arange(len(labels))
     kinds = rows % len(LABELS)
     assert torch.equal(labels[rows, drawn.mask] == 0, drawn.absent)
@@ -153,6 +153,7 @@ def test_the_draw() -> None:
     assert drawn.label[kinds == 1].unique().tolist() == [0, 2]
     assert drawn.mask[(kinds == 0) & drawn.absent].unique().tolist() == [1, 2]
     assert not draw_classes(labels, 0.0, seeded()).absent[kinds != 2].any()
+    assert draw_classes(labels, 1.0, seeded()).absent[kinds != 3].all()
 
 
 def test_the_empty_mask_of_an_absent_class_costs_least() -> None:
@@ -257,6 +258,7 @@ def test_bad_settings_are_named() -> None:
         Dabkowski2017(probability="logit")
     with pytest.raises(InputError, match="destroyer_power=0"):
         Dabkowski2017(destroyer_power=0)
-    with pytest.raises(InputError, match=r"absent_share=1\.5"):
-        Dabkowski2017(absent_share=1.5)
+    for share in (1.5, -0.1):
+        with pytest.raises(InputError, match=f"absent_share={share}"):
+            Dabkowski2017(absent_share=share)
     assert make_objective("dabkowski2017", tv_weight=0.0125) == Dabkowski2017(tv_weight=0.0125)

@@ -160,6 +160,8 @@ def test_area_bound_counts_the_pixels_that_a_share_means() -> None:
     mask = torch.zeros(1, 1, 10, 10)
     mask.view(-1)[:29] = 1
     assert float(area_bound(mask, torch.ones(1, 1), 0.29, 0.29)) == pytest.approx(0)
+    # An empty mask lacks all 29.
+    assert float(area_bound(0 * mask, torch.ones(1, 1), 0.29, 0.29)) == pytest.approx(0.29)
 
 
 def test_area_bound_looks_at_present_classes_only() -> None:
@@ -240,6 +242,24 @@ def test_single_label_by_hand() -> None:
     torch.testing.assert_close(gradient[0], torch.stack([torch.zeros(2, 2), torch.full((2, 2), slope)]))
 
 
+def test_the_defaults_are_the_papers_weights_by_hand() -> None:
+    """A mask of twenty pixels, all 3/4: by default one pixel of them should be near 1, and six may be above 0."""
+
+    class Red(nn.Module):
+        def forward(self, images: Tensor) -> Tensor:
+            return images[:, 0].mean((1, 2))[:, None].expand(-1, 2)
+
+    preprocessing = Preprocessing((4, 5), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+    explained = Explanandum(Red(), classes=["a", "b"], activation="sigmoid", preprocessing=preprocessing)
+    logits = torch.tensor([3.0, 1 / 4]).log().view(1, 2, 1, 1).expand(1, 2, 4, 5)
+    terms = Stalder2022()(logits, 4 * torch.ones(1, 3, 4, 5), torch.tensor([[1, 0]]), explained)
+    assert float(terms["entropy"]) == pytest.approx(math.log(0.5) / 2)
+    assert float(terms["area_bound"]) == pytest.approx((1 * 0.25 + 14 * 0.75) / 20)
+    assert float(terms["area_target"]) == pytest.approx(0.1 * 0.75)
+    assert float(terms["area_non_target"]) == pytest.approx(0.3 * 0.2)
+    assert float(terms["tv"]) == 0
+
+
 def test_images_with_no_and_with_every_label() -> None:
     logits, images = inputs()
     none = Stalder2022()(logits, images, torch.zeros(4, 3), classifier())
@@ -281,6 +301,11 @@ def test_the_fill_is_what_hidden_pixels_become() -> None:
 def test_bad_settings_are_named() -> None:
     with pytest.raises(InputError, match=r"minimum_area=0.5.*maximum_area=0.3"):
         Stalder2022(minimum_area=0.5)
+    for wrong in ({"minimum_area": -0.1}, {"maximum_area": 1.1}):
+        with pytest.raises(InputError, match=next(iter(wrong))):
+            Stalder2022(**wrong)
+    Stalder2022(minimum_area=0.0, maximum_area=0.0)
+    Stalder2022(minimum_area=1.0, maximum_area=1.0)
     with pytest.raises(InputError, match=r"ignorance='entropy'.*softmax.*sigmoid.*absent"):
         Stalder2022(ignorance="entropy")
     with pytest.raises(InputError, match=r"objective='rise'.*stalder2022"):

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from explanans.errors import InputError
 from explanans.images.preprocessing import Preprocessing
@@ -52,6 +52,15 @@ def test_apply_mask_is_exact_at_both_ends() -> None:
     assert torch.equal(apply_mask(picture, torch.zeros(2, 64, 64), background), background)
 
 
+def test_a_binary_mask_shows_or_hides() -> None:
+    picture, background = images(), torch.full((2, 3, 64, 64), 2.0)
+    mask = torch.zeros(2, 64, 64, dtype=torch.bool)
+    mask[0, :, :8] = mask[1, 60:] = True
+    expected = torch.where(mask[:, None], picture, background)
+    assert torch.equal(apply_mask(picture, mask, background), expected)
+    assert torch.equal(apply_mask(picture.double(), mask, background.double()), expected.double())
+
+
 def test_mean_is_zero_and_shows_the_mean_colour() -> None:
     background = make_fill("mean", PREPROCESSING)(images())
     assert not background.any()
@@ -81,6 +90,20 @@ def test_noise_has_a_standard_deviation_of_0_11_between_black_and_white() -> Non
     assert len(planes) > 10
     torch.testing.assert_close(planes.std(1).mean(), torch.tensor(0.11), atol=2e-3, rtol=0)
     assert centre.std() > 0.2, "the flat colour differs from image to image"
+
+
+def test_noise_has_a_colour_of_its_own_for_each_image_and_stays_between_black_and_white() -> None:
+    background = make_fill("noise", PREPROCESSING)(images(64), torch.Generator().manual_seed(1))
+    # Undone by hand, because denormalise() clips.
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (PREPROCESSING.mean, PREPROCESSING.std))
+    shown = background * std + mean
+    assert -1e-6 < float(shown.min()) < 1e-3
+    assert 1 - 1e-3 < float(shown.max()) < 1 + 1e-6
+    centre = shown.mean((2, 3))
+    # Uniform in [0, 1] has a standard deviation of 0.29, a little less where noise is clipped.
+    assert (centre.std(0) > 0.2).all()
+    assert (centre.std(1).median()) > 0.1
+    assert torch.corrcoef(centre.T).fill_diagonal_(0).abs().max() < 0.4
 
 
 @pytest.mark.parametrize("name", [*FILLS, "#808080", "mean+blur+noise"])
@@ -116,6 +139,45 @@ def test_blur_is_a_gaussian_of_ten_pixels_at_224() -> None:
     row = blurred.sum(0)
     assert row.sum() == pytest.approx(1, abs=0.02)
     assert float((row * offsets**2).sum() / row.sum()) ** 0.5 == pytest.approx(10, rel=0.08)
+
+
+@pytest.mark.parametrize(("height", "width", "share"), [(60, 80, None), (80, 60, None), (30, 31, 0.15)])
+def test_blur_of_a_point_by_hand(height: int, width: int, share: float | None) -> None:
+    """exp(−d² / 2σ²), cut off beyond 3σ, σ a share of the shorter side; too small a picture to be shrunk first."""
+    point = torch.zeros(1, 3, height, width)
+    middle = (height // 2, width // 2)
+    point[..., middle[0], middle[1]] = 1
+    sigma = (share or 10 / 224) * min(height, width)
+    reach = min(int(3 * sigma), min(height, width) - 1)
+    bells = []
+    for side, at in zip((height, width), middle, strict=True):
+        distance = torch.arange(side) - at
+        bell = torch.exp(-(distance**2) / (2 * sigma**2)) * (distance.abs() <= reach)
+        bells.append(bell / torch.exp(-(torch.arange(-reach, reach + 1) ** 2) / (2 * sigma**2)).sum())
+    expected = bells[0][:, None] * bells[1]
+    near = (slice(middle[0] - 3, middle[0] + 4), slice(middle[1] - 3, middle[1] + 4))
+    blurred = (BlurFill(share) if share else BlurFill())(point)[0]
+    for channel in blurred:
+        torch.testing.assert_close(channel[near], expected[near], atol=1e-5, rtol=0)
+
+
+def test_a_shrunk_blur_is_the_same_picture() -> None:
+    """From 32 pixels on a wide blur is made of a smaller picture; here against one that is made of all pixels."""
+    picture = nn.functional.interpolate(images(1, 12), scale_factor=8)
+    sigma = 0.1 * 96
+    bell = torch.exp(-(torch.arange(-28, 29) ** 2) / (2 * sigma**2))
+    bell = (bell / bell.sum()).view(1, 1, 1, -1).expand(3, 1, 1, -1)
+    wide = nn.functional.pad(picture, (28,) * 4, mode="reflect")
+    exact = nn.functional.conv2d(nn.functional.conv2d(wide, bell, groups=3), bell.mT, groups=3)
+    inside = (..., slice(16, -16), slice(16, -16))
+    assert (BlurFill(0.1)(picture) - exact)[inside].abs().max() < 0.2 * exact.std()
+
+
+def test_blur_does_not_follow_autocast() -> None:
+    picture = images(1)
+    with torch.autocast("cpu", torch.bfloat16):
+        blurred = BlurFill()(picture)
+    assert torch.equal(blurred, BlurFill()(picture))
 
 
 def test_blur_keeps_a_flat_picture_and_any_size() -> None:

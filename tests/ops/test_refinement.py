@@ -40,6 +40,11 @@ def test_edge_aware_variation_against_a_naive_loop(height: int, width: int) -> N
     assert result.item() == pytest.approx(naive_variation(masks, images, 0.4), abs=1e-12)
 
 
+def test_the_contrast_is_three_tenths_where_none_is_given() -> None:
+    masks, images = random(1, 4, 5), 0.3 * random(1, 3, 4, 5, seed=1)
+    assert edge_aware_variation(masks, images).item() == pytest.approx(naive_variation(masks, images, 0.3), abs=1e-12)
+
+
 def test_an_edge_is_free_where_the_picture_has_one() -> None:
     mask = torch.zeros(1, 8, 8)
     mask[..., 4:] = 1
@@ -58,24 +63,80 @@ def test_stretch_by_hand() -> None:
     torch.testing.assert_close(stretch(maps), expected)
 
 
+def test_a_faint_map_is_stretched_as_far_as_a_bold_one() -> None:
+    faint = 0.5 + 1e-4 * random(2, 3, 4)
+    low, high = stretch(faint).amin((1, 2)), stretch(faint).amax((1, 2))
+    torch.testing.assert_close(low, torch.zeros_like(low))
+    torch.testing.assert_close(high, torch.ones_like(high))
+
+
+def test_enlarge_by_hand() -> None:
+    """Bilinear between the middles of the pixels: 0 and 1 become 0, 1/4, 3/4 and 1."""
+    row = torch.tensor([0, 1 / 4, 3 / 4, 1])
+    large = enlarge(torch.tensor([[[[0.0, 1.0], [2.0, 3.0]]]]), [4, 4])
+    torch.testing.assert_close(large[0, 0], row + 2 * row[:, None])
+
+
 def test_enlarge_leaves_the_right_size_alone() -> None:
     maps = torch.rand(1, 2, 3, 4)
     assert enlarge(maps, (3, 4)) is maps
     assert enlarge(maps, torch.Size((6, 8))).shape == (1, 2, 6, 8)
 
 
-def test_spread_against_a_naive_walk() -> None:
+@pytest.mark.parametrize(("settings", "power", "steps"), [({}, 2, 2), ({"power": 3.0, "steps": 1}, 3, 1)])
+def test_spread_against_a_naive_walk(settings: dict, power: int, steps: int) -> None:
     maps, features = random(1, 2, 3), random(1, 4, 2, 3, seed=1)
     positions = features[0].flatten(1).T
     positions = positions - positions.mean(0)
     affinity = torch.zeros(6, 6, dtype=torch.float64)
     for i in range(6):
         for j in range(6):
-            affinity[i, j] = functional.cosine_similarity(positions[i], positions[j], dim=0).clamp(min=0) ** 2
+            affinity[i, j] = functional.cosine_similarity(positions[i], positions[j], dim=0).clamp(min=0) ** power
     expected = maps.flatten()
-    for _ in range(2):
+    for _ in range(steps):
         expected = (affinity @ expected) / affinity.sum(1)
-    torch.testing.assert_close(spread(maps, features, power=2.0, steps=2).flatten(), expected)
+    torch.testing.assert_close(spread(maps, features, **settings).flatten(), expected)
+
+
+def test_features_that_are_all_alike_carry_nothing() -> None:
+    assert not spread(random(1, 2, 3), torch.ones(1, 4, 2, 3, dtype=torch.float64)).any()
+
+
+def naive_adapting(mask: Tensor, image: Tensor, steps: int, reaches: tuple[int, ...]) -> Tensor:
+    """One pixel at a time; beyond the border a picture goes on as it ends."""
+    height, width = mask.shape
+    for _ in range(steps):
+        refined = torch.zeros_like(mask)
+        for y in range(height):
+            for x in range(width):
+                around = [
+                    (min(max(y + down * reach, 0), height - 1), min(max(x + right * reach, 0), width - 1))
+                    for reach in reaches
+                    for down in (-1, 0, 1)
+                    for right in (-1, 0, 1)
+                    if (down, right) != (0, 0)
+                ]
+                colours = torch.stack([image[:, j, i] for j, i in around])
+                everything = torch.cat([colours, image[None, :, y, x]])
+                middle = everything.mean(0)
+                deviation = ((everything - middle) ** 2).sum(0).div(len(around)).sqrt()
+                far = ((colours - image[:, y, x]).abs() / (0.3 * deviation + 1e-6)).mean(1)
+                weights = (-far).exp() / (-far).exp().sum()
+                values = torch.stack([mask[j, i] for j, i in around])
+                refined[y, x] = (weights * values).sum()
+        mask = refined
+    return mask
+
+
+@pytest.mark.parametrize(
+    ("settings", "steps", "reaches"),
+    [({"steps": 2, "reaches": (1,)}, 2, (1,)), ({"steps": 1}, 1, (1, 2, 4, 8)), ({"reaches": (1, 3)}, 10, (1, 3))],
+)
+def test_adapting_against_a_naive_loop(settings: dict, steps: int, reaches: tuple[int, ...]) -> None:
+    maps, images = random(2, 4, 5), random(2, 3, 4, 5, seed=1)
+    adapted = adapt_to_pixels(maps, images, **settings)
+    for found, mask, image in zip(adapted, maps, images, strict=True):
+        torch.testing.assert_close(found, naive_adapting(mask, image, steps, reaches))
 
 
 def test_a_map_spreads_over_the_features_that_are_alike_and_no_further() -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from explanans.errors import InputError
-from explanans.ops.targets import class_index, multi_hot
+from explanans.ops.targets import Target, class_index, multi_hot
 
 CLASSES = ("cat", "dog", "bird")
 
@@ -36,6 +36,7 @@ INVALID = {
     "list of lists": ([[0, 1]], "is a list"),
     "list with a bool": ([0, True], "is a bool"),
     "0-D tensor": (torch.tensor(1), "0-D"),
+    "1-D too short": (torch.tensor([0]), "1 entries for 2 images"),
     "1-D of another length": (torch.tensor([0, 1, 2]), "3 entries for 2 images"),
     "1-D float": (torch.tensor([0.0, 1.0]), "1-D torch.float32"),
     "1-D bool": (torch.tensor([True, False]), "1-D torch.bool"),
@@ -71,6 +72,18 @@ def test_rows_can_be_changed_one_by_one() -> None:
     assert result.int().tolist() == [[1, 1, 0], [1, 0, 0]]
 
 
+@pytest.mark.parametrize("target", ["cat", [0, 1], torch.tensor([2, 0]), torch.zeros(2, 3)], ids=str)
+def test_the_result_lies_where_it_is_asked_for(target: Target) -> None:
+    assert multi_hot(target, CLASSES, 2, torch.device("meta")).device.type == "meta"
+    assert multi_hot(target, CLASSES, 2).device.type == "cpu"
+
+
+def test_a_tensor_stays_where_it_is() -> None:
+    assert multi_hot(torch.tensor([2, 0]), CLASSES, 2, None).device.type == "cpu"
+    given = torch.zeros(2, 3)
+    assert multi_hot(given, CLASSES, 2, torch.device("cpu")).device == given.device
+
+
 def test_no_images() -> None:
     assert multi_hot("cat", CLASSES, 0).shape == (0, 3)
     assert multi_hot(torch.zeros(0, dtype=torch.long), CLASSES, 0).shape == (0, 3)
@@ -78,5 +91,6 @@ def test_no_images() -> None:
 
 def test_class_index_names_the_classes() -> None:
     assert class_index("bird", CLASSES) == class_index(2, CLASSES) == 2
+    assert class_index("cat", CLASSES) == class_index(0, CLASSES) == 0
     with pytest.raises(InputError, match="'cat', 'dog', 'bird'"):
         class_index("Cat", CLASSES)

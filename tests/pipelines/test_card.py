@@ -12,16 +12,17 @@ import torch
 from PIL import Image
 from torch import nn
 
-from explanans.benchmark.results import Results
+from explanans.benchmark import BenchmarkSettings, MethodSettings, Results, run_benchmark
 from explanans.classifiers import SmallResNet
 from explanans.classifiers.explanandum import Explanandum
-from explanans.classifiers.sources import Source, hash_weights
+from explanans.classifiers.sources import Source
 from explanans.cli.main import main
 from explanans.deploy.batch import explain_many, explain_shards
 from explanans.deploy.batch.shards import Options
 from explanans.errors import InputError
 from explanans.explainers.explainer import Explainer
-from explanans.explainers.method import ExplainerMethod
+from explanans.explanations.batch import Settings
+from explanans.explanations.selection import Selection
 from explanans.images.preprocessing import Preprocessing
 from explanans.pipelines.card import benchmark_figures, receipt_figures
 
@@ -54,20 +55,31 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return sorted(folder.iterdir())
 
 
-@pytest.fixture
-def measured(three: Path, tmp_path: Path, explainer: Explainer) -> Path:
-    """A benchmark that says it measured ``explainer`` as its method of that name."""
-    folder = tmp_path / "benchmark"
-    folder.mkdir()
-    (folder / "scores").symlink_to(three / "scores")
-    record = json.loads((three / "benchmark.json").read_text())
-    record["classifiers"]["resnet"] |= {"weights_hash": explainer.explanandum.weights_hash}
-    for method in record["methods"].values():
-        method["weights"] = {"resnet": None}
-    weights = hash_weights(ExplainerMethod(explainer.explanandum, explainer))
-    record["methods"]["explainer"]["weights"] = {"resnet": weights}
-    (folder / "benchmark.json").write_text(json.dumps(record))
-    return folder
+@pytest.fixture(scope="module")
+def measured(explainer: Explainer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A benchmark of the Explainer and constants on six pictures without segmentations."""
+    folder = tmp_path_factory.mktemp("measured")
+    generator = np.random.default_rng(1)
+    for name in explainer.classes:
+        (folder / "pictures" / name).mkdir(parents=True)
+        for number in range(3):
+            picture = Image.fromarray(generator.integers(0, 255, (40, 30, 3), np.uint8))
+            picture.save(folder / "pictures" / name / f"{name}{number}.png")
+    explainer.explanandum.save(folder / "classifier")
+    explainer.save_pretrained(folder / "explainer")
+    settings = BenchmarkSettings(
+        classifiers={"small": str(folder / "classifier")},
+        data=f"folder:{folder / 'pictures'}",
+        methods={
+            "explainer": MethodSettings(settings={"explainer": str(folder / "explainer")}),
+            "constant_1": MethodSettings(),
+        },
+        split="all",
+        metrics=["kept"],
+        cost_images=1,
+        device="cpu",
+    )
+    return run_benchmark(settings, folder / "benchmark").folder
 
 
 @pytest.mark.parametrize("quick", [False, True])
@@ -75,7 +87,7 @@ def test_receipts_of_folders_are_averaged(
     explainer: Explainer, photos: list[Path], tmp_path: Path, quick: bool
 ) -> None:
     used = explainer.folded() if quick else explainer
-    explain_many(used, photos, tmp_path / "out", top_k=2)
+    explain_many(used, photos, tmp_path / "out", Settings(Selection(top_k=2)))
     found = receipt_figures(tmp_path / "out", explainer)
     texts = (tmp_path / "out").glob("*/explanation.json")
     receipts = [each["receipt"] for text in texts for each in json.loads(text.read_text())["classes"]]
@@ -87,7 +99,7 @@ def test_receipts_of_folders_are_averaged(
 
 
 def test_receipts_of_shards_are_averaged(explainer: Explainer, photos: list[Path], tmp_path: Path) -> None:
-    explain_many(explainer, photos, tmp_path / "folders", top_k=1)
+    explain_many(explainer, photos, tmp_path / "folders", Settings(Selection(top_k=1)))
     options = Options(top_k=1, receipts=True)
     explain_shards(explainer, photos, tmp_path / "shards", options, shard_size=2, workers=0)
     expected = receipt_figures(tmp_path / "folders", explainer)
@@ -113,13 +125,13 @@ def test_receipts_of_the_example_are_taken_as_they_are(explainer: Explainer, tmp
 
 
 def test_receipts_of_another_are_refused(explainer: Explainer, photos: list[Path], tmp_path: Path) -> None:
-    explain_many(explainer, photos, tmp_path / "out", top_k=1)
+    explain_many(explainer, photos, tmp_path / "out", Settings(Selection(top_k=1)))
     with pytest.raises(InputError, match="of another classifier"):
         receipt_figures(tmp_path / "out", made(seed=1))
     other = Explainer(explainer.explanandum, "compact", encoder_weights=None)
     with pytest.raises(InputError, match="of another Explainer"):
         receipt_figures(tmp_path / "out", other)
-    explain_many(explainer, photos, tmp_path / "none", top_k=1, receipts=False)
+    explain_many(explainer, photos, tmp_path / "none", Settings(Selection(top_k=1), receipts=False))
     with pytest.raises(InputError, match="masks without receipts"):
         receipt_figures(tmp_path / "none", explainer)
     with pytest.raises(InputError, match=r"holds none of receipts.json, index.json, job.json"):
@@ -131,14 +143,14 @@ def test_receipts_of_another_are_refused(explainer: Explainer, photos: list[Path
 
 def test_the_benchmarks_row_is_found_by_weights(explainer: Explainer, measured: Path) -> None:
     found = benchmark_figures(measured, explainer)
-    assert (found["method"], found["images"], found["normalisation"]) == ("explainer", 24, "raw")
+    assert (found["method"], found["images"], found["normalisation"]) == ("explainer", 6, "raw")
     assert found["same_weights"]
-    values = Results.open(measured).values("iou_soft", "resnet", "explainer")[1]
-    iou = found["scores"]["iou_soft"]
-    assert iou["mean"] == pytest.approx(values.mean())
-    assert iou["low"] < iou["mean"] < iou["high"]
-    assert iou["title"] == "IoU (soft) ↑"
-    assert iou["images"] == 24
+    values = Results.open(measured).values("kept", "small", "explainer")[1]
+    kept = found["scores"]["kept"]
+    assert kept["mean"] == pytest.approx(values.mean())
+    assert kept["low"] < kept["mean"] < kept["high"]
+    assert kept["title"] == "probability, kept ↑"
+    assert kept["images"] == 6
 
 
 def test_a_row_of_other_weights_must_be_named(explainer: Explainer, measured: Path) -> None:
@@ -162,11 +174,17 @@ def test_the_command_writes_the_card(
     saved, card = tmp_path / "explainer", tmp_path / "explainer" / "README.md"
     explainer.save_pretrained(saved)
     card.write_text(card.read_text().replace("---\n", "---\nlicense: mit\n", 1))
-    explain_many(explainer, photos, tmp_path / "out", top_k=2)
+    explain_many(explainer, photos, tmp_path / "out", Settings(Selection(top_k=2)))
     words = ["card", str(saved), "--receipts", str(tmp_path / "out"), "--benchmark", str(measured), "--name", "a/b"]
     assert main(words) == 0
     text = card.read_text()
-    for part in ("Over 6 masks of 3 images", "| IoU (soft) ↑ |", 'from_pretrained("a/b")', "license: mit", "name: b"):
+    for part in (
+        "Over 6 masks of 3 images",
+        "| probability, kept ↑ |",
+        'from_pretrained("a/b")',
+        "license: mit",
+        "name: b",
+    ):
         assert part in text
     # The figures stay with the Explainer.
     again = Explainer.from_pretrained(saved)

@@ -1,11 +1,10 @@
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
-import pytest
 from PIL import Image
+from tests.benchmark.report.pages import Page, captions, drawings, tables
 
 from explanans.benchmark.report.demo import spotlight
 from explanans.pipelines.demo import Recipe, run_demo
@@ -17,20 +16,25 @@ def test_a_miniature_demo_from_end_to_end_and_again(tmp_path: Path) -> None:
     said: list[str] = []
     result = run_demo(tmp_path / "demo", recipe=TINY, progress=False, say=said.append)
     assert [line[:3] for line in said] == ["1/5", "2/5", "3/5", "4/5", "5/5"]
-    page = result.report.read_text()
-    assert page.count('<div class="scene">') == 12
-    assert page.count("<svg") == 3
-    for word in ("Explainer", "Grad-CAM", "constant 0.5", "removed&nbsp;", "explanans fit"):
-        assert word in page
-    saved = json.loads((tmp_path / "demo" / "evaluation.json").read_text())
-    assert [row["method"] for row in saved["rows"]] == ["explainer", "grad_cam", "constant_half", "constant_1"]
-    assert set(result.evaluation["explainer"].scores) >= {"iou_soft", "iou_best"}
+    page = Page(result.report.read_text(encoding="utf-8"))
+    assert captions(page.section("Pictures that nobody picked")).count("picture") == 12
+    assert len(drawings(page.section("Training"))) == 3
+    assert "explanans fit" in page.section("How to go on").text
+    rows = result.results.summary("iou_soft", "iou_best", "saliency")
+    assert [row.method for row in rows] == ["explainer", "grad_cam", "constant_half", "constant_1"]
+    (table,) = tables(page.section("Against Grad-CAM and constants"))
+    assert [cells[0] for cells in table.rows] == ["Explainer", "Grad-CAM", "constant 0.5", "constant 1"]
+    assert table.cell("Grad-CAM", "IoU (soft) ↑") == f"{rows[1].mean['iou_soft']:.3f}"
+    assert table.cell("Grad-CAM", "best t") == f"{result.results.threshold('small_resnet', 'grad_cam'):.2f}"
+    lowest = min(rows, key=lambda row: row.mean["saliency"])
+    assert (lowest.title, "saliency metric ↓") in table.best
+    assert result.results.folder == tmp_path / "demo" / "benchmark"
 
     checkpoint = tmp_path / "demo" / "explainer" / "last.ckpt"
     before = checkpoint.stat().st_mtime_ns
     again = run_demo(tmp_path / "demo", recipe=TINY, progress=False, say=said.append)
     assert checkpoint.stat().st_mtime_ns == before
-    assert again.evaluation["explainer"].scores == pytest.approx(result.evaluation["explainer"].scores)
+    assert again.results.summary("iou_soft", "iou_best", "saliency") == rows
 
 
 def test_a_spotlight_keeps_what_the_mask_keeps() -> None:

@@ -7,6 +7,7 @@ import pytest
 import torch
 from PIL import Image
 from torch import Tensor, nn
+from torch.nn import functional
 
 from explanans.classifiers.explanandum import Explanandum
 from explanans.data import LabelledImages, open_dataset
@@ -97,7 +98,122 @@ def test_saved_and_loaded(tmp_path: Path, pictures: LabelledImages, explainer: E
     assert (float(loaded.scale), float(loaded.shift)) == (3, -1)
 
 
-@pytest.mark.parametrize("wrong", [{"sharpness": 0}, {"tolerance": 2}, {"rivals": 0}, {"images": -1}])
+class Palette(nn.Module):
+    """Logits from the mean colours, so that every class asks for and against some."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.colours = nn.Linear(3, classes).double()
+        nn.init.normal_(self.colours.weight, std=3.0)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.colours(images.double().mean((2, 3))).to(images.dtype)
+
+
+LABELS = ((1, 0, 0, 1), (0, 0, 0, 0), (0, 1, 0, 0), (1, 1, 1, 1), (0, 0, 1, 0))
+
+
+@pytest.fixture
+def noisy(tmp_path: Path) -> tuple[Explainer, LabelledImages]:
+    """Five pictures with none to all of four classes, and masks at half their size that hide more or less of them."""
+    torch.manual_seed(0)
+    preprocessing = Preprocessing(size=SIZE, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
+    names = tuple("abcd")
+    classifier = Explanandum(Palette(4), classes=names, activation="sigmoid", preprocessing=preprocessing)
+    network = nn.Conv2d(3, 4, 3, stride=2, padding=1)
+    nn.init.normal_(network.weight, std=0.3)
+    rows = ["image," + ",".join(names)]
+    pixels = np.random.default_rng(0)
+    for number, labels in enumerate(LABELS):
+        Image.fromarray(pixels.integers(0, 256, (SIZE, SIZE, 3), np.uint8)).save(tmp_path / f"{number}.png")
+        rows.append(f"{number}.png," + ",".join(map(str, labels)))
+    (tmp_path / "table.csv").write_text("\n".join(rows) + "\n")
+    data = open_dataset(tmp_path / "table.csv", "all", classes=names, preprocessing=preprocessing)
+    return Explainer(classifier, network).eval(), data
+
+
+def naive_gaps(explainer: Explainer, data: LabelledImages, pictures: list[int]) -> dict[float, float]:
+    """One label, one cut and one mask at a time, hidden pixels black: kept minus the mean of what is let through."""
+    explanandum = explainer.explanandum
+    black = explanandum.preprocessing.normalise(torch.zeros(3, SIZE, SIZE))
+    gaps: dict[float, list[float]] = {step / 2: [] for step in range(-6, 7)}
+    for index in pictures:
+        image, labels = data[index]["image"], LABELS[index]
+        coarse = explainer.network(image[None]).detach()
+        logits = functional.interpolate(coarse, (SIZE, SIZE), mode="bilinear", align_corners=False)[0]
+        for label in (c for c in range(4) if labels[c]):
+            for cut, found in gaps.items():
+                shown = torch.where(logits[:, None] >= cut, image, black)
+                through = explanandum.probabilities(shown)[:, label].tolist()
+                rivals = [through[c] for c in range(4) if not labels[c]]
+                found.append(through[label] - (sum(rivals) / len(rivals) if rivals else 0))
+    return {cut: sum(found) / len(found) for cut, found in gaps.items()}
+
+
+@pytest.mark.parametrize(("images", "pictures"), [(9, [0, 2, 3, 4]), (2, [0, 2]), (1, [0])])
+@pytest.mark.parametrize("batch_size", [1, 64])
+def test_gaps_against_one_label_and_one_cut_at_a_time(
+    noisy: tuple[Explainer, LabelledImages], images: int, pictures: list[int], batch_size: int
+) -> None:
+    explainer, data = noisy
+    facts = calibrate(explainer, data, Calibration(images=images, fill="black", tolerance=0.0), batch_size=batch_size)
+    expected = naive_gaps(explainer, data, pictures)
+    assert facts["images"] == len(pictures)
+    assert facts["data"] == data.name
+    assert facts["sharpness"] == 4
+    assert {float(cut): gap for cut, gap in facts["gaps"].items()} == pytest.approx(expected, abs=6e-5)
+    assert len(set(facts["gaps"].values())) > 5
+    assert facts["cut"] == max(expected, key=lambda cut: expected[cut])
+
+
+def test_few_rivals_are_drawn_by_the_seed(noisy: tuple[Explainer, LabelledImages]) -> None:
+    """The third picture has three classes that may be its rival."""
+    explainer, data = noisy
+    alone = data.subset([2])
+
+    def gaps(seed: int, rivals: int) -> tuple[float, ...]:
+        made = calibrate(explainer, alone, Calibration(images=1, rivals=rivals, fill="black"), seed=seed)
+        return tuple(made["gaps"].values())
+
+    one = {gaps(seed, 1) for seed in range(12)}
+    assert gaps(0, 1) == gaps(0, 1)
+    assert len(one) == 3
+    every = torch.tensor(sorted(one)).mean(0)
+    torch.testing.assert_close(torch.tensor(gaps(0, 3)), every, atol=2e-4, rtol=0)
+    assert gaps(0, 3) == gaps(1, 5)
+
+
+@pytest.mark.parametrize(("tolerance", "cut"), [(0.0, 1), (0.8, 1), (0.81, 3)])
+def test_the_highest_cut_within_the_tolerance(
+    explainer: Explainer, pictures: LabelledImages, tolerance: float, cut: float
+) -> None:
+    """From four pixels of red, p = σ(−2.5), to the whole square, p = σ(2), the gap is 0.805."""
+    assert calibrate(explainer, pictures, Calibration(images=1, tolerance=tolerance))["cut"] == cut
+    assert float(explainer.shift) == -cut
+
+
+def test_the_mode_of_every_part_is_restored(explainer: Explainer, pictures: LabelledImages) -> None:
+    explainer.network.train()
+    calibrate(explainer, pictures, Calibration(images=1))
+    assert explainer.network.training
+    assert not explainer.explanandum.module.training
+
+
+def test_without_a_label_there_is_nothing_to_go_by(explainer: Explainer, pictures: LabelledImages) -> None:
+    pictures.labels = torch.zeros_like(pictures.labels)
+    with pytest.raises(InputError, match=r"calibration: no image of .* has a label"):
+        calibrate(explainer, pictures, Calibration(images=1))
+    assert (float(explainer.scale), float(explainer.shift)) == (1, 0)
+
+
+@pytest.mark.parametrize("edge", [{"tolerance": 0}, {"tolerance": 1}, {"rivals": 1}, {"images": 0}])
+def test_settings_at_their_bounds(edge: dict[str, float]) -> None:
+    Calibration(**edge)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"sharpness": 0}, {"tolerance": 1.01}, {"tolerance": -0.01}, {"rivals": 0}, {"images": -1}]
+)
 def test_settings_that_mean_nothing(wrong: dict[str, float]) -> None:
     with pytest.raises(InputError, match="calibration"):
         Calibration(**wrong)  # type: ignore[arg-type]

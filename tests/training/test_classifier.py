@@ -71,6 +71,18 @@ def test_a_resumed_run_equals_one_that_was_not_stopped(scenes: str, tmp_path: Pa
     assert resumed.weights_hash == whole.weights_hash
 
 
+def test_the_saved_classifier_is_the_average_of_the_epoch_that_is_kept(fit: Fit, out: Path) -> None:
+    folder = fit(epochs=3, optimizer=Optimizer(1e-3, ema_decay=0.9))
+    figures = [row["val/f1_micro"] for row in read_curves(out / "metrics.csv")]
+    best = torch.load(out / "best.ckpt", weights_only=True)
+    assert best["epoch"] == figures.index(max(figures))
+    saved = Explanandum.load(folder).module.state_dict()
+    assert saved
+    for name, tensor in saved.items():
+        assert torch.equal(tensor, best["state_dict"][f"average.module.{name}"]), name
+    assert not torch.equal(saved["head.weight"], best["state_dict"]["module.head.weight"])
+
+
 def test_starts_from_weights_with_a_linear_head(fit: Fit, tmp_path: Path) -> None:
     from safetensors.torch import save_file
 

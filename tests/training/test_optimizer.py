@@ -32,6 +32,21 @@ def test_the_average_by_hand() -> None:
     assert average.module.weight.item() == pytest.approx(expected)
 
 
+def test_the_average_is_short_until_its_decay_is_reached() -> None:
+    """From 1 on: 2/11 of it after one step and 3/12 after two, and never more than the decay of 0.2."""
+    network = nn.Linear(1, 1, bias=False)
+    average = Optimizer(ema_decay=0.2).averaged(network)
+    found = []
+    for value in (1.0, 4.0, -2.0, 8.0):
+        nn.init.constant_(network.weight, value)
+        update_average(average, network)
+        found.append(average.module.weight.item())
+    second = 2 / 11 * 1 + 9 / 11 * 4
+    third = 0.2 * second + 0.8 * -2
+    assert found == pytest.approx([1, second, third, 0.2 * third + 0.8 * 8])
+    assert not any(parameter.requires_grad for parameter in average.parameters())
+
+
 def test_buffers_are_copied_to_the_average() -> None:
     network = nn.BatchNorm1d(2)
     average = Optimizer(ema_decay=0.9).averaged(network)

@@ -10,7 +10,8 @@ import pytest
 import torch
 from PIL import Image
 
-from explanans.benchmark import evaluate
+from explanans.benchmark.batches import read_pictures
+from explanans.benchmark.scoring import Scorer
 from explanans.classifiers.explanandum import Explanandum
 from explanans.cli.main import main
 from explanans.data import LabelledImages, open_dataset
@@ -93,19 +94,18 @@ def test_one_class_is_explained_and_its_receipt_is_in_softmax_probabilities(expl
 
 
 def test_a_comparison_on_single_label_data(explainer: Explainer, classifier: Explanandum, scenes: Path) -> None:
-    methods = {
-        "explainer": make_method("explainer", classifier, explainer=explainer),
-        **{name: make_method(name, classifier) for name in ("grad_cam", "constant_1")},
-    }
-    steps = {"explainer": "raw", "grad_cam": "minmax", "constant_1": "raw"}
-    data, others = single(scenes, "val"), single(scenes, "train[:50%]")
-    result = evaluate(methods, data, classifier, normalisation=steps, threshold_dataset=others, batch_size=4)
-    assert len(result.indices) == len(data)
-    assert all(row.nan_count == 0 and 0 <= row.scores["iou_best"] <= 1 for row in result.rows)
-    # The mask of ones changes no picture, so its saliency is −log of the softmax probability of the one label.
-    images = torch.stack([data[index]["image"] for index in range(len(data))])
-    wanted = -classifier(images).log_softmax(1)[data.labels.bool()].mean()
-    assert result["constant_1"].scores["saliency"] == pytest.approx(float(wanted), rel=1e-4)
+    data = single(scenes, "val")
+    pictures = read_pictures(data, range(len(data)), torch.device("cpu"))
+    ones = make_method("constant_1", classifier)(pictures.images, pictures.labels)
+    everyone = torch.ones(len(data), dtype=torch.bool)
+    with torch.no_grad():
+        masks = make_method("explainer", classifier, explainer=explainer)(pictures.images, pictures.labels)
+        asked = dict.fromkeys(("segmentation", "saliency"), everyone)
+        of_masks, of_ones = (Scorer(classifier)(pictures, each, asked) for each in (masks, ones))
+        # The mask of ones changes no picture, so its saliency is −log of the softmax probability of the one label.
+        wanted = -classifier(pictures.images).log_softmax(1)[pictures.labels]
+    assert not of_masks.broken.any()
+    assert of_ones.values["saliency"].tolist() == pytest.approx(wanted.tolist(), rel=1e-4)
 
 
 def test_the_commands_on_a_folder_of_classes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

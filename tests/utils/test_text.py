@@ -1,23 +1,41 @@
 from __future__ import annotations
 
+import os
+
 import pytest
 
-from explanans.utils.text import path_bytes, path_text, printable, shortened
+from explanans.utils.text import did_you_mean, path_bytes, path_text, printable, shortened, shown
 
 
 @pytest.mark.parametrize(
-    ("text", "shown"),
+    ("text", "safe"),
     [
-        ("größe 猫.jpg", "größe 猫.jpg"),
-        ("caf\udce9.jpg", r"caf\xe9.jpg"),
-        ("\x1b[2J\x07\n", r"\x1b[2J\x07\n"),
-        ("\u202egpj.exe", r"\u202egpj.exe"),
+        ("striped star", "striped star"),
+        ("Größe – 犬　👩‍🔬", "Größe – 犬　👩‍🔬"),
+        ("two\nlines\tand a tab", "two\nlines\tand a tab"),
+        ("\x1b[31mred\x07", r"\x1b[31mred\x07"),
+        ("over\rwritten", r"over\x0dwritten"),
+        ("\x9b2J", r"\x9b2J"),
+        ("gpj.\u202eexe", r"gpj.\u202eexe"),
+        ("a\u2028b", r"a\u2028b"),
+        (os.fsdecode(b"caf\xe9.jpg"), r"caf\xe9.jpg"),
         ("\ud800", r"\ud800"),
     ],
 )
-def test_what_cannot_be_printed_is_escaped(text: str, shown: str) -> None:
-    assert printable(text) == shown
-    assert shown.encode("utf-8")
+def test_names_are_safe_to_show(text: str, safe: str) -> None:
+    assert shown(text) == safe
+    shown(text).encode("utf-8")
+
+
+def test_what_was_meant() -> None:
+    known = ["grad_cam", "occlusion"]
+    assert did_you_mean("gard_cam", known) == " (did you mean 'grad_cam'?)"
+    assert did_you_mean("Grad-CAM", known) == " (did you mean 'grad_cam'?)"
+    assert did_you_mean("xyz", known) == ""
+
+
+def test_a_name_is_one_line() -> None:
+    assert printable("größe 猫\n\t.jpg") == r"größe 猫\x0a\x09.jpg"
 
 
 def test_a_path_survives_being_stored() -> None:

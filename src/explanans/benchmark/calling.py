@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,9 +10,19 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from explanans.benchmark.seeds import seed_of
 from explanans.errors import InputError
 from explanans.methods.base import Method
+
+MEASURED, HELD_OUT = "measured", "held out"
+"""The splits by what they are for: images that are scored, and images that best thresholds are chosen on."""
+
+
+def seed_of(*parts: int | str) -> int:
+    """A seed in [0, 2⁶³) that depends on the parts alone, in every process alike.
+
+    Each thing that is drawn has one of its own, so that neither order nor batches nor resumption change a draw.
+    """
+    return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:8], "big") >> 1
 
 
 @dataclass(frozen=True)
@@ -47,9 +58,9 @@ def synchronise(device: torch.device) -> None:
 class Caller:
     """A method that is asked for maps as a benchmark needs it.
 
-    What a method draws for an image follows from (seed, name, index of the image). A method that draws is therefore
-    asked one image at a time; whether it does is seen on the first image. Where a call for several images fails, each
-    is asked for by itself, so that one image costs no other its map.
+    What a method draws for an image follows from (seed, name, split, index of the image). A method that draws is
+    therefore asked one image at a time; whether it does is seen on the first image. Where a call for several images
+    fails, each is asked for by itself, so that one image costs no other its map.
 
     Args:
         name: of the method in the benchmark.
@@ -63,11 +74,11 @@ class Caller:
         self.seed = seed
         self._draws: bool | None = None
 
-    def __call__(self, images: Tensor, targets: Tensor, indices: Sequence[int]) -> Called:
-        """Maps of N images for the classes asked for (N, C), the images being those at ``indices``."""
+    def __call__(self, images: Tensor, targets: Tensor, indices: Sequence[int], split: str = MEASURED) -> Called:
+        """Maps of N images for the classes asked for (N, C), the images being those at ``indices`` of the split."""
         if len(images) > 1 and not self.draws(images[:1], targets[:1], indices[0]):
             try:
-                return Called(self.ask(images, targets, indices[0]), [""] * len(images))
+                return Called(self.ask(images, targets, indices[0], split), [""] * len(images))
             except Exception:
                 # Not lost: the image that it belongs to fails again below, and is reported with its message.
                 pass
@@ -75,15 +86,15 @@ class Caller:
         for n, index in enumerate(indices):
             rows = slice(n, n + 1)
             try:
-                maps[rows] = self.ask(images[rows], targets[rows], index)
+                maps[rows] = self.ask(images[rows], targets[rows], index, split)
                 errors.append("")
             except Exception as error:
                 errors.append(f"{type(error).__name__}: {error}")
         return Called(maps, errors)
 
-    def ask(self, images: Tensor, targets: Tensor, index: int) -> Tensor:
+    def ask(self, images: Tensor, targets: Tensor, index: int, split: str = MEASURED) -> Tensor:
         """Maps in the images' own type; what the method writes into its input reaches nobody else."""
-        maps, _ = timed(self.method, images.clone(), targets.clone(), self.generator(index, images.device))
+        maps, _ = timed(self.method, images.clone(), targets.clone(), self.generator(index, images.device, split))
         return maps.to(images)
 
     def draws(self, image: Tensor, targets: Tensor, index: int) -> bool:
@@ -99,5 +110,6 @@ class Caller:
             self._draws = not torch.equal(before, generator.get_state())
         return self._draws
 
-    def generator(self, index: int, device: torch.device) -> torch.Generator:
-        return torch.Generator(device).manual_seed(seed_of(self.seed, self.name, index))
+    def generator(self, index: int, device: torch.device, split: str = MEASURED) -> torch.Generator:
+        place = (index,) if split == MEASURED else (split, index)
+        return torch.Generator(device).manual_seed(seed_of(self.seed, self.name, *place))

@@ -1,46 +1,62 @@
-"""Everything a benchmark needs, opened and checked before any work is done."""
+"""Everything a benchmark will do, decided before any work is done: a task for every classifier and method."""
 
 from __future__ import annotations
 
-import platform
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
 
-from explanans.benchmark.calling import Caller
-from explanans.benchmark.columns import CURVE_THRESHOLDS
-from explanans.benchmark.seeds import seed_of
-from explanans.benchmark.settings import THRESHOLD, BenchmarkSettings
+from explanans.benchmark.batches import MASK_GROUPS
+from explanans.benchmark.calling import Caller, seed_of
+from explanans.benchmark.settings import KNOWN, THRESHOLD, BenchmarkSettings, MethodSettings
+from explanans.benchmark.stations import Station, open_stations
 from explanans.benchmark.truth import REFERENCES
 from explanans.classifiers.explanandum import Explanandum
-from explanans.classifiers.sources import hash_weights
-from explanans.data import LabelledImages, open_dataset
-from explanans.errors import InputError
-from explanans.methods import make_method
-from explanans.metrics.similarity import MIN_SIDE
-from explanans.ops.masking import make_fill
+from explanans.methods import Method, make_method
 from explanans.utils.devices import choose_device
-from explanans.version import __version__
 
-FREE = (
-    *("classifiers", "methods", "data", "device", "cache", "trust_factory", "reference", "also_normalise"),
-    *("classifier_batch_size", "cost_images", "cost_batch_size", "cost_seconds"),
-)
-"""Settings that change no score, or that ``benchmark.json`` has in another place."""
+CLASSIFIER = "{classifier}"
+"""In the settings of a method: the name of the classifier."""
+
+SHARED_BATCH = 4
+"""Images per call of a slow method, so that little is lost when a run is stopped."""
 
 
 @dataclass(frozen=True)
-class Station:
-    """A classifier, the images as it sees them, and the methods made for it."""
+class Task:
+    """A method that is measured for a classifier.
 
+    Attributes:
+        station: the classifier and its images.
+        name: of the method in the benchmark.
+        title: what tables call it.
+        caller: the method, made for the classifier.
+        make: makes it for another classifier, with the same settings.
+        normalisations: steps from its maps to masks, its own first.
+        batch_size: images per call, and per part of the results.
+        images: positions of the images that it is measured on.
+        held_out_images: positions in ``station.held_out`` that its best threshold is chosen on; empty for none.
+        groups: the groups of scores of its masks, each with the positions of the images that it is computed on.
+        cost_images, sensitivity_images, sanity_images: positions of the few images of these; empty for none.
+    """
+
+    station: Station
     name: str
-    explanandum: Explanandum
-    dataset: LabelledImages
-    held_out: LabelledImages | None
-    callers: dict[str, Caller]
+    title: str
+    caller: Caller
+    make: Callable[[Explanandum], Method]
+    normalisations: tuple[str, ...]
+    batch_size: int
+    images: Sequence[int]
+    held_out_images: Sequence[int]
+    groups: Mapping[str, Collection[int]]
+    cost_images: Sequence[int]
+    sensitivity_images: Sequence[int]
+    sanity_images: Sequence[int]
 
 
 @dataclass(frozen=True)
@@ -48,210 +64,126 @@ class Plan:
     """What is to be done.
 
     Attributes:
-        settings: as they were given.
         device: where.
+        seed: of everything that is drawn.
         stations: one for each classifier.
+        tasks: one for each classifier and method, in the order in which they are done.
         subset: positions of the images that slow methods see, ascending.
-        held_out_subset: the same of the threshold split.
         sample: positions of the few images for cost, sensitivity and sanity.
         kept: positions of the images whose maps are kept.
-        without_label: names of the images that were left out.
+        cost_batch_size: images per call when cost is measured.
+        cost_seconds: after which the measuring of a cost stops.
+        sensitivity_samples: noisy copies of an image.
+        sanity_stages: of the cascade over the layers.
     """
 
-    settings: BenchmarkSettings
     device: torch.device
+    seed: int
     stations: tuple[Station, ...]
+    tasks: tuple[Task, ...]
     subset: tuple[int, ...]
-    held_out_subset: tuple[int, ...]
     sample: tuple[int, ...]
     kept: tuple[int, ...]
-    without_label: tuple[str, ...]
-
-    def images(self, method: str) -> Sequence[int]:
-        """Positions that a method is measured on."""
-        shared = self.settings.methods[method].subset == "shared"
-        return self.subset if shared else range(len(self.stations[0].dataset))
-
-    def held_out_images(self, method: str) -> Sequence[int]:
-        """Positions in the threshold split that its best threshold is chosen on."""
-        held_out = self.stations[0].held_out
-        if held_out is None or THRESHOLD in self.settings.methods[method].without:
-            return ()
-        return self.held_out_subset if self.settings.methods[method].subset == "shared" else range(len(held_out))
+    cost_batch_size: int
+    cost_seconds: float
+    sensitivity_samples: int
+    sanity_stages: int
 
 
 def make_plan(settings: BenchmarkSettings) -> Plan:
-    """Open data and classifiers and make the methods.
+    """Open data and classifiers, make the methods, and decide for each what it is measured on.
 
     Raises:
-        InputError: whatever of it cannot be used; classifiers of different classes; images of the same name; a group of
-            scores that compares with segmentations where there are none.
+        InputError: whatever of it cannot be used, see :func:`~explanans.benchmark.stations.open_stations`.
     """
     device = choose_device(settings.device)
-    loaded = {
-        name: Explanandum.load(spec, trust_factory=settings.trust_factory).to(device)
-        for name, spec in settings.classifiers.items()
-    }
-    _check_classifiers(loaded, settings.fill)
-    stations: list[Station] = []
-    without_label: tuple[str, ...] = ()
-    for name, explanandum in loaded.items():
-        dataset, without_label = _open(settings, settings.split, explanandum)
-        held_out = None
-        if settings.threshold_split is not None:
-            held_out, _ = _open(settings, settings.threshold_split, explanandum)
-            overlap = set(held_out.names) & set(dataset.names)
-            if overlap:
-                raise InputError(
-                    f"threshold_split={settings.threshold_split!r} shares {len(overlap)} images with "
-                    f"split={settings.split!r}; choose thresholds on other images."
-                )
-        callers: dict[str, Caller] = {}
-        for method, each in settings.methods.items():
-            kind = each.method or method
-            if kind in REFERENCES:
-                callers[method] = REFERENCES[kind].build(method, settings.seed, dataset, held_out)
-                continue
-            made = make_method(kind, explanandum, **each.arguments(name))
-            if isinstance(made, nn.Module):
-                made.to(device)
-            callers[method] = Caller(method, made, settings.seed)
-        stations.append(Station(name, explanandum, dataset, held_out, callers))
-    for station in stations:
-        _check_groups(settings, station)
+    stations = open_stations(settings, device)
     first = stations[0]
-    count = len(first.dataset)
-    order = _order(count, settings.seed, "subset")
-    held_out_order = _order(len(first.held_out), settings.seed, "thresholds") if first.held_out is not None else []
+    order = _order(len(first.dataset), settings.seed, "subset")
     subset = tuple(sorted(order[: settings.subset_size]))
+    # Part of the subset, so that slow methods have them too.
+    sample = tuple(sorted(order[: min(settings.sample_size, settings.subset_size)]))
+    held_out_order = _order(len(first.held_out), settings.seed, "thresholds") if first.held_out is not None else []
+    held_out_subset = tuple(sorted(held_out_order[: settings.subset_size]))
+    tasks = [
+        _task(settings, station, name, device, subset, held_out_subset, sample)
+        for station in stations
+        for name in settings.methods
+    ]
     return Plan(
-        settings=settings,
         device=device,
-        stations=tuple(stations),
+        seed=settings.seed,
+        stations=stations,
+        tasks=tuple(tasks),
         subset=subset,
-        held_out_subset=tuple(sorted(held_out_order[: settings.subset_size])),
-        # Part of the subset, so that slow methods have them too.
-        sample=tuple(sorted(order[: min(settings.sample_size, settings.subset_size)])),
+        sample=sample,
         # Always of the subset: slow methods may be added to a folder later, and pictures show the same images of all.
         kept=subset[: settings.keep_maps],
-        without_label=without_label,
+        cost_batch_size=settings.cost_batch_size,
+        cost_seconds=settings.cost_seconds,
+        sensitivity_samples=settings.sensitivity_samples,
+        sanity_stages=settings.sanity_stages,
     )
 
 
-def record_of(plan: Plan) -> dict[str, Any]:
-    """``benchmark.json``, without the thresholds, which are not known yet."""
-    settings, first = plan.settings, plan.stations[0]
-    names = first.dataset.names
-    shared = {
-        "name": "shared",
-        "size": len(plan.subset),
-        "seed": settings.seed,
-        "images": [names[index] for index in plan.subset],
-    }
-    return {
-        "settings": {name: value for name, value in asdict(settings).items() if name not in FREE},
-        "versions": {"explanans": __version__, "python": platform.python_version(), "torch": torch.__version__},
-        "seed": settings.seed,
-        "machine": {
-            "cores": torch.get_num_threads(),
-            "architecture": platform.machine(),
-            "torch": torch.__version__,
-            "device": str(plan.device),
-            "device_name": torch.cuda.get_device_name(plan.device) if plan.device.type == "cuda" else "cpu",
+def _task(
+    settings: BenchmarkSettings,
+    station: Station,
+    name: str,
+    device: torch.device,
+    subset: Sequence[int],
+    held_out_subset: Sequence[int],
+    sample: Sequence[int],
+) -> Task:
+    method = settings.methods[name]
+    kind, shared = method.method or name, method.subset == "shared"
+    entry, is_truth = KNOWN[kind], kind in REFERENCES
+    make = partial(_made, kind, arguments(method, station.name))
+    if is_truth:
+        caller: Caller = entry.build(name, settings.seed, station.dataset, station.held_out)
+    else:
+        made = make(station.explanandum)
+        if isinstance(made, nn.Module):
+            made.to(device)
+        caller = Caller(name, made, settings.seed)
+    everything = range(len(station.dataset))
+    asked = {*settings.metrics, *settings.subset_metrics} - set(method.without)
+    held_out: Sequence[int] = ()
+    if station.held_out is not None and THRESHOLD not in method.without:
+        held_out = held_out_subset if shared else range(len(station.held_out))
+    usual = min(settings.batch_size, SHARED_BATCH) if shared else settings.batch_size
+    return Task(
+        station=station,
+        name=name,
+        title=method.title or entry.title,
+        caller=caller,
+        make=make,
+        normalisations=tuple(dict.fromkeys(method.normalisations or [entry.normalisation, *settings.also_normalise])),
+        batch_size=method.batch_size or usual,
+        images=subset if shared else everything,
+        held_out_images=held_out,
+        groups={
+            group: everything if group in settings.metrics else frozenset(subset)
+            for group in MASK_GROUPS
+            if group in asked and not (group == "specificity" and method.classes == "labels")
         },
-        "data": {
-            "source": settings.data,
-            "name": first.dataset.name,
-            "split": settings.split,
-            "fingerprint": first.dataset.fingerprint(),
-            "images": list(names),
-            "without_label": list(plan.without_label),
-        },
-        "threshold_data": None
-        if first.held_out is None
-        else {
-            "name": first.held_out.name,
-            "split": settings.threshold_split,
-            "fingerprint": first.held_out.fingerprint(),
-            "images": list(first.held_out.names),
-        },
-        "classifiers": {station.name: station.explanandum.identity() for station in plan.stations},
-        "methods": {name: _method_record(plan, name) for name in settings.methods},
-        "subset": shared if settings.shares else None,
-        "sample": [names[index] for index in plan.sample],
-        "reference": settings.reference,
-        "curve_thresholds": list(CURVE_THRESHOLDS),
-        "thresholds": {},
-    }
-
-
-def _method_record(plan: Plan, name: str) -> dict[str, Any]:
-    settings = plan.settings.methods[name]
-    return {
-        "title": plan.settings.title(name),
-        "method": settings.method or name,
-        "settings": settings.settings,
-        "normalisations": plan.settings.normalisations(name),
-        "subset": settings.subset,
-        "classes": settings.classes,
-        "without": settings.without,
-        "batch_size": plan.settings.batch(name),
-        # A folder keeps its name when what lies in it is trained again.
-        "weights": {station.name: _weights_hash(station.callers[name].method) for station in plan.stations},
-    }
-
-
-def _weights_hash(method: Any) -> str | None:
-    return hash_weights(method) if isinstance(method, nn.Module) else None
-
-
-def _open(settings: BenchmarkSettings, split: str, explanandum: Explanandum) -> tuple[LabelledImages, tuple[str, ...]]:
-    """The images of a split that have a label, and the names of the others."""
-    dataset = open_dataset(
-        settings.data,
-        split,
-        classes=explanandum.classes,
-        preprocessing=explanandum.preprocessing,
-        cache=settings.cache,
+        # The truth costs nothing and reads no weights.
+        cost_images=() if is_truth else sample[: settings.cost_images],
+        sensitivity_images=sample if "sensitivity" in asked else (),
+        sanity_images=sample if "sanity" in asked and not is_truth else (),
     )
-    labelled = dataset.labels.bool().any(1)
-    if not labelled.any():
-        raise InputError(f"data {settings.data!r}, split {split!r}: no image has a label; there is nothing to compare.")
-    without = tuple(name for name, has in zip(dataset.names, labelled.tolist(), strict=True) if not has)
-    chosen = dataset.subset(labelled.nonzero().flatten()[: settings.limit])
-    doubled = len(chosen.names) - len(set(chosen.names))
-    if doubled:
-        raise InputError(
-            f"data {settings.data!r}: {doubled} images have the name of another; results are kept by name."
-        )
-    return chosen, without
 
 
-def _check_classifiers(loaded: Mapping[str, Explanandum], fill: str) -> None:
-    (first, one), *others = loaded.items()
-    for name, other in others:
-        if other.classes != one.classes:
-            raise InputError(
-                f"classifiers: {first!r} has the classes {list(one.classes)[:10]}, {name!r} has "
-                f"{list(other.classes)[:10]}; compare those of the same classes in the same order."
-            )
-    make_fill(fill, one.preprocessing)
+def arguments(method: MethodSettings, classifier: str) -> dict[str, Any]:
+    """The settings of a method for one of the classifiers."""
+    return {
+        name: value.replace(CLASSIFIER, classifier) if isinstance(value, str) else value
+        for name, value in method.settings.items()
+    }
 
 
-def _check_groups(settings: BenchmarkSettings, station: Station) -> None:
-    asked = {*settings.metrics, *settings.subset_metrics}
-    if "segmentation" in asked or settings.threshold_split is not None:
-        for split, dataset in ((settings.split, station.dataset), (settings.threshold_split, station.held_out)):
-            if dataset is not None and not dataset.has_segmentation:
-                raise InputError(
-                    f"data {settings.data!r}, split {split!r}: not every image has a segmentation, which metrics: "
-                    "'segmentation' and threshold_split compare with; give data that has them, or leave both out."
-                )
-    sides = (station.explanandum.preprocessing.height, station.explanandum.preprocessing.width)
-    if "sanity" in asked and min(sides) < MIN_SIDE:
-        raise InputError(f"metrics: 'sanity' compares maps of at least {MIN_SIDE} pixels a side; these have {sides}.")
-    if "specificity" in asked and station.explanandum.num_classes < 2:
-        raise InputError("metrics: 'specificity' compares classes, and the classifier has one.")
+def _made(kind: str, settings: Mapping[str, Any], explanandum: Explanandum) -> Method:
+    return make_method(kind, explanandum, **settings)
 
 
 def _order(count: int, seed: int, purpose: str) -> list[int]:

@@ -184,6 +184,11 @@ class Results:
         known = ~(np.isnan(a) | np.isnan(b))
         return paired(a[known], b[known], seed=self.settings["seed"])
 
+    def threshold(self, classifier: str, method: str, normalisation: str | None = None) -> float | None:
+        """Where masks are cut for ``iou_best``, chosen on the other split; None without one, or before it is done."""
+        chosen = self.settings["thresholds"].get(classifier, {}).get(method, {})
+        return chosen.get(normalisation or self.normalisations(method)[0])
+
     def costs(self, classifier: str, method: str) -> dict[str, Any] | None:
         """What a map costs, None where it has not been measured yet."""
         return self._json(COSTS, classifier, method)

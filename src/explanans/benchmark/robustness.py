@@ -1,9 +1,9 @@
-"""Do a method's maps depend on what the network has learned? Maps under randomised weights."""
+"""How a method's maps change: with what the network has learned, and with a little noise on the image."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -11,20 +11,18 @@ import torch
 from torch import Tensor, nn
 
 from explanans import metrics
-from explanans.benchmark.calling import Caller
+from explanans.benchmark.calling import Caller, seed_of
 from explanans.benchmark.scoring import Pictures, masks_of
-from explanans.benchmark.seeds import seed_of
 from explanans.classifiers.explanandum import Explanandum
 from explanans.explainers.explainer import Explainer
-from explanans.methods import Method, make_method
+from explanans.methods import Method
 from explanans.ops.masking import merge
 
 
 def cascade(
     caller: Caller,
     explanandum: Explanandum,
-    kind: str,
-    arguments: Mapping[str, Any],
+    make: Callable[[Explanandum], Method],
     pictures: Pictures,
     step: str,
     *,
@@ -46,7 +44,7 @@ def cascade(
     Args:
         caller: the method in question.
         explanandum: its classifier; a copy is randomised.
-        kind, arguments: how the method is made.
+        make: makes the method for a classifier.
         pictures: a few images.
         step: the normalisation.
         stages: how many, the first being the last layer alone.
@@ -74,7 +72,7 @@ def cascade(
         randomised = "classifier"
 
         def remade() -> Method:
-            return make_method(kind, classifier, **arguments)
+            return make(classifier)
 
     generator = torch.Generator().manual_seed(seed_of(seed, "sanity"))
     found = []
@@ -83,6 +81,27 @@ def cascade(
             _shuffle(layer, generator)
         found.append(_stage([name for name, _ in layers], remade, caller, pictures, step, original))
     return {"randomised": randomised, "stages": found}
+
+
+def sensitivity(caller: Caller, pictures: Pictures, places: Sequence[int], step: str, samples: int) -> dict[int, float]:
+    """:func:`explanans.metrics.max_sensitivity` of the target mask, for the images at ``places``, by place.
+
+    Every method meets the same noise. A method that draws draws the same for every noisy copy, so that only the image's
+    change counts; one that fails on a copy gets the worst value.
+    """
+    found = {}
+    for n in places:
+        labels, index = pictures.labels[n : n + 1], pictures.indices[n]
+
+        def explain(images: Tensor, labels: Tensor = labels, index: int = index) -> Tensor:
+            masks, _ = masks_of(caller(images, labels, [index]).maps, step)
+            return merge(masks, labels)[0]
+
+        image = pictures.images[n : n + 1]
+        generator = torch.Generator(image.device).manual_seed(seed_of(caller.seed, "sensitivity", index))
+        values = metrics.max_sensitivity(explain, image, explain(image), samples=samples, generator=generator)
+        found[n] = values.item()
+    return found
 
 
 def _stage(

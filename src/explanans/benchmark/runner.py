@@ -16,20 +16,18 @@ import torch
 from torch import nn
 
 from explanans import metrics
-from explanans.benchmark.batches import MASK_GROUPS, WholeAnswers, read_pictures, rows_of, scored
-from explanans.benchmark.calling import Called
+from explanans.benchmark.batches import WholeAnswers, read_pictures, rows_of, scored
+from explanans.benchmark.calling import HELD_OUT, Called
 from explanans.benchmark.columns import CURVE_THRESHOLDS, SCHEMA
 from explanans.benchmark.costs import counted, measure
 from explanans.benchmark.folder import Folder
-from explanans.benchmark.plan import Plan, Station, make_plan, record_of
+from explanans.benchmark.plan import Plan, Task, make_plan
 from explanans.benchmark.progress import Timetable
+from explanans.benchmark.record import record_of
 from explanans.benchmark.results import COSTS, SANITY, SCORES, THRESHOLDS, Results
-from explanans.benchmark.robustness import cascade
-from explanans.benchmark.scoring import Pictures, Scorer, Scores, masks_of
+from explanans.benchmark.robustness import cascade, sensitivity
+from explanans.benchmark.scoring import Pictures, Scores, masks_of
 from explanans.benchmark.settings import BenchmarkSettings
-from explanans.benchmark.stability import sensitivity
-from explanans.benchmark.truth import REFERENCES
-from explanans.data import LabelledImages
 from explanans.utils.modes import evaluating
 
 THRESHOLD_SCHEMA = pa.schema(
@@ -65,7 +63,7 @@ def run_benchmark(settings: BenchmarkSettings, out: str | Path, timetable: Timet
     """
     plan = make_plan(settings)
     folder = Folder(out)
-    folder.claim(record_of(plan))
+    folder.claim(record_of(settings, plan))
     run = _Run(plan, folder, timetable or Timetable())
     with torch.no_grad():
         run.everything()
@@ -75,205 +73,177 @@ def run_benchmark(settings: BenchmarkSettings, out: str | Path, timetable: Timet
 class _Run:
     def __init__(self, plan: Plan, folder: Folder, timetable: Timetable) -> None:
         self.plan = plan
-        self.settings = plan.settings
         self.folder = folder
         self.timetable = timetable
-        self.groups = {*self.settings.metrics, *self.settings.subset_metrics}
         self.whole = {station.name: WholeAnswers(station.explanandum) for station in plan.stations}
 
     def everything(self) -> None:
-        pairs = [(station, name) for station in self.plan.stations for name in self.settings.methods]
-        for station, name in pairs:
-            self._announce(station, name, None)
+        for task in self.plan.tasks:
+            self._announce(task, None)
         # All costs first: then the time left is known for the whole matrix, and no score has warmed anything up.
-        for station, name in pairs:
-            with self._evaluating(station, name):
-                self._announce(station, name, self._cost(station, name))
-        for station, name in pairs:
-            with self._evaluating(station, name):
-                if station.held_out is not None and self.plan.held_out_images(name):
-                    self._thresholds(station, name, station.held_out)
-                self._scores(station, name)
-                if self._asks_sanity(name):
-                    self._sanity(station, name)
+        for task in self.plan.tasks:
+            with _evaluating(task):
+                self._announce(task, self._cost(task))
+        for task in self.plan.tasks:
+            with _evaluating(task):
+                self._thresholds(task)
+                self._scores(task)
+                self._sanity(task)
 
-    def _evaluating(self, station: Station, name: str) -> ExitStack:
-        stack = ExitStack()
-        for module in (station.explanandum, station.callers[name].method):
-            if isinstance(module, nn.Module):
-                stack.enter_context(evaluating(module))
-        return stack
-
-    def _announce(self, station: Station, name: str, seconds: float | None) -> None:
+    def _announce(self, task: Task, seconds: float | None) -> None:
         """Tell the timetable what there is to do for a method, at so many seconds per image."""
-        size = self.settings.batch(name)
-        for kind, images in ((THRESHOLDS, self.plan.held_out_images(name)), (SCORES, self.plan.images(name))):
+        for kind, images in ((THRESHOLDS, task.held_out_images), (SCORES, task.images)):
             left = 0
-            for number, start in enumerate(range(0, len(images), size)):
-                if not self.folder.part(kind, station.name, name, number).is_file():
-                    left += len(images[start : start + size])
-            self.timetable.plan(_job(station, name, kind), left, seconds)
-        if self._asks_sanity(name):
-            done = self.folder.json_path(SANITY, station.name, name).is_file()
-            maps = 0 if done else (1 + self.settings.sanity_stages) * len(self.plan.sample)
-            self.timetable.plan(_job(station, name, SANITY), maps, seconds)
+            for number, start in enumerate(range(0, len(images), task.batch_size)):
+                if not self.folder.part(kind, task.station.name, task.name, number).is_file():
+                    left += len(images[start : start + task.batch_size])
+            self.timetable.plan(_job(task, kind), left, seconds)
+        if task.sanity_images:
+            done = self.folder.json_path(SANITY, task.station.name, task.name).is_file()
+            maps = 0 if done else (1 + self.plan.sanity_stages) * len(task.sanity_images)
+            self.timetable.plan(_job(task, SANITY), maps, seconds)
 
-    def _cost(self, station: Station, name: str) -> float | None:
+    def _cost(self, task: Task) -> float | None:
         """Measure once; seconds per image for the labels' maps, None where the method failed or costs nothing."""
-        if (self.settings.methods[name].method or name) in REFERENCES:
+        if not task.cost_images:
             return None
-        path = self.folder.json_path(COSTS, station.name, name)
+        station = task.station
+        path = self.folder.json_path(COSTS, station.name, task.name)
         if path.is_file():
             cost = json.loads(path.read_text(encoding="utf-8"))
         else:
-            indices = self.plan.sample[: self.settings.cost_images]
-            pictures = read_pictures(station.dataset, indices, self.plan.device)
+            pictures = read_pictures(station.dataset, task.cost_images, self.plan.device)
             cost = measure(
-                station.callers[name],
+                task.caller,
                 station.explanandum.module,
                 pictures.images,
                 pictures.labels,
-                indices,
-                batch_size=self.settings.cost_batch_size,
-                seconds=self.settings.cost_seconds,
+                task.cost_images,
+                batch_size=self.plan.cost_batch_size,
+                seconds=self.plan.cost_seconds,
             )
-            self.folder.write_json(COSTS, station.name, name, cost)
+            self.folder.write_json(COSTS, station.name, task.name, cost)
         milliseconds = cost.get("ms_per_image")
         return None if milliseconds is None else milliseconds / 1000
 
-    def _thresholds(self, station: Station, name: str, held_out: LabelledImages) -> None:
+    def _thresholds(self, task: Task) -> None:
         """Choose the best threshold of each normalisation on the other split."""
-        scorer = self._scorer(station)
-        steps = self.settings.normalisations(name)
+        held_out = task.station.held_out
+        if held_out is None or not task.held_out_images:
+            return
 
         def work(number: int, chunk: Sequence[int]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
             pictures = read_pictures(held_out, chunk, self.plan.device)
             # Other draws than on the images that are measured.
-            called = station.callers[name](pictures.images, pictures.labels, [-1 - index for index in chunk])
+            called = task.caller(pictures.images, pictures.labels, chunk, HELD_OUT)
             everyone = {"segmentation": torch.ones(len(chunk), dtype=torch.bool, device=self.plan.device)}
-            found = {step: scored(scorer, pictures, called, step, everyone) for step in steps}
+            found = {
+                step: scored(task.station.scorer, pictures, called, step, everyone) for step in task.normalisations
+            }
             rows = rows_of(held_out, pictures, found, {})
             return [{column: row[column] for column in THRESHOLD_SCHEMA.names} for row in rows], {}
 
-        table = self._parts(station, name, THRESHOLDS, self.plan.held_out_images(name), THRESHOLD_SCHEMA, work)
+        table = self._parts(task, THRESHOLDS, task.held_out_images, THRESHOLD_SCHEMA, work)
         chosen = {}
-        for step in steps:
+        for step in task.normalisations:
             curves = table.filter(pc.equal(table["normalisation"], step))["iou_curve"].to_pylist()
             chosen[step] = metrics.best_threshold(torch.tensor(curves, dtype=torch.float64), CURVE_THRESHOLDS)
-        self.folder.record["thresholds"].setdefault(station.name, {})[name] = chosen
+        self.folder.record["thresholds"].setdefault(task.station.name, {})[task.name] = chosen
         self.folder.write_record()
 
-    def _scores(self, station: Station, name: str) -> None:
-        scorer = self._scorer(station)
-        steps = self.settings.normalisations(name)
-        thresholds = self.folder.record["thresholds"].get(station.name, {}).get(name, {})
+    def _scores(self, task: Task) -> None:
+        station, steps = task.station, task.normalisations
+        thresholds = self.folder.record["thresholds"].get(station.name, {}).get(task.name, {})
 
         def work(number: int, chunk: Sequence[int]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-            whole = self.whole[station.name] if "kept" in self.groups else None
+            whole = self.whole[station.name] if "kept" in task.groups else None
             pictures = read_pictures(station.dataset, chunk, self.plan.device, whole)
-            groups = self._groups(name, chunk)
+            groups = {
+                group: torch.tensor([index in where for index in chunk], device=self.plan.device)
+                for group, where in task.groups.items()
+            }
             asked = pictures.labels
             if "specificity" in groups:
                 asked = asked | groups["specificity"][:, None]
             begin = time.perf_counter()
-            called = station.callers[name](pictures.images, asked, chunk)
+            called = task.caller(pictures.images, asked, chunk)
             mapped = time.perf_counter()
             found: dict[str, tuple[Scores, list[str]]] = {}
             with counted(station.explanandum.module) as passes:
                 for step in steps:
                     earlier = found[steps[0]][0] if found else None
-                    found[step] = scored(scorer, pictures, called, step, groups, thresholds.get(step), earlier)
+                    found[step] = scored(station.scorer, pictures, called, step, groups, thresholds.get(step), earlier)
             done = time.perf_counter()
-            self._keep_maps(station, name, number, pictures, called, steps[0])
+            self._keep_maps(task, number, pictures, called)
             facts = {
                 "images": len(chunk),
                 "seconds_maps": mapped - begin,
                 "seconds_scoring": done - mapped,
                 "forwards_scoring": passes.forwards,
             }
-            return rows_of(station.dataset, pictures, found, self._extra(station, name, pictures, steps[0])), facts
+            return rows_of(station.dataset, pictures, found, self._sensitivity(task, pictures)), facts
 
-        self._parts(station, name, SCORES, self.plan.images(name), SCHEMA, work)
-        self.folder.join_maps(station.name, name)
+        self._parts(task, SCORES, task.images, SCHEMA, work)
+        self.folder.join_maps(station.name, task.name)
 
-    def _groups(self, name: str, chunk: Sequence[int]) -> dict[str, torch.Tensor]:
-        """The groups of scores that masks are asked for, each with the images of a batch that it is computed on."""
-        subset = set(self.plan.subset)
-        inside = torch.tensor([index in subset for index in chunk], device=self.plan.device)
-        one_by_one = self.settings.methods[name].classes == "labels"
-        wanted = self.groups - set(self.settings.methods[name].without)
-        return {
-            group: torch.ones_like(inside) if group in self.settings.metrics else inside
-            for group in MASK_GROUPS
-            if group in wanted and not (group == "specificity" and one_by_one)
-        }
-
-    def _extra(self, station: Station, name: str, pictures: Pictures, step: str) -> dict[str, dict[int, float]]:
-        if "sensitivity" not in self.groups - set(self.settings.methods[name].without):
+    def _sensitivity(self, task: Task, pictures: Pictures) -> dict[str, dict[int, float]]:
+        if not task.sensitivity_images:
             return {}
-        sample = set(self.plan.sample)
-        places = [n for n, index in enumerate(pictures.indices) if index in sample]
-        samples = self.settings.sensitivity_samples
-        return {"max_sensitivity": sensitivity(station.callers[name], pictures, places, step, samples)}
+        places = [n for n, index in enumerate(pictures.indices) if index in task.sensitivity_images]
+        samples = self.plan.sensitivity_samples
+        return {"max_sensitivity": sensitivity(task.caller, pictures, places, task.normalisations[0], samples)}
 
-    def _keep_maps(
-        self, station: Station, name: str, number: int, pictures: Pictures, called: Called, step: str
-    ) -> None:
-        wanted = [n for n, index in enumerate(pictures.indices) if index in set(self.plan.kept)]
+    def _keep_maps(self, task: Task, number: int, pictures: Pictures, called: Called) -> None:
+        wanted = [n for n, index in enumerate(pictures.indices) if index in self.plan.kept]
         if not wanted:
             return
-        masks, _ = masks_of(called.maps[wanted], step)
+        masks, _ = masks_of(called.maps[wanted], task.normalisations[0])
         values = (masks.float().nan_to_num(0) * 255).round().to(torch.uint8).cpu().numpy()
-        names = [station.dataset.names[pictures.indices[n]] for n in wanted]
-        self.folder.write_maps(station.name, name, number, dict(zip(names, values, strict=True)))
+        names = [task.station.dataset.names[pictures.indices[n]] for n in wanted]
+        self.folder.write_maps(task.station.name, task.name, number, dict(zip(names, values, strict=True)))
 
-    def _sanity(self, station: Station, name: str) -> None:
-        if self.folder.json_path(SANITY, station.name, name).is_file():
+    def _sanity(self, task: Task) -> None:
+        station = task.station
+        if not task.sanity_images or self.folder.json_path(SANITY, station.name, task.name).is_file():
             return
-        each = self.settings.methods[name]
         begin = time.perf_counter()
         found = cascade(
-            station.callers[name],
+            task.caller,
             station.explanandum,
-            each.method or name,
-            each.arguments(station.name),
-            read_pictures(station.dataset, self.plan.sample, self.plan.device),
-            self.settings.normalisations(name)[0],
-            stages=self.settings.sanity_stages,
-            seed=self.settings.seed,
+            task.make,
+            read_pictures(station.dataset, task.sanity_images, self.plan.device),
+            task.normalisations[0],
+            stages=self.plan.sanity_stages,
+            seed=self.plan.seed,
         )
-        images = [station.dataset.names[index] for index in self.plan.sample]
-        self.folder.write_json(SANITY, station.name, name, {"images": images, **found})
-        maps = (1 + self.settings.sanity_stages) * len(images)
-        self.timetable.advance(_job(station, name, SANITY), maps, time.perf_counter() - begin)
+        images = [station.dataset.names[index] for index in task.sanity_images]
+        self.folder.write_json(SANITY, station.name, task.name, {"images": images, **found})
+        maps = (1 + self.plan.sanity_stages) * len(images)
+        self.timetable.advance(_job(task, SANITY), maps, time.perf_counter() - begin)
 
-    def _asks_sanity(self, name: str) -> bool:
-        each = self.settings.methods[name]
-        return "sanity" in self.groups - set(each.without) and (each.method or name) not in REFERENCES
-
-    def _parts(
-        self, station: Station, name: str, kind: str, images: Sequence[int], schema: pa.Schema, work: Work
-    ) -> pa.Table:
+    def _parts(self, task: Task, kind: str, images: Sequence[int], schema: pa.Schema, work: Work) -> pa.Table:
         """Do the parts that are not there yet; all of them, read back."""
-        size = self.settings.batch(name)
         tables = []
-        for number, start in enumerate(range(0, len(images), size)):
-            path = self.folder.part(kind, station.name, name, number)
-            chunk = images[start : start + size]
+        for number, start in enumerate(range(0, len(images), task.batch_size)):
+            path = self.folder.part(kind, task.station.name, task.name, number)
+            chunk = images[start : start + task.batch_size]
             if not path.is_file():
                 begin = time.perf_counter()
                 rows, facts = work(number, chunk)
                 self.folder.write_part(path, rows, schema, facts)
-                self.timetable.advance(_job(station, name, kind), len(chunk), time.perf_counter() - begin)
+                self.timetable.advance(_job(task, kind), len(chunk), time.perf_counter() - begin)
             tables.append(pq.ParquetFile(path).read().replace_schema_metadata(None))
         return pa.concat_tables(tables)
 
-    def _scorer(self, station: Station) -> Scorer:
-        settings = self.settings
-        return Scorer(
-            station.explanandum, fill=settings.fill, batch_size=settings.classifier_batch_size, seed=settings.seed
-        )
+
+def _evaluating(task: Task) -> ExitStack:
+    """The classifier and a method that is a module in evaluation mode, while the block runs."""
+    stack = ExitStack()
+    for module in (task.station.explanandum, task.caller.method):
+        if isinstance(module, nn.Module):
+            stack.enter_context(evaluating(module))
+    return stack
 
 
-def _job(station: Station, name: str, kind: str) -> str:
-    return f"{station.name} {name} {kind}"
+def _job(task: Task, kind: str) -> str:
+    return f"{task.station.name} {task.name} {kind}"

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from explanans import metrics
+from explanans.benchmark.calling import seed_of
 from explanans.benchmark.columns import COLUMNS, CURVE_THRESHOLDS, CURVES
-from explanans.benchmark.seeds import seed_of
 from explanans.classifiers.explanandum import Explanandum
 from explanans.errors import InputError
 from explanans.ops.masking import apply_mask, make_fill, merge

@@ -15,9 +15,7 @@ from explanans.explainers import method as _explainer  # noqa: F401  enters the 
 from explanans.methods import METHODS, Entry
 from explanans.metrics import NORMALISATIONS
 
-CLASSIFIER = "{classifier}"
 THRESHOLD = "threshold"
-SHARED_BATCH = 4
 KNOWN: Mapping[str, Entry] = ChainMap(METHODS, REFERENCES)
 
 
@@ -45,13 +43,6 @@ class MethodSettings:
     classes: Literal["all", "labels"] = "all"
     without: list[str] = field(default_factory=list)
     batch_size: int | None = None
-
-    def arguments(self, classifier: str) -> dict[str, Any]:
-        """``settings`` for one of the classifiers."""
-        return {
-            name: value.replace(CLASSIFIER, classifier) if isinstance(value, str) else value
-            for name, value in self.settings.items()
-        }
 
 
 @dataclass(frozen=True)
@@ -147,26 +138,6 @@ class BenchmarkSettings:
         for name, value in {**{name: getattr(self, name) for name in least}, **sizes}.items():
             if value is not None and value < least.get(name, 1):
                 raise InputError(f"{name}={value} must be at least {least.get(name, 1)}.")
-
-    @property
-    def shares(self) -> bool:
-        """Whether anything is measured on the shared subset only."""
-        return bool(self.subset_metrics) or any(each.subset == "shared" for each in self.methods.values())
-
-    def title(self, name: str) -> str:
-        method = self.methods[name]
-        return method.title or KNOWN[method.method or name].title
-
-    def normalisations(self, name: str) -> list[str]:
-        """Of a method, its own first."""
-        method = self.methods[name]
-        own = KNOWN[method.method or name].normalisation
-        return list(dict.fromkeys(method.normalisations or [own, *self.also_normalise]))
-
-    def batch(self, name: str) -> int:
-        method = self.methods[name]
-        usual = min(self.batch_size, SHARED_BATCH) if method.subset == "shared" else self.batch_size
-        return method.batch_size or usual
 
 
 def _check_known(name: str, given: Sequence[str], known: Sequence[str] | Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from explanans.benchmark.calling import Called, Caller
+from explanans.benchmark.calling import HELD_OUT, MEASURED, Called, Caller
 from explanans.data import LabelledImages
 from explanans.errors import InputError
 from explanans.methods.base import Entry, listed
@@ -25,29 +25,26 @@ class TruthCaller(Caller):
 
     Args:
         name, seed: as for :class:`~explanans.benchmark.calling.Caller`.
-        dataset: the images with segmentations; position i is index i.
-        held_out: those of the threshold split; position i is index −1 − i.
+        dataset: the images with segmentations.
+        held_out: those of the threshold split.
     """
 
     def __init__(self, name: str, seed: int, dataset: LabelledImages, held_out: LabelledImages | None) -> None:
         super().__init__(name, _not_made, seed)
-        for data in (dataset, held_out):
-            if data is not None and not data.has_segmentation:
+        self.splits = {MEASURED: dataset, **({} if held_out is None else {HELD_OUT: held_out})}
+        for data in self.splits.values():
+            if not data.has_segmentation:
                 raise InputError(
                     f"methods: {name!r} are the segmentations, which not every image of {data.name} has; leave it out."
                 )
-        self.dataset = dataset
-        self.held_out = held_out
 
-    def __call__(self, images: Tensor, targets: Tensor, indices: Sequence[int]) -> Called:
-        maps = [self.ask(images[n : n + 1], targets[n : n + 1], index) for n, index in enumerate(indices)]
+    def __call__(self, images: Tensor, targets: Tensor, indices: Sequence[int], split: str = MEASURED) -> Called:
+        maps = [self.ask(images[n : n + 1], targets[n : n + 1], index, split) for n, index in enumerate(indices)]
         return Called(torch.cat(maps), [""] * len(maps))
 
-    def ask(self, images: Tensor, targets: Tensor, index: int) -> Tensor:
-        data, place = (self.dataset, index) if index >= 0 else (self.held_out, -1 - index)
-        assert data is not None, "only images of the threshold split have negative indices"
+    def ask(self, images: Tensor, targets: Tensor, index: int, split: str = MEASURED) -> Tensor:
         values = torch.arange(1, targets.shape[1] + 1, device=images.device)[:, None, None]
-        mask = data[place]["segmentation"].to(images.device) == values
+        mask = self.splits[split][index]["segmentation"].to(images.device) == values
         return (mask & targets.bool()[0, :, None, None])[None].to(images)
 
     def draws(self, image: Tensor, targets: Tensor, index: int) -> bool:

@@ -15,11 +15,12 @@ from explanans.data.datasets.table import SUFFIXES as TABLE_SUFFIXES
 from explanans.data.datasets.table import ImageTable
 from explanans.data.datasets.voc import VOC, find_devkits
 from explanans.data.loading import Batch, collate, loader
-from explanans.data.spec import locate, parse_options, split_spec
+from explanans.data.spec import locate, split_spec
 from explanans.errors import InputError
 from explanans.images.listing import list_images
 from explanans.images.preprocessing import Preprocessing
 from explanans.images.reading import ImageError, read_image
+from explanans.utils.paths import user_path
 
 DATASETS: dict[str, Callable[..., LabelledImages]] = {
     "voc": VOC,
@@ -91,9 +92,9 @@ def open_dataset(
 def _resolve(spec: str) -> tuple[str, Path, Mapping[str, Any]]:
     scheme, colon, rest = spec.partition(":")
     if colon and scheme in DATASETS:
-        place, options = split_spec(rest)
-        return scheme, locate(scheme, place), parse_options(options, DATASETS[scheme], spec)
-    path = Path(spec).expanduser()
+        place, options = split_spec(rest, DATASETS[scheme], spec)
+        return scheme, locate(scheme, place), options
+    path = user_path(spec, "data")
     if path.suffix.lower() in TABLE_SUFFIXES:
         return "table", path, {}
     if path.is_dir():

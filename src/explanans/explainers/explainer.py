@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
+from typing import Any, Literal, NamedTuple, overload
 
 import torch
 from torch import Tensor, nn
@@ -14,13 +15,16 @@ from explanans.errors import InputError
 from explanans.explainers.folding import fold_batch_norms
 from explanans.explainers.networks import TrunkHead, build_network
 from explanans.explainers.saving import Saved
+from explanans.explanations.batch import Draw, Masker
+from explanans.explanations.choice import CALLS
+from explanans.explanations.explain import explain
+from explanans.explanations.explanation import Explanation
+from explanans.explanations.receipt import FILLS
+from explanans.methods import Method
 from explanans.ops.refinement import enlarge
 from explanans.ops.targets import Target, multi_hot
 from explanans.utils.devices import like
 from explanans.utils.modes import evaluating
-
-if TYPE_CHECKING:
-    from explanans.explanations.explanation import Explanation
 
 
 class Prediction(NamedTuple):
@@ -30,7 +34,7 @@ class Prediction(NamedTuple):
     masks: Tensor
 
 
-class Explainer(Saved):
+class Explainer(Saved, Masker):
     """A mask network over a frozen classifier.
 
     ``explainer(x)`` are the class masks S = σ(E(x)), (N, C, H, W) in [0, 1], of normalised images (N, 3, H, W).
@@ -174,11 +178,66 @@ class Explainer(Saved):
             masks = self(inputs).masked_fill(~asked[:, :, None, None], 0)
         return masks.amax(1, keepdim=True).expand_as(inputs).clone()
 
-    def explain(self, images: Any, **options: Any) -> Explanation | list[Explanation]:
-        """Explain one picture or a sequence of them; see :func:`explanans.explanations.explain.explain`."""
-        from explanans.explanations.explain import explain
+    def look(self, images: Tensor) -> tuple[Tensor, Draw]:
+        """Probabilities (N, C) of normalised images, and what draws the masks that are then asked for."""
+        with torch.no_grad(), evaluating(self):
+            probabilities, head = self.answers(images)
 
-        return explain(self, images, **options)
+        def draw(asked: Tensor) -> Tensor:
+            # Only what is asked for is enlarged: a thousand maps per photo would fill the memory.
+            return enlarge(head[asked][:, None], images.shape[-2:])[:, 0].sigmoid()
+
+        return probabilities, draw
+
+    def identity(self) -> dict[str, Any]:
+        """What tells one Explainer from another: its weights, its network, its classifier."""
+        return {
+            "explainer": {
+                "network": self.network_name,
+                "weights_hash": sources.hash_weights(self.network),
+                "calibration": [float(self.scale), float(self.shift)],
+            },
+            "classifier": self.explanandum.identity(),
+        }
+
+    def made_by(self) -> dict[str, Any]:
+        return {"explainer": {"mask_network": self.network_name, **self.facts}}
+
+    def explain(
+        self,
+        images: Any,
+        *,
+        method: str | Method | None = None,
+        method_options: Mapping[str, Any] | None = None,
+        calls: int = CALLS,
+        classes: Target | None = None,
+        threshold: float | None = None,
+        top_k: int | None = None,
+        mask_threshold: float = 0.5,
+        batch_size: int = 16,
+        receipts: bool = True,
+        fills: Sequence[str] = FILLS,
+        seed: int = 0,
+    ) -> Explanation | list[Explanation]:
+        """Explain one photo or a sequence of them; see :func:`explanans.explanations.explain.explain`.
+
+        ``method`` explains the classifier without this Explainer, to compare.
+        """
+        return explain(
+            self,
+            images,
+            method=method,
+            method_options=method_options,
+            calls=calls,
+            classes=classes,
+            threshold=threshold,
+            top_k=top_k,
+            mask_threshold=mask_threshold,
+            batch_size=batch_size,
+            receipts=receipts,
+            fills=fills,
+            seed=seed,
+        )
 
 
 def _encoder_weights(choice: str | Path | None, explanandum: Explanandum) -> Any:

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from explanans.classifiers.explanandum import Explanandum
 from explanans.errors import InputError
 from explanans.explainers.explainer import Explainer
-from explanans.methods.base import listed
-from explanans.ops.targets import Target, multi_hot
-from explanans.utils.modes import evaluating
+from explanans.explanations.batch import Draw, Masker
+from explanans.methods.base import PairMethod, listed
 
 
 @listed("rtis", "RTIS", "raw")
 @listed("explainer", "Explainer", "raw")
-class ExplainerMethod(nn.Module):
+class ExplainerMethod(PairMethod, Masker):
     """The masks of a trained Explainer, in [0, 1]; those of classes that were not asked for are zero.
 
     One forward pass per batch, whatever the number of classes; not recorded by autograd. The Explainer is taken as it
@@ -43,8 +43,19 @@ class ExplainerMethod(nn.Module):
             )
         self.explainer = explainer.folded()
 
-    def forward(self, images: Tensor, targets: Target, generator: torch.Generator | None = None) -> Tensor:
-        """Normalised images (N, 3, H, W) and targets → masks (N, C, H, W)."""
-        asked = multi_hot(targets, self.explainer.classes, len(images), images.device)
-        with torch.no_grad(), evaluating(self.explainer):
-            return self.explainer(images).masked_fill(~asked[:, :, None, None], 0)
+    @property
+    def explanandum(self) -> Explanandum:  # type: ignore[override]
+        return self.explainer.explanandum
+
+    def pairs(self, images: Tensor, asked: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        with torch.no_grad():
+            return self.explainer.look(images)[1](asked)
+
+    def look(self, images: Tensor) -> tuple[Tensor, Draw]:
+        return self.explainer.look(images)
+
+    def identity(self) -> dict[str, Any]:
+        return self.explainer.identity()
+
+    def made_by(self) -> dict[str, Any]:
+        return self.explainer.made_by()

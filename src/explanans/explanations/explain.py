@@ -2,38 +2,39 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
+from explanans.classifiers.explanandum import Explanandum
 from explanans.errors import InputError
-from explanans.explanations.class_explanation import ClassExplanation
-from explanans.explanations.explanation import Explanation
-from explanans.explanations.receipt import FILLS, Receipt, check_settings
-from explanans.explanations.receipt import receipts as make_receipts
+from explanans.explanations.batch import Explained, Masker, Settings, explain_batch
+from explanans.explanations.by_method import ByMethod
+from explanans.explanations.choice import CALLS
+from explanans.explanations.explanation import ClassExplanation, Explanation
+from explanans.explanations.receipt import FILLS
 from explanans.explanations.selection import Selection
 from explanans.images import drawing
-from explanans.images.reading import read_image
-from explanans.ops.refinement import enlarge
+from explanans.images.reading import ImageError, read_image
+from explanans.methods import Method
 from explanans.ops.targets import Target
-from explanans.utils.modes import evaluating
-
-if TYPE_CHECKING:
-    from explanans.explainers.explainer import Explainer
+from explanans.utils.devices import like
 
 
 def explain(
-    explainer: Explainer,
+    classifier: Explanandum | Masker,
     images: Any,
     *,
+    method: str | Method | None = None,
+    method_options: Mapping[str, Any] | None = None,
+    calls: int = CALLS,
     classes: Target | None = None,
-    threshold: float = 0.5,
+    threshold: float | None = None,
     top_k: int | None = None,
     mask_threshold: float = 0.5,
     batch_size: int = 16,
@@ -43,80 +44,126 @@ def explain(
 ) -> Explanation | list[Explanation]:
     """Explain one photo, or each of a sequence of photos.
 
+    Without training: the maps of a method are cut into masks by asking the classifier
+    (:func:`explanans.explanations.cut.choose_cuts`). A trained Explainer predicts its masks.
+
     Args:
+        classifier: the classifier, or a trained Explainer. ``method`` explains an Explainer's classifier instead.
         images: anything that :func:`explanans.images.reading.read_image` takes, or a list, tuple, iterator, 4-D array
             or 4-D tensor of these; kinds may be mixed.
+        method: a name of :data:`explanans.methods.METHODS` or a method made for the classifier; None takes the
+            Explainer, and for a classifier the best that it allows
+            (:func:`explanans.explanations.choice.choose_method`), which ``explanation.facts["method"]`` names.
+        method_options: settings of a method that is given by its name, such as ``{"layer": "layer3"}``.
+        calls: how often a classifier without gradients is asked for each image, where the method is chosen.
         classes, top_k, threshold: which classes are explained, see :class:`explanans.explanations.selection.Selection`.
         mask_threshold: in (0, 1]; where a mask is binarised for its receipt and its outline.
         batch_size: photos, or masked photos, in one forward pass; it bounds the memory.
         receipts: whether to make them; they cost 2 · len(fills) forwards of the classifier for each mask.
         fills: what hides pixels in the receipts, see :func:`explanans.ops.masking.make_fill`.
-        seed: of fills that draw at random.
+        seed: of methods and fills that draw at random.
 
     Returns:
         One Explanation for one photo, a list in the photos' order for a sequence.
 
     Raises:
-        ImageError: a photo cannot be read; the message names it.
-        InputError: another argument cannot be used, or the networks return NaN.
+        ImageError: a photo cannot be read, or the networks return NaN for it; the message names it.
+        InputError: another argument cannot be used.
     """
+    masker = masker_of(classifier, method, method_options, calls=calls, batch_size=batch_size, seed=seed)
     sources, single = _as_list(images)
-    explanandum = explainer.explanandum
     selection = Selection(classes, top_k, threshold)
-    requested = selection.requested(explanandum, len(sources))
-    fills = check_settings(fills, mask_threshold, batch_size)
-    facts = {
-        "settings": {
-            **selection.to_dict(),
-            "mask_threshold": mask_threshold,
-            "fills": list(fills) if receipts else None,
-            "seed": seed,
-        },
-        "classifier": explanandum.identity(),
-        "explainer": {"mask_network": explainer.network_name, **explainer.facts},
-    }
+    requested = selection.requested(masker.explanandum, len(sources))
+    settings = Settings(selection, mask_threshold, receipts, fills, batch_size, seed)
     results: list[Explanation] = []
     for start in range(0, len(sources), batch_size):
-        batch = sources[start : start + batch_size]
-        pictures = [read_image(source) for source in batch]
-        with torch.no_grad(), evaluating(explainer):
-            inputs = torch.stack([explanandum.preprocessing(picture) for picture in pictures]).to(_like(explainer))
-            whole = explanandum.probabilities(inputs)
-            _refuse_nan(whole, "the classifier's probabilities", range(start, start + len(batch)), sources)
-            asked = selection.seen(explanandum, whole) if requested is None else requested[start : start + batch_size]
-            asked = asked.to(whole.device)
-            # Only what is asked for is enlarged: a thousand maps per photo would fill the memory.
-            masks = enlarge(explainer.head_logits(inputs)[asked][:, None], inputs.shape[-2:])[:, 0].sigmoid()
-            _refuse_nan(masks, "the masks", (start + asked.nonzero()[:, 0]).tolist(), sources)
-            made: Sequence[Receipt | None] = [None] * len(masks)
-            if receipts:
-                made = make_receipts(
-                    explanandum,
-                    inputs,
-                    masks,
-                    asked,
-                    whole=whole,
-                    fills=fills,
-                    mask_threshold=mask_threshold,
-                    batch_size=batch_size,
-                    seed=seed,
+        batch = slice(start, start + batch_size)
+        pictures = [read_image(source) for source in sources[batch]]
+        names = [_file_of(source) for source in sources[batch]]
+        rows = None if requested is None else requested[batch]
+        for place, found in enumerate(explain_pictures(masker, pictures, settings, names, rows)):
+            if isinstance(found, ImageError):
+                raise (
+                    found if found.path else ImageError(f"image number {start + place}, counted from 0: {found.reason}")
                 )
-        pieces = list(zip(*asked.nonzero().T.tolist(), masks.float().cpu().numpy(), made, strict=True))
-        for place, (source, picture, row) in enumerate(zip(batch, pictures, whole.tolist(), strict=True)):
-            own = sorted((piece for piece in pieces if piece[0] == place), key=lambda piece: -row[piece[1]])
-            colours = drawing.choose_colours([index for _, index, _, _ in own])
-            explained = tuple(
-                # The mask is copied, so that one explanation that is kept does not keep its whole batch.
-                ClassExplanation(
-                    explanandum.classes[index], index, row[index], mask.copy(), mask_threshold, receipt, picture, colour
-                )
-                for (_, index, mask, receipt), colour in zip(own, colours, strict=True)
-            )
-            probabilities = dict(zip(explanandum.classes, row, strict=True))
-            results.append(
-                Explanation(picture, explained, probabilities, _file_of(source), selection.rule(explanandum), facts)
-            )
+            results.append(found)
     return results[0] if single else results
+
+
+def masker_of(
+    classifier: Explanandum | Masker,
+    method: str | Method | None = None,
+    method_options: Mapping[str, Any] | None = None,
+    *,
+    calls: int = CALLS,
+    batch_size: int = 16,
+    seed: int = 0,
+) -> Masker:
+    """What explains: the Explainer that is given, or a classifier with a method; arguments as for :func:`explain`."""
+    if isinstance(classifier, Masker) and method is None and not method_options:
+        return classifier
+    explanandum = classifier.explanandum if isinstance(classifier, Masker) else classifier
+    if not isinstance(explanandum, Explanandum):
+        raise InputError(
+            f"classifier is a {type(explanandum).__name__}; give Explanandum.load(NAME), Explanandum(module, …), "
+            "or a trained Explainer."
+        )
+    made = ByMethod(explanandum, method, method_options, calls=calls, batch_size=batch_size, seed=seed)
+    # A trained Explainer that was named as a method has masks already, which are not to be cut.
+    return made.method if isinstance(made.method, Masker) else made
+
+
+def explain_pictures(
+    masker: Masker,
+    pictures: Sequence[Image.Image],
+    settings: Settings,
+    names: Sequence[str | None],
+    requested: Tensor | None = None,
+) -> list[Explanation | ImageError]:
+    """A batch of pictures that are read: an Explanation of each, or why there is none.
+
+    Args:
+        pictures: RGB, at their own resolution.
+        names: the files that they came from, where they did.
+        requested: see :func:`~explanans.explanations.batch.explain_batch`.
+    """
+    explanandum = masker.explanandum
+    inputs = torch.stack([explanandum.preprocessing(picture) for picture in pictures]).to(like(masker))
+    found = explain_batch(masker, inputs, settings, requested)
+    facts = {"settings": settings.to_dict(), "classifier": explanandum.identity(), **masker.made_by()}
+    rule = settings.selection.rule(explanandum)
+    results: list[Explanation | ImageError] = []
+    for place, (picture, name) in enumerate(zip(pictures, names, strict=True)):
+        if found.failures[place]:
+            results.append(ImageError(found.failures[place], name))
+            continue
+        explained = _classes_of(place, picture, found, explanandum.classes, settings.mask_threshold)
+        probabilities = dict(zip(explanandum.classes, found.probabilities[place].tolist(), strict=True))
+        results.append(Explanation(picture, explained, probabilities, name, rule, facts))
+    return results
+
+
+def _classes_of(
+    place: int, picture: Image.Image, found: Explained, classes: Sequence[str], mask_threshold: float
+) -> tuple[ClassExplanation, ...]:
+    """The classes that are explained in one picture of a batch, most probable first."""
+    pairs = [(row, column) for row, (image, column) in enumerate(found.asked.nonzero().tolist()) if image == place]
+    pairs.sort(key=lambda pair: -float(found.probabilities[place, pair[1]]))
+    colours = drawing.choose_colours([column for _, column in pairs])
+    return tuple(
+        ClassExplanation(
+            classes[column],
+            column,
+            float(found.probabilities[place, column]),
+            # Copied, so that one explanation that is kept does not keep its whole batch.
+            found.masks[row].float().cpu().numpy().copy(),
+            mask_threshold,
+            found.receipts[row],
+            picture,
+            colour,
+        )
+        for (row, column), colour in zip(pairs, colours, strict=True)
+    )
 
 
 def _as_list(images: Any) -> tuple[list[Any], bool]:
@@ -131,18 +178,3 @@ def _file_of(source: Any) -> str | None:
     """The file that a photo came from; what PIL opened from a file remembers it."""
     path = source if isinstance(source, str | Path) else getattr(source, "filename", getattr(source, "name", None))
     return str(path) if isinstance(path, str | Path) and str(path) else None
-
-
-def _like(module: nn.Module) -> Tensor:
-    """A tensor with the device and the type that a module computes in."""
-    tensors = itertools.chain(module.parameters(), module.buffers())
-    return next((tensor for tensor in tensors if tensor.is_floating_point()), torch.zeros(()))
-
-
-def _refuse_nan(values: Tensor, what: str, places: Sequence[int], sources: Sequence[Any]) -> None:
-    """``places`` says to which of the sources each of the values belongs."""
-    bad = values.flatten(1).isnan().any(1).tolist()
-    if any(bad):
-        place = places[bad.index(True)]
-        name = _file_of(sources[place]) or f"number {place}, counted from 0"
-        raise InputError(f"{what} are NaN for image {name}; check the weights, and the image if only some do this.")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import platform
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +17,72 @@ import torch
 from PIL import Image
 
 from explanans.errors import InputError
-from explanans.explanations.class_explanation import ClassExplanation
 from explanans.explanations.figure import describe_size, figure
+from explanans.explanations.receipt import Receipt
 from explanans.images import drawing
 from explanans.ops.targets import class_index
 from explanans.utils.files import atomic_folder
 from explanans.version import __version__
 
 RESULT = "explanation.json"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ClassExplanation:
+    """One class in one photo.
+
+    Attributes:
+        name, index: the class.
+        probability: the classifier's, on the whole photo.
+        input_mask: float32 (h, w) in [0, 1] at the classifier's input size, before it is stretched; the receipt is
+            about this one.
+        mask_threshold: a pixel is inside where the mask is at least this.
+        receipt: None where none was asked for.
+        picture: the photo, RGB at its own resolution.
+        colour: RGB, for drawing.
+    """
+
+    name: str
+    index: int
+    probability: float
+    input_mask: drawing.Mask
+    mask_threshold: float
+    receipt: Receipt | None
+    picture: Image.Image
+    colour: drawing.Colour
+
+    def __repr__(self) -> str:
+        return f"ClassExplanation({self.name} {self.probability:.2f})"
+
+    @cached_property
+    def mask(self) -> drawing.Mask:
+        """float32 (H, W) in [0, 1] at the photo's own resolution: ``input_mask`` stretched bilinearly."""
+        return drawing.resize_mask(self.input_mask, (self.picture.height, self.picture.width))
+
+    def overlay(self, opacity: float = 0.6) -> Image.Image:
+        """The photo, tinted where the mask is; see :func:`explanans.images.drawing.overlay`."""
+        return drawing.overlay(self.picture, self.mask, self.colour, opacity)
+
+    def contour(self) -> Image.Image:
+        """The photo with the outline of the binarised mask; see :func:`explanans.images.drawing.contour`."""
+        return drawing.contour(self.picture, self.mask, self.colour, self.mask_threshold)
+
+    def cutout(self) -> Image.Image:
+        """RGBA: the photo with the mask as its alpha channel."""
+        return drawing.cutout(self.picture, self.mask)
+
+    def figure(self) -> Image.Image:
+        """Photo and tinted photo side by side, with the receipt; see :func:`explanans.explanations.figure.figure`."""
+        return figure(self.picture, [self], "photo", [describe_size(self.picture)])
+
+    def save(self, folder: Path) -> dict[str, Any]:
+        """Write mask, overlay and cut-out at the photo's resolution; returns the class's entry in the result file."""
+        pictures = {"mask": drawing.to_grey(self.mask), "overlay": self.overlay(), "cutout": self.cutout()}
+        files = {kind: f"{file_stem(self.name, self.index)}.{kind}.png" for kind in pictures}
+        for kind, picture in pictures.items():
+            picture.save(folder / files[kind])
+        receipt = None if self.receipt is None else self.receipt.to_dict()
+        return {"name": self.name, "index": self.index, "probability": self.probability, "receipt": receipt, **files}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -105,7 +165,7 @@ class Explanation:
         if not self.explained:
             notes += self._why_empty()
         title = Path(self.source).name if self.source else "photo"
-        return figure(self.picture, [found.panel for found in self.explained], title, notes)
+        return figure(self.picture, self.explained, title, notes)
 
     def _why_empty(self) -> list[str]:
         name, probability = max(self.probabilities.items(), key=lambda item: item[1])
@@ -144,3 +204,9 @@ class Explanation:
             text = json.dumps(result, indent=2, ensure_ascii=False, allow_nan=False)
             (temporary / RESULT).write_text(text + "\n", encoding="utf-8")
         return folder
+
+
+def file_stem(name: str, index: int) -> str:
+    """A class's name as the beginning of a file name that every file system takes, made unique by its index."""
+    plain = re.sub(r"[^\w-]+", "_", name).encode()[:100].decode(errors="ignore")
+    return f"{plain or '_'}-{index}"

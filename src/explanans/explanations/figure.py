@@ -1,18 +1,20 @@
-"""The figure of an explanation: the photo, then one panel per class with what the classifier says about its mask."""
+"""The figure of an explanation: the photo, then one picture per class with what the classifier says about its mask."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import matplotlib
 from PIL import Image, ImageDraw, ImageFont
 
-from explanans.explanations.receipt import Receipt
-from explanans.images.drawing import Colour, Mask, contour, overlay, resize_mask
+from explanans.images.drawing import Colour, contour, overlay, resize_mask
+
+if TYPE_CHECKING:
+    from explanans.explanations.explanation import ClassExplanation
 
 PAPER: Colour = (255, 255, 255)
 INK: Colour = (28, 28, 30)
@@ -24,35 +26,25 @@ PHOTO_SIDE, LONGEST, SHORTEST, NARROWEST = 400, 640, 16, 300
 GAP, TITLE, TEXT, LINE = 24, 22, 15, 23
 
 
-@dataclass(frozen=True)
-class Panel:
-    """One class in the figure."""
+def figure(
+    picture: Image.Image, classes: Sequence[ClassExplanation], title: str, notes: Sequence[str] = ()
+) -> Image.Image:
+    """Photo | class | class …, in rows, each above its caption, as an RGB picture.
 
-    name: str
-    probability: float
-    mask: Mask
-    colour: Colour
-    mask_threshold: float
-    receipt: Receipt | None
-
-
-def figure(picture: Image.Image, panels: Sequence[Panel], title: str, notes: Sequence[str] = ()) -> Image.Image:
-    """Photo | panel | panel …, in rows, each above its caption, as an RGB picture.
-
-    A panel is the photo tinted by the mask, with the outline of the binarised mask; its caption has the class, its
+    A class is the photo tinted by its mask, with the outline of the binarised mask; its caption has the class, its
     probability and the receipt.
 
     Args:
-        picture: RGB, any size; it is scaled to the panels' size.
-        panels: masks of any size, stretched over the photo.
+        picture: RGB, any size; it is scaled to the figure's size.
+        classes: masks of any size, stretched over the photo.
         title, notes: the photo's caption: one line, and smaller lines below it.
     """
     size = panel_size(picture)
     photo = picture.resize(size, Image.Resampling.BICUBIC)
     width = max(size[0], NARROWEST)
-    caption_lines = max([len(notes), *(4 * (panel.receipt is not None) for panel in panels)])
+    caption_lines = max([len(notes), *(4 * (each.receipt is not None) for each in classes)])
     height = size[1] + 16 + TITLE + 10 + caption_lines * LINE
-    cells = 1 + len(panels)
+    cells = 1 + len(classes)
     columns = min(cells, max(4, math.ceil(math.sqrt(cells))))
     rows = math.ceil(cells / columns)
     sheet = Image.new("RGB", (GAP + columns * (width + GAP), GAP + rows * (height + GAP)), PAPER)
@@ -63,9 +55,9 @@ def figure(picture: Image.Image, panels: Sequence[Panel], title: str, notes: Seq
             sheet.paste(photo, (left, top))
             _write_photo_caption(pen, title, notes)
         else:
-            panel = panels[place - 1]
-            sheet.paste(draw_panel(photo, panel), (left, top))
-            _write_class_caption(pen, panel)
+            found = classes[place - 1]
+            sheet.paste(draw_class(photo, found), (left, top))
+            _write_class_caption(pen, found)
     return sheet
 
 
@@ -82,10 +74,11 @@ def describe_size(picture: Image.Image) -> str:
     return f"{picture.width} × {picture.height} pixels"
 
 
-def draw_panel(photo: Image.Image, panel: Panel) -> Image.Image:
-    mask = resize_mask(panel.mask, (photo.height, photo.width))
-    tinted = overlay(photo, mask, panel.colour, opacity=0.5)
-    return contour(tinted, mask, panel.colour, panel.mask_threshold)
+def draw_class(photo: Image.Image, found: ClassExplanation) -> Image.Image:
+    """The photo tinted by the mask of a class, with the outline of the binarised mask."""
+    mask = resize_mask(found.input_mask, (photo.height, photo.width))
+    tinted = overlay(photo, mask, found.colour, opacity=0.5)
+    return contour(tinted, mask, found.colour, found.mask_threshold)
 
 
 @cache
@@ -135,17 +128,17 @@ def _write_photo_caption(pen: _Pen, title: str, notes: Sequence[str]) -> None:
         pen.down(LINE)
 
 
-def _write_class_caption(pen: _Pen, panel: Panel) -> None:
+def _write_class_caption(pen: _Pen, found: ClassExplanation) -> None:
     heading = _font(TITLE - 4, bold=True)
     swatch = TITLE - 6
-    pen.draw.rounded_rectangle((pen.left, pen.top + 1, pen.left + swatch, pen.top + 1 + swatch), 4, panel.colour)
+    pen.draw.rounded_rectangle((pen.left, pen.top + 1, pen.left + swatch, pen.top + 1 + swatch), 4, found.colour)
     pen.left, pen.width = pen.left + swatch + 10, pen.width - swatch - 10
-    number = f"{panel.probability:.2f}"
-    pen.text(panel.name, heading, INK, pen.width - heading.getlength(number) - 12)
+    number = f"{found.probability:.2f}"
+    pen.text(found.name, heading, INK, pen.width - heading.getlength(number) - 12)
     pen.number(number, heading, INK)
     pen.left, pen.width = pen.left - swatch - 10, pen.width + swatch + 10
     pen.down(TITLE + 10)
-    receipt = panel.receipt
+    receipt = found.receipt
     if receipt is None:
         return
     for label, value in (
@@ -153,7 +146,7 @@ def _write_class_caption(pen: _Pen, panel: Panel) -> None:
         ("mask keeps", receipt.kept),
         ("mask removes", receipt.removed),
     ):
-        _write_bar(pen, label, value, f"{value:.2f}", panel.colour)
+        _write_bar(pen, label, value, f"{value:.2f}", found.colour)
     _write_bar(pen, "mask's area", receipt.area, f"{receipt.area:.0%}", SOFT)
 
 

@@ -111,30 +111,55 @@ def receipts(
             NaN.
     """
     fills = check_settings(fills, mask_threshold, batch_size)
+    if whole is None:
+        whole = torch.cat([explanandum.probabilities(some) for some in images.split(batch_size)])
+    answers = masked_answers(explanandum, images, masks >= mask_threshold, asked, fills, batch_size, seed)
+    if answers.isnan().any():
+        columns = asked.nonzero()[answers.isnan().flatten(1).any(1), 1].tolist()
+        names = sorted({explanandum.classes[column] for column in columns})
+        raise InputError(f"the classifier's probabilities of {names} are NaN on a masked image; check its weights.")
+    return write_receipts(whole[asked], answers, masks >= mask_threshold, fills, mask_threshold)
+
+
+@torch.no_grad()
+def masked_answers(
+    explanandum: Explanandum,
+    images: Tensor,
+    kept: Tensor,
+    asked: Tensor,
+    fills: Sequence[str],
+    batch_size: int,
+    seed: int = 0,
+) -> Tensor:
+    """Probabilities (P, len(fills), 2) of the P classes asked for, on what masks keep and on what they remove.
+
+    Args:
+        kept: bool (P, H, W), in the order of ``asked.nonzero()``; the others are as for :func:`receipts`.
+    """
     pairs = int(asked.sum())
     size = images.shape[-2:]
-    if asked.shape != (len(images), explanandum.num_classes) or masks.shape != (pairs, *size):
+    if asked.shape != (len(images), explanandum.num_classes) or kept.shape != (pairs, *size):
         raise InputError(
-            f"receipts: images {tuple(images.shape)}, masks {tuple(masks.shape)}, asked {tuple(asked.shape)} with "
+            f"receipts: images {tuple(images.shape)}, masks {tuple(kept.shape)}, asked {tuple(asked.shape)} with "
             f"{pairs} true; expected asked ({len(images)}, {explanandum.num_classes}) and masks "
             f"({pairs}, {size[0]}, {size[1]}): class_masks[asked]."
         )
-    if whole is None:
-        whole = torch.cat([explanandum.probabilities(some) for some in images.split(batch_size)])
     image, column = asked.nonzero(as_tuple=True)
-    kept = masks >= mask_threshold
     backgrounds = torch.stack([_background(explanandum, name, images, seed) for name in fills])
     jobs = torch.arange(2 * len(fills) * pairs, device=images.device)
-    answers = [whole.new_zeros(0)]
+    answers = [images.new_zeros(0, dtype=torch.float32)]
     for job in jobs.split(batch_size):
         pair, fill, removes = job // (2 * len(fills)), job // 2 % len(fills), job % 2 == 1
         shown = kept[pair] ^ removes[:, None, None]
         masked = apply_mask(images[image[pair]], shown, backgrounds[fill, image[pair]])
         answers.append(explanandum.probabilities(masked).gather(1, column[pair, None])[:, 0])
-    table = torch.cat(answers).reshape(pairs, len(fills), 2)
-    if table.isnan().any():
-        names = sorted({explanandum.classes[c] for c in column[table.isnan().any(2).any(1)].tolist()})
-        raise InputError(f"the classifier's probabilities of {names} are NaN on a masked image; check its weights.")
+    return torch.cat(answers).reshape(pairs, len(fills), 2)
+
+
+def write_receipts(
+    whole: Tensor, answers: Tensor, kept: Tensor, fills: Sequence[str], mask_threshold: float
+) -> list[Receipt]:
+    """Receipts from probabilities on the whole images (P,), :func:`masked_answers` (P, F, 2) and masks (P, H, W)."""
     return [
         Receipt(
             whole=probability,
@@ -143,7 +168,7 @@ def receipts(
             mask_threshold=mask_threshold,
         )
         for probability, row, area in zip(
-            whole[asked].tolist(), table.tolist(), kept.double().mean((1, 2)).tolist(), strict=True
+            whole.tolist(), answers.tolist(), kept.double().mean((1, 2)).tolist(), strict=True
         )
     ]
 

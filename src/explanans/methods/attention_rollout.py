@@ -12,10 +12,9 @@ from explanans.classifiers.explanandum import Explanandum
 from explanans.classifiers.layers import grey_image
 from explanans.classifiers.spatial import token_grid
 from explanans.errors import InputError
-from explanans.methods.base import listed
+from explanans.methods.base import PairMethod, listed, positions
 from explanans.methods.shared.attention import AttentionWeights
 from explanans.methods.shared.perturbing import check_gradients_possible
-from explanans.ops.targets import Target, multi_hot
 from explanans.utils.numbers import check_count
 
 Weighting = Literal["gradient", "none"]
@@ -49,7 +48,7 @@ def relevance(weights: list[Tensor], gradients: list[Tensor]) -> Tensor:
     settings={"weighting": "gradient"},
 )
 @listed("attention_rollout", "attention rollout", needs=("attention",))
-class AttentionRollout:
+class AttentionRollout(PairMethod):
     """Attention from the image's patches to what the head reads, bilinearly upsampled.
 
     ``attention_rollout(images, targets)`` → raw maps (N, C, H, W), at least 0. Works for transformers whose blocks
@@ -80,12 +79,12 @@ class AttentionRollout:
         size = (explanandum.preprocessing.height, explanandum.preprocessing.width)
         self.grid = token_grid(weights[0].shape[-1], size)[:2]  # type: ignore[index]
 
-    def __call__(self, images: Tensor, targets: Target, generator: torch.Generator | None = None) -> Tensor:
+    def pairs(self, images: Tensor, asked: Tensor, generator: torch.Generator | None = None) -> Tensor:
         graded = self.weighting == "gradient"
         if graded:
             check_gradients_possible("attention weighted by gradients")
-        asked = multi_hot(targets, self.explanandum.classes, len(images), images.device)
-        maps = images.new_zeros(*asked.shape, *images.shape[-2:])
+        maps = images.new_zeros(int(asked.sum()), *images.shape[-2:])
+        place = positions(asked)
         rows = asked.any(1).nonzero().flatten()
         for chosen in rows.split(self.batch_size):
             if not len(chosen):
@@ -95,7 +94,8 @@ class AttentionRollout:
                 weights, logits = self._watch(part.clone().requires_grad_(graded))
             if not graded:
                 shared = self._upsampled(rollout(weights), part)
-                maps[chosen] = shared[:, None] * asked[chosen][:, :, None, None]
+                own = asked[chosen].nonzero()[:, 0]
+                maps[place[chosen][asked[chosen]]] = shared[own]
                 continue
             for index in asked[chosen].any(0).nonzero().flatten().tolist():
                 gradients = torch.autograd.grad(
@@ -103,7 +103,8 @@ class AttentionRollout:
                 )
                 with torch.no_grad():
                     upsampled = self._upsampled(relevance(weights, list(gradients)), part)
-                    maps[chosen, index] = upsampled * asked[chosen, index][:, None, None]
+                    own = asked[chosen, index]
+                    maps[place[chosen[own], index]] = upsampled[own]
         return maps
 
     def _watch(self, images: Tensor) -> tuple[list[Tensor], Tensor]:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from explanans.classifiers.explanandum import Explanandum
 from explanans.errors import InputError
-from explanans.ops.targets import Target
+from explanans.ops.targets import Target, multi_hot
 
 Need = Literal["gradients", "layers", "attention"]
 Kind = TypeVar("Kind", bound=type)
@@ -31,6 +31,38 @@ class Method(Protocol):
         method draws at random comes from ``generator`` (None: torch's global one); most draw nothing.
         """
         ...
+
+
+class PairMethod:
+    """A method that makes a map for each pair of image and class, so that it takes memory for what is asked alone."""
+
+    explanandum: Explanandum
+
+    def pairs(self, images: Tensor, asked: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Normalised images (N, 3, H, W) and asked, bool (N, C) with P true entries → raw maps (P, H, W).
+
+        They stand in the order of ``asked.nonzero()``: ``method(images, asked)[asked]``.
+        """
+        raise NotImplementedError
+
+    def __call__(self, images: Tensor, targets: Target, generator: torch.Generator | None = None) -> Tensor:
+        asked = multi_hot(targets, self.explanandum.classes, len(images), images.device)
+        found = self.pairs(images, asked, generator)
+        maps = images.new_zeros(*asked.shape, *images.shape[-2:])
+        maps[asked] = found.to(maps.dtype)
+        return maps
+
+
+def pairs_of(method: Method, images: Tensor, asked: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    """:meth:`PairMethod.pairs` of any method; one that is none makes the maps of all classes first."""
+    if isinstance(method, PairMethod):
+        return method.pairs(images, asked, generator)
+    return method(images, asked, generator)[asked]
+
+
+def positions(asked: Tensor) -> Tensor:
+    """Where in the order of ``asked.nonzero()`` each true entry of ``asked`` (N, C) stands; int64 (N, C)."""
+    return asked.flatten().cumsum(0).view_as(asked) - 1
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,13 @@ from torch import Tensor
 
 from explanans.classifiers.explanandum import Explanandum
 from explanans.errors import InputError
-from explanans.methods.base import listed
-from explanans.ops.targets import Target, multi_hot
+from explanans.methods.base import PairMethod, listed
 
 
 @listed("constant_1", "constant 1", "raw", settings={"value": 1.0})
 @listed("constant_half", "constant 0.5", "raw", settings={"value": 0.5})
 @listed("constant_0", "constant 0", "raw", settings={"value": 0.0})
-class Constant:
+class Constant(PairMethod):
     """The same value at every pixel of every class asked for.
 
     Args:
@@ -25,17 +24,15 @@ class Constant:
     def __init__(self, explanandum: Explanandum, value: float) -> None:
         if not 0 <= value <= 1:
             raise InputError(f"value={value!r} is no mask value; give a number in [0, 1].")
-        self.classes = explanandum.classes
+        self.explanandum = explanandum
         self.value = value
 
-    def __call__(self, images: Tensor, targets: Target, generator: torch.Generator | None = None) -> Tensor:
-        asked = multi_hot(targets, self.classes, len(images), images.device)
-        maps = (asked.to(images.dtype) * self.value)[:, :, None, None]
-        return maps.expand(-1, -1, *images.shape[-2:]).contiguous()
+    def pairs(self, images: Tensor, asked: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        return images.new_full((int(asked.sum()), *images.shape[-2:]), self.value)
 
 
 @listed("constant_seen", "whole image if seen", "raw")
-class WholeIfSeen:
+class WholeIfSeen(PairMethod):
     """The whole image for every class that the classifier sees, nothing for the others.
 
     It says what the classifier answers and nothing about where. Scores that it wins do not ask where: class specificity
@@ -52,8 +49,7 @@ class WholeIfSeen:
         self.explanandum = explanandum
         self.threshold = threshold
 
-    def __call__(self, images: Tensor, targets: Target, generator: torch.Generator | None = None) -> Tensor:
-        asked = multi_hot(targets, self.explanandum.classes, len(images), images.device)
+    def pairs(self, images: Tensor, asked: Tensor, generator: torch.Generator | None = None) -> Tensor:
         with torch.no_grad():
             seen = self.explanandum.probabilities(images) >= self.threshold
-        return (asked & seen).to(images.dtype)[:, :, None, None].expand(-1, -1, *images.shape[-2:]).contiguous()
+        return seen[asked].to(images.dtype)[:, None, None].expand(-1, *images.shape[-2:])

@@ -11,11 +11,10 @@ from torch import Tensor
 
 from explanans.classifiers.explanandum import Explanandum
 from explanans.errors import InputError
-from explanans.methods.base import listed
+from explanans.methods.base import PairMethod, listed
 from explanans.methods.shared.perturbing import check_gradients_possible, layout, working_dtype
 from explanans.methods.shared.smooth_mask import grid_size, max_kernel, smooth_mask
 from explanans.ops.masking import BlurFill
-from explanans.ops.targets import Target, multi_hot
 from explanans.utils.numbers import check_count, check_number
 
 LEARNING_RATE, MOMENTUM = 0.01, 0.9
@@ -103,7 +102,7 @@ def gaussian_smoothing(masks: Tensor, sigma: float) -> Tensor:
 
 
 @listed("extremal_perturbation", "Extremal Perturbations", "raw", needs=("gradients",))
-class ExtremalPerturbation:
+class ExtremalPerturbation(PairMethod):
     """The smooth mask of a given area that excites the class most, for the smallest area that suffices.
 
     For each area a the mask m_a maximises y_c − max over c' ≠ c of y_c' on the image that is blurred outside the mask,
@@ -164,16 +163,13 @@ class ExtremalPerturbation:
         self.batch_size = check_count("batch_size", batch_size)
         self.layout = layout(channels_last)
 
-    def __call__(self, images: Tensor, targets: Target, generator: torch.Generator | None = None) -> Tensor:
+    def pairs(self, images: Tensor, asked: Tensor, generator: torch.Generator | None = None) -> Tensor:
         check_gradients_possible("ExtremalPerturbation")
-        asked = multi_hot(targets, self.explanandum.classes, len(images), images.device)
-        maps = images.new_zeros(*asked.shape, *images.shape[-2:])
         if not asked.any():
-            return maps
+            return images.new_zeros(0, *images.shape[-2:])
         with torch.no_grad():
-            for pairs in asked.nonzero().split(max(1, self.batch_size // len(self.areas))):
-                maps[pairs[:, 0], pairs[:, 1]] = self._explain(images, pairs).to(maps.dtype)
-        return maps
+            parts = asked.nonzero().split(max(1, self.batch_size // len(self.areas)))
+            return torch.cat([self._explain(images, pairs) for pairs in parts])
 
     def _explain(self, images: Tensor, pairs: Tensor) -> Tensor:
         """Masks (P, H, W) of the (image, class) pairs (P, 2)."""

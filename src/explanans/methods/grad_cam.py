@@ -12,9 +12,8 @@ from explanans.classifiers.explanandum import Explanandum
 from explanans.classifiers.layers import find_layer, last_spatial_layer
 from explanans.classifiers.spatial import spatial_view
 from explanans.errors import InputError
-from explanans.methods.base import listed
+from explanans.methods.base import PairMethod, listed, positions
 from explanans.methods.shared.perturbing import check_gradients_possible
-from explanans.ops.targets import Target, multi_hot
 from explanans.utils.hooks import watching
 
 
@@ -25,7 +24,7 @@ def grad_cam(activations: Tensor, gradients: Tensor) -> Tensor:
 
 
 @listed("grad_cam", "Grad-CAM", needs=("gradients", "layers"))
-class GradCAM:
+class GradCAM(PairMethod):
     """Class maps from the gradients of the logits with respect to one layer's output.
 
     ``grad_cam(images, targets)`` → raw maps (N, C, H, W), at least 0, in units of logits, bilinearly upsampled to the
@@ -51,20 +50,19 @@ class GradCAM:
         self.layer_name = last_spatial_layer(explanandum) if layer is None else layer
         self.layer = find_layer(explanandum, self.layer_name)
 
-    def __call__(self, images: Tensor, targets: Target, generator: torch.Generator | None = None) -> Tensor:
+    def pairs(self, images: Tensor, asked: Tensor, generator: torch.Generator | None = None) -> Tensor:
         check_gradients_possible(type(self).__name__)
-        asked = multi_hot(targets, self.explanandum.classes, len(images), images.device)
-        maps = images.new_zeros(*asked.shape, *images.shape[-2:])
-        if asked.any():
-            maps[asked] = F.interpolate(self.coarse(images, asked)[:, None], images.shape[-2:], mode="bilinear")[:, 0]
-        return maps
+        if not asked.any():
+            return images.new_zeros(0, *images.shape[-2:])
+        return F.interpolate(self.coarse(images, asked)[:, None], images.shape[-2:], mode="bilinear")[:, 0]
 
     def coarse(self, images: Tensor, asked: Tensor) -> Tensor:
         """The maps at the layer's own resolution, (P, h, w): one for each true entry of ``asked`` (N, C), in order."""
         with torch.enable_grad():
             output, logits = self._forward(images.detach())
             activations = self._view(output.detach(), images)
-            cams = images.new_zeros(*asked.shape, *activations.shape[-2:])
+            place = positions(asked)
+            cams = images.new_zeros(int(asked.sum()), *activations.shape[-2:])
             for index in asked.any(0).nonzero().flatten().tolist():
                 rows = asked[:, index]
                 # Images do not influence each other in evaluation mode, so one gradient of the sum serves them all.
@@ -72,8 +70,8 @@ class GradCAM:
                     logits[rows, index].sum(), output, retain_graph=True, materialize_grads=True
                 )
                 cam = self.combine(activations[rows], self._view(gradients, images)[rows])
-                cams[rows, index] = cam.to(cams.dtype)
-        return cams[asked]
+                cams[place[rows, index]] = cam.to(cams.dtype)
+        return cams
 
     def _view(self, output: Tensor, images: Tensor) -> Tensor:
         view = spatial_view(output, (images.shape[-2], images.shape[-1]))

@@ -10,11 +10,10 @@ from torch import Tensor
 from explanans.classifiers.explanandum import Explanandum
 from explanans.classifiers.layers import grey_image
 from explanans.errors import InputError
-from explanans.methods.base import listed
+from explanans.methods.base import PairMethod, listed, positions
 from explanans.methods.shared.activations import RELUS, SMOOTH, Activations
 from explanans.methods.shared.perturbing import check_gradients_possible
 from explanans.methods.shared.reduction import check_reduction, reduce_channels
-from explanans.ops.targets import Target, multi_hot
 
 
 class _PositiveGradient(torch.autograd.Function):
@@ -35,7 +34,7 @@ def _guided(given: Tensor, answer: Tensor) -> Tensor:
 
 
 @listed("guided_backprop", "Guided Backpropagation", needs=("gradients",))
-class GuidedBackprop:
+class GuidedBackprop(PairMethod):
     """The gradient of each logit with respect to the image; only its positive part passes a ReLU backwards.
 
     ``guided_backprop(images, targets)`` → raw maps (N, C, H, W), at least 0 unless ``reduction="signed"``, in logits
@@ -68,12 +67,12 @@ class GuidedBackprop:
                 + (f", only {others}; smooth=True guides those." if others else " and no other known activation.")
             )
 
-    def __call__(self, images: Tensor, targets: Target, generator: torch.Generator | None = None) -> Tensor:
+    def pairs(self, images: Tensor, asked: Tensor, generator: torch.Generator | None = None) -> Tensor:
         check_gradients_possible("GuidedBackprop")
-        asked = multi_hot(targets, self.explanandum.classes, len(images), images.device)
-        maps = images.new_zeros(*asked.shape, *images.shape[-2:])
+        maps = images.new_zeros(int(asked.sum()), *images.shape[-2:])
         if not asked.any():
             return maps
+        place = positions(asked)
         with torch.enable_grad():
             seen = images.detach().clone().requires_grad_()
             with Activations(self.names, _guided):
@@ -83,5 +82,5 @@ class GuidedBackprop:
                 (gradients,) = torch.autograd.grad(
                     logits[rows, index].sum(), seen, retain_graph=True, materialize_grads=True
                 )
-                maps[rows, index] = reduce_channels(gradients[rows], self.reduction)
+                maps[place[rows, index]] = reduce_channels(gradients[rows], self.reduction)
         return maps

@@ -10,9 +10,8 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional as transforms
 
 from explanans.classifiers.explanandum import Explanandum
-from explanans.methods.base import listed
+from explanans.methods.base import PairMethod, listed
 from explanans.methods.shared.perturbing import check_gradients_possible, layout, working_dtype
-from explanans.ops.targets import Target, multi_hot
 from explanans.utils.numbers import check_count, check_number
 
 # Of the step along the gradient: tried first, shrunk by, given up below, and the share of the slope to be gained.
@@ -74,7 +73,7 @@ class _Rows:
 
 
 @listed("igos_pp", "iGOS++", "raw", needs=("gradients",))
-class IGOSpp:
+class IGOSpp(PairMethod):
     """Two masks D and I, small and smooth, that together destroy a class and make it.
 
     With p the classifier's own probability of the class (sigmoid or softmax), φ(a, b, M) = a ⊙ M + b ⊙ (1 − M), and x̃
@@ -133,19 +132,16 @@ class IGOSpp:
         self.batch_size = check_count("batch_size", batch_size)
         self.layout = layout(channels_last)
 
-    def __call__(self, images: Tensor, targets: Target, generator: torch.Generator | None = None) -> Tensor:
+    def pairs(self, images: Tensor, asked: Tensor, generator: torch.Generator | None = None) -> Tensor:
         check_gradients_possible("IGOSpp")
-        asked = multi_hot(targets, self.explanandum.classes, len(images), images.device)
-        maps = images.new_zeros(*asked.shape, *images.shape[-2:])
-        if not asked.any():
-            return maps
+        maps = [images.new_zeros(0, *images.shape[-2:])]
         seeds = torch.randint(2**62, (self.iterations,), device=images.device, generator=generator).tolist()
         with torch.no_grad():
-            for pairs in asked.nonzero().split(self.batch_size):
+            for pairs in asked.nonzero().split(self.batch_size) if asked.any() else ():
                 chosen = images[pairs[:, 0]]
                 rows = _Rows(chosen, blurred(chosen, self.window), pairs[:, 1])
-                maps[pairs[:, 0], pairs[:, 1]] = (1 - self._optimise(rows, seeds)).to(maps.dtype)
-        return maps
+                maps.append(1 - self._optimise(rows, seeds))
+        return torch.cat(maps)
 
     def _optimise(self, rows: _Rows, seeds: list[int]) -> Tensor:
         """The enlarged product of both masks, (R, H, W)."""

@@ -10,9 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from explanans.classifiers.explanandum import Explanandum
-from explanans.methods.base import listed
+from explanans.methods.base import PairMethod, listed
 from explanans.methods.shared.perturbing import layout, working_dtype
-from explanans.ops.targets import Target, multi_hot
 from explanans.utils.numbers import check_count, check_number
 
 
@@ -30,7 +29,7 @@ def upsampling(cells: int, size: int, like: Tensor) -> Tensor:
 
 
 @listed("rise", "RISE")
-class RISE:
+class RISE(PairMethod):
     """Importance of a pixel: the expected probability of the class, given that the pixel is seen.
 
         S_c(λ) = 1 / (p M) · Σ_i f_c(x ⊙ m_i) m_i(λ)
@@ -73,12 +72,10 @@ class RISE:
         self.layout = layout(channels_last)
 
     @torch.no_grad()
-    def __call__(self, images: Tensor, targets: Target, generator: torch.Generator | None = None) -> Tensor:
-        asked = multi_hot(targets, self.explanandum.classes, len(images), images.device)
-        maps = images.new_zeros(*asked.shape, *images.shape[-2:])
-        if not asked.any():
-            return maps
+    def pairs(self, images: Tensor, asked: Tensor, generator: torch.Generator | None = None) -> Tensor:
         height, width = images.shape[-2:]
+        if not asked.any():
+            return images.new_zeros(0, height, width)
         rows, columns = upsampling(self.cells, height, images), upsampling(self.cells, width, images).transpose(1, 2)
         shifts = torch.randint(len(rows), (self.masks,), device=images.device, generator=generator).sort().values
         row_shifts = shifts.tolist()
@@ -106,11 +103,9 @@ class RISE:
                     sums[n][:, shift].addmm_(weights[:, part], spread[part].flatten(1))
                     position += count
         enlarge = rows.transpose(0, 1).reshape(height, -1) / (self.probability * self.masks)
-        for n in seen:
-            # A few classes at a time: a second copy of a thousand maps is 200 MB.
-            for some, part in zip(classes[n].split(32), sums.pop(n).split(32), strict=True):
-                maps[n, some] = (enlarge @ part.view(len(some), -1, width)).to(maps.dtype)
-        return maps
+        # A few classes at a time: a second copy of a thousand maps is 200 MB.
+        parts = [part for n in seen for part in sums.pop(n).split(32)]
+        return torch.cat([(enlarge @ part.view(len(part), -1, width)).to(images.dtype) for part in parts])
 
     def _grids(self, count: int, like: Tensor, generator: torch.Generator | None) -> Tensor:
         grids = torch.empty(count, self.cells, self.cells, dtype=like.dtype, device=like.device)

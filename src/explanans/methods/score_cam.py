@@ -10,14 +10,13 @@ from explanans.classifiers.explanandum import Explanandum
 from explanans.classifiers.layers import find_layer, last_spatial_layer, reading
 from explanans.classifiers.spatial import spatial_view
 from explanans.errors import InputError
-from explanans.methods.base import listed
+from explanans.methods.base import PairMethod, listed, positions
 from explanans.ops.refinement import stretch
-from explanans.ops.targets import Target, multi_hot
 from explanans.utils.numbers import check_count
 
 
 @listed("score_cam", "Score-CAM", needs=("layers",))
-class ScoreCAM:
+class ScoreCAM(PairMethod):
     """relu(Σ_k w_k A_k), w the softmax over k of the logit of the image through A_k, upsampled and stretched to [0, 1].
 
     ``score_cam(images, targets)`` → raw maps (N, C, H, W), at least 0. No gradients. The K masked images, one for each
@@ -45,16 +44,17 @@ class ScoreCAM:
         self.layer = find_layer(explanandum, self.layer_name)
 
     @torch.no_grad()
-    def __call__(self, images: Tensor, targets: Target, generator: torch.Generator | None = None) -> Tensor:
-        asked = multi_hot(targets, self.explanandum.classes, len(images), images.device)
-        maps = images.new_zeros(*asked.shape, *images.shape[-2:])
+    def pairs(self, images: Tensor, asked: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        maps = images.new_zeros(int(asked.sum()), *images.shape[-2:])
+        place = positions(asked)
         for row in asked.any(1).nonzero().flatten().tolist():
             activations = self._activations(images[row : row + 1])
             masks = stretch(functional.interpolate(activations[:, None], images.shape[-2:], mode="bilinear"))
             logits = torch.cat([self.explanandum(images[row] * part) for part in masks.split(self.batch_size)])
-            cams = torch.einsum("kc,khw->chw", logits.softmax(0), activations.to(logits.dtype)).relu()
+            weights = logits.softmax(0)[:, asked[row]]
+            cams = torch.einsum("kc,khw->chw", weights, activations.to(logits.dtype)).relu()
             cams = functional.interpolate(cams[None], images.shape[-2:], mode="bilinear")[0]
-            maps[row] = cams.to(maps.dtype) * asked[row, :, None, None]
+            maps[place[row, asked[row]]] = cams.to(maps.dtype)
         return maps
 
     def _activations(self, image: Tensor) -> Tensor:

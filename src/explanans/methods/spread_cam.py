@@ -9,14 +9,13 @@ from torch.nn import functional
 from explanans.classifiers.explanandum import Explanandum
 from explanans.classifiers.layers import find_layer, layer_of_stride, reading
 from explanans.classifiers.spatial import spatial_view
-from explanans.methods.base import listed
+from explanans.methods.base import PairMethod, listed
 from explanans.methods.grad_cam import GradCAM
 from explanans.ops.refinement import adapt_to_pixels, spread, stretch
-from explanans.ops.targets import Target, multi_hot
 
 
 @listed("spread_cam", "Spread-CAM", "raw", needs=("gradients", "layers"))
-class SpreadCAM:
+class SpreadCAM(PairMethod):
     """Grad-CAM → random walk along the features of stride 16 → refinement to the colours of the picture.
 
     ``spread_cam(images, targets)`` → maps (N, C, H, W) in [0, 1], each stretched from its own 0 to 1. The classifier
@@ -51,14 +50,12 @@ class SpreadCAM:
         self.feature_layer_name = feature_layer or layer_of_stride(explanandum)
         self.feature_layer = find_layer(explanandum, self.feature_layer_name)
 
-    def __call__(self, images: Tensor, targets: Target, generator: torch.Generator | None = None) -> Tensor:
-        asked = multi_hot(targets, self.explanandum.classes, len(images), images.device)
-        maps = images.new_zeros(*asked.shape, *images.shape[-2:])
-        if asked.any():
-            height, width = images.shape[-2:]
-            fine = self.at(images, asked, (max(1, height // 4), max(1, width // 4)))
-            maps[asked] = functional.interpolate(fine[:, None], (height, width), mode="bilinear")[:, 0]
-        return maps
+    def pairs(self, images: Tensor, asked: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        height, width = images.shape[-2:]
+        if not asked.any():
+            return images.new_zeros(0, height, width)
+        fine = self.at(images, asked, (max(1, height // 4), max(1, width // 4)))
+        return functional.interpolate(fine[:, None], (height, width), mode="bilinear")[:, 0]
 
     def at(
         self,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from explanans.benchmark.columns import COLUMNS
 from explanans.benchmark.results import Results, Row
 from explanans.classifiers.sources import hash_weights
-from explanans.deploy.batch.folders import INDEX, explainer_identity
+from explanans.deploy.batch.folders import INDEX
 from explanans.deploy.batch.job import JOB
 from explanans.errors import InputError
 from explanans.explainers.explainer import Explainer
@@ -123,7 +123,7 @@ def benchmark_figures(folder: str | Path, explainer: Explainer, method: str | No
 
 def _check(file: Path, record: Mapping[str, Any], explainer: Explainer) -> None:
     """Raises InputError where the receipts are of another classifier, or (where that is on record) another network."""
-    identities = [explainer_identity(explainer), explainer_identity(explainer.folded())]
+    identities = [explainer.identity(), explainer.folded().identity()]
     if record["classifier"]["weights_hash"] != explainer.explanandum.weights_hash:
         raise InputError(f"receipts: {file} is of another classifier than the Explainer's; make them with this one.")
     networks = [each["explainer"]["weights_hash"] for each in identities]

@@ -11,19 +11,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from explanans.benchmark import Evaluation, evaluate
+from explanans.benchmark import BenchmarkSettings, MethodSettings, Results, run_benchmark
 from explanans.benchmark.report.demo import write_report
 from explanans.classifiers.explanandum import Explanandum
-from explanans.data import LabelledImages, open_dataset
+from explanans.data import open_dataset
 from explanans.data.scenes import write_scenes
 from explanans.explainers.explainer import Explainer
-from explanans.methods import make_method
 from explanans.training import Optimizer, Run, fit
 from explanans.training.classifier import FROM_SCRATCH, fit_classifier
-from explanans.utils.files import atomic_file
+from explanans.training.curves import read_curves
 
 NETWORK = "compact/small_resnet"
 SHOWN = 12
+BATCH = 50
+"""Pictures per call when methods are compared."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Demo:
     """What a demo made: the report, the comparison in it, the seconds that its parts took in this call."""
 
     report: Path
-    evaluation: Evaluation
+    results: Results
     seconds: dict[str, float]
 
 
@@ -82,7 +83,7 @@ def run_demo(
     Every part resumes: a second call with the same settings continues where the first was stopped.
 
     Args:
-        out: gets ``scenes``, ``classifier``, ``explainer`` (run folders), ``evaluation.json`` and ``report.html``.
+        out: gets ``scenes``, ``classifier``, ``explainer`` (run folders), ``benchmark`` and ``report.html``.
         seed: of pictures, weights and draws.
         recipe: how much of everything.
         progress: show bars where standard output is a terminal.
@@ -135,38 +136,45 @@ def run_demo(
             run=replace(settings, max_epochs=recipe.explainer_epochs, gradient_clip_val=5.0),
             out=out / "explainer",
         )
-    test = open_dataset(data, "test", preprocessing=classifier.preprocessing, cache=True)
-    with part("comparison", f"4/5  comparing on {len(test)} unseen pictures"):
-        others = open_dataset(data, f"train[:{recipe.test}]", preprocessing=classifier.preprocessing)
-        evaluation = compare(explainer, test, others)
-        with atomic_file(out / "evaluation.json") as temporary:
-            temporary.write_text(json.dumps(evaluation.to_dict(), indent=1) + "\n", encoding="utf-8")
+    with part("comparison", f"4/5  comparing on {recipe.test} unseen pictures"):
+        results = run_benchmark(comparison(data, folder, saved, recipe.test, seed), out / "benchmark")
     with part("report", "5/5  writing the report"):
         scores = json.loads((folder / "explanandum.json").read_text(encoding="utf-8"))["metrics"]
-        shown = test.subset(test.labels.any(1).nonzero().flatten()[:SHOWN])
+        test = open_dataset(data, "test", preprocessing=classifier.preprocessing)
         report = write_report(
             out / "report.html",
             explainer=explainer,
-            scenes=shown,
-            evaluation=evaluation,
-            classifier_run=out / "classifier",
-            explainer_run=out / "explainer",
+            scenes=test.subset(test.labels.any(1).nonzero().flatten()[:SHOWN]),
+            results=results,
+            classifier_curves=read_curves(out / "classifier" / "metrics.csv"),
+            explainer_curves=read_curves(out / "explainer" / "metrics.csv"),
             classifier_scores=scores,
-            facts=_facts(evaluation, seconds),
+            facts=_facts(results, seconds),
             commands=next_commands(out, saved),
         )
-    return Demo(report, evaluation, seconds)
+    return Demo(report, results, seconds)
 
 
-def compare(explainer: Explainer, test: LabelledImages, others: LabelledImages) -> Evaluation:
-    """The Explainer, Grad-CAM and constants on ``test``; their best thresholds are chosen on ``others``."""
-    classifier = explainer.explanandum
-    methods = {
-        "explainer": make_method("explainer", classifier, explainer=explainer),
-        **{name: make_method(name, classifier) for name in ("grad_cam", "constant_half", "constant_1")},
-    }
-    steps = {name: "minmax" if name == "grad_cam" else "raw" for name in methods}
-    return evaluate(methods, test, classifier, normalisation=steps, threshold_dataset=others, batch_size=50)
+def comparison(data: str, classifier: Path, explainer: Path, thresholds: int, seed: int) -> BenchmarkSettings:
+    """The Explainer, Grad-CAM and constants on the test pictures; so many training pictures choose best thresholds."""
+    return BenchmarkSettings(
+        classifiers={"small_resnet": str(classifier)},
+        data=data,
+        methods={
+            "explainer": MethodSettings(settings={"explainer": str(explainer)}),
+            **{name: MethodSettings() for name in ("grad_cam", "constant_half", "constant_1")},
+        },
+        split="test",
+        threshold_split=f"train[:{thresholds}]",
+        metrics=["segmentation", "saliency"],
+        reference="explainer",
+        seed=seed,
+        batch_size=BATCH,
+        subset_size=2 * BATCH,
+        sample_size=2 * BATCH,
+        cost_images=2 * BATCH,
+        cost_batch_size=BATCH,
+    )
 
 
 def peak_memory() -> float:
@@ -185,6 +193,9 @@ def next_commands(out: Path, saved: Path) -> list[str]:
         "# explain the demo's own pictures, or any other picture",
         f"explanans explain {saved} {out / 'scenes' / 'JPEGImages'} --out {out / 'explanations'}",
         "",
+        "# every score of the comparison, with intervals, photos and curves",
+        f"explanans report {out / 'benchmark'}",
+        "",
         "# the same with your pictures: a folder with a sub-folder per class, a table, or VOC's layout",
         "explanans classifier fit timm:resnet50 folder:my-pictures --activation softmax",
         "explanans fit runs/classifier/classifier folder:my-pictures",
@@ -192,10 +203,12 @@ def next_commands(out: Path, saved: Path) -> list[str]:
     ]
 
 
-def _facts(evaluation: Evaluation, seconds: dict[str, float]) -> list[tuple[str, str]]:
-    speed = 1000 * evaluation["explainer"].seconds_per_image
+def _facts(results: Results, seconds: dict[str, float]) -> list[tuple[str, str]]:
+    cost = results.costs(results.classifiers[0], "explainer") or {}
     total = sum(seconds.values())
-    facts = [(f"{speed:.1f} ms", "per picture, for the masks of all classes, on this machine")]
+    facts = []
+    if "ms_per_image" in cost:
+        facts = [(f"{cost['ms_per_image']:.1f} ms", "per picture, for the masks of all classes, on this machine")]
     # After a resumption the time of this call says little.
     if seconds["classifier"] > seconds["comparison"]:
         length = f"{total / 60:.0f} min" if total > 90 else f"{total:.0f} s"

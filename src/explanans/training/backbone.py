@@ -30,9 +30,10 @@ def new_classifier(
     """The architecture that ``spec`` names with ``num_classes`` outputs.
 
     Args:
-        spec: ``timm:NAME``, ``torchvision:NAME`` (both with the weights' tag if wanted: ``resnet50.IMAGENET1K_V1``),
-            ``explanans:NAME`` or ``package.module:factory``; a factory is
-            called with ``num_classes`` and takes pictures with mean and std of one half.
+        spec: ``timm:NAME``, ``torchvision:NAME`` (both with the weights' tag if wanted, ``resnet50.IMAGENET1K_V1``,
+            and with settings, ``timm:mobilenetv2_100?pad_type=same``), ``explanans:NAME`` or
+            ``package.module:factory``; a factory is called with ``num_classes`` and takes pictures with mean and std
+            of one half.
         num_classes: C outputs; what the weights hold for a head of another size stays random.
         weights: "published", a file (.safetensors or a state dict), or None for random ones.
         arguments: anything else for the architecture's constructor, such as ``{"pad_type": "same"}``.
@@ -42,10 +43,10 @@ def new_classifier(
     Returns:
         the module, how to build it again, and its preprocessing.
     """
-    scheme, _, name = spec.partition(":")
-    source = sources.Source(spec, {**(arguments or {}), "num_classes": num_classes})
+    source = sources.named_source(spec, {**(arguments or {}), "num_classes": num_classes})
+    scheme, _, name = source.spec.partition(":")
     if weights == "published" and scheme in ("timm", "torchvision"):
-        published = sources.load(spec)
+        published = sources.load(source.spec)
         module = sources.build(source)
         own = module.state_dict()
         fitting = {

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from explanans.data import Batch
 from explanans.errors import TrainingDiverged
 from explanans.training.optimizer import Optimizer, update_average
+from explanans.utils.seeds import mixed_seed
 
 
 class TrainingModule(LightningModule):
@@ -112,8 +113,7 @@ class TrainingModule(LightningModule):
         return torch.Generator(self.device).manual_seed(self._seed(epoch, index))
 
     def _seed(self, epoch: int, index: int) -> int:
-        # A tuple of integers hashes alike in every process, unlike one with strings.
-        return hash((self.seed, epoch, index, self.global_rank)) & (2**63 - 1)
+        return mixed_seed(self.seed, epoch, index, self.global_rank)
 
     def _step(
         self,

@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -11,6 +10,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from explanans.benchmark.columns import COLUMNS
 from explanans.benchmark.report.benchmark import write_report
 from explanans.benchmark.report.grid import disagreement
 from explanans.benchmark.report.table_files import chosen_table
@@ -19,42 +19,13 @@ from explanans.cli.main import main
 from explanans.data import LabelledImages
 from explanans.errors import InputError
 
-VOID = {"meta", "img", "br", "hr", "link", "input"}
+from .pages import Page, captions, drawings, tables
+
 EVIL = '<script>alert("x")</script> & $x'
 
 
-class Page(HTMLParser):
-    """What a test asks of a page; complains where tags do not nest."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.images: list[dict[str, str | None]] = []
-        self.ids: list[str] = []
-        self.links: list[str] = []
-        self.tags: set[str] = set()
-        self.feed(text)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.add(tag)
-        found = dict(attrs)
-        if "id" in found:
-            self.ids.append(str(found["id"]))
-        self.links += [str(found[name]) for name in ("href", "src", "xlink:href") if name in found]
-        if tag == "img":
-            self.images.append(found)
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.handle_starttag(tag, attrs)
-        if tag not in VOID:
-            self.open.pop()
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
+def page_of(path: Path) -> Page:
+    return Page(path.read_text(encoding="utf-8"))
 
 
 def method(title: str, quality: float = 0.5, ms: float = 10.0, **changes: Any) -> dict[str, Any]:
@@ -63,37 +34,51 @@ def method(title: str, quality: float = 0.5, ms: float = 10.0, **changes: Any) -
 
 
 def test_the_page_stands_alone(tmp_path: Path, three: Path, scenes: LabelledImages) -> None:
-    path = write_report(Results.open(three), tmp_path, data=scenes)
-    text = path.read_text(encoding="utf-8")
-    page = Page(text)
-    assert page.images
-    assert all(image["alt"] for image in page.images)
-    assert all(link.startswith(("data:image/webp;base64,", "#")) for link in page.links)
-    anchors = [link for link in page.links if link.startswith("#part-")]
-    assert anchors
-    assert {link[1:] for link in anchors} <= set(page.ids)
-    assert "script" not in page.tags
-    assert "link" not in page.tags
-    assert "@import" not in text
-    assert not re.search(r"url\((?!#)", text)
-    for drawn in re.findall(r"<svg.*?</svg>", text, re.DOTALL):
+    page = page_of(write_report(Results.open(three), tmp_path, data=scenes))
+    images = page.root.all("img")
+    assert images
+    assert all(image.attributes["alt"] for image in images)
+    assert all(image.attributes["src"].startswith("data:image/webp;base64,") for image in images)
+    nodes = page.root.all()
+    links = [node.attributes[name] for node in nodes for name in ("href", "xlink:href") if name in node.attributes]
+    places = {node.attributes.get("id") for node in nodes}
+    assert links
+    assert all(link.startswith("#") and link[1:] in places for link in links)
+    assert not page.root.all("script", "link", "iframe")
+    assert "@import" not in page.markup
+    assert not re.search(r"url\((?!#)", page.markup)
+    for drawn in re.findall(r"<svg.*?</svg>", page.markup, re.DOTALL):
         ElementTree.fromstring(drawn)
-    assert len(text) < 6_000_000
+    assert len(page.markup) < 6_000_000
     assert (tmp_path / "tables" / "resnet-all.tex").is_file()
-    for word in ("Quality against cost", "F1 and IoU over thresholds", "Insertion and deletion", "Class specificity"):
-        assert f">{word}</h2>" in text
+    wanted = ["Photos", "All images (24)", "Quality against cost", "F1 and IoU over thresholds"]
+    assert page.headings() == [*wanted, "Insertion and deletion", "Class specificity", "Failed and NaN"]
+    # The contents lead to each of them.
+    (contents,) = page.root.all("nav")
+    assert [link.text for link in contents.all("a")] == page.headings()
 
 
 def test_numbers_on_the_page_are_those_of_the_results(tmp_path: Path, three: Path) -> None:
     results = Results.open(three)
-    text = write_report(results, tmp_path).read_text(encoding="utf-8")
-    for row in results.summary("iou_soft", "deletion", "saliency"):
-        for column, mean in row.mean.items():
+    page = page_of(write_report(results, tmp_path))
+    themes = tables(page.section("All images (24)"))
+    for column in ("iou_soft", "deletion", "saliency"):
+        heading = COLUMNS[column].heading
+        (table,) = [each for each in themes if heading in each.header and "failed" in each.header]
+        place = table.header.index(heading)
+        shown = {(cells[0], cells[1]): cells[place] for cells in table.rows}
+        for row in results.summary(column):
             half = (row.high[column] - row.low[column]) / 2
-            assert f">{mean:.3f}&thinsp;<small>±{half:.3f}</small>" in text
+            title = results.settings["methods"][row.method]["title"]
+            assert shown[title, row.normalisation].rstrip("≈") == f"{row.mean[column]:.3f} ±{half:.3f}"
     matrix = results.specificity("resnet", "explainer")
-    assert f">{100 * matrix[0, 0]:.0f}</td>" in text
-    assert "No photos are shown" in text
+    heats = page.section("Class specificity")
+    names = [node.text for node in heats.all("h3")]
+    heat = tables(heats)[names.index("Explainer")]
+    assert heat.header[1:] == [cells[0] for cells in heat.rows] == results.classes("resnet")
+    assert heat.rows[0][1] == f"{100 * matrix[0, 0]:.0f}"
+    assert heat.rows[1][3] == f"{100 * matrix[1, 2]:.0f}"
+    assert "No photos are shown" in page.section("Photos").text
 
 
 def test_photos_first_unselected_then_by_disagreement(
@@ -107,23 +92,26 @@ def test_photos_first_unselected_then_by_disagreement(
     metric, spread = disagreement(results, "resnet", ["a", "b"])
     assert metric == "iou_soft"
     assert spread[scenes.names[10]] == pytest.approx(0.1**2)
-    text = write_report(results, tmp_path, data=scenes).read_text(encoding="utf-8")
-    shown = re.findall(r'<section class="photo"><h3>.*?<span class="soft">(\w+)', text)
-    assert shown == [*scenes.names[:6], *(scenes.names[index] for index in (11, 10, 9, 8))]
+    photos = page_of(write_report(results, tmp_path, data=scenes)).section("Photos")
+    shown = [heading.text for heading in photos.all("h3")]
+    expected = [*scenes.names[:6], *(scenes.names[index] for index in (11, 10, 9, 8))]
+    assert len(shown) == len(expected)
+    assert all(name in text for name, text in zip(expected, shown, strict=True))
 
 
 def test_failed_and_nan_maps_are_shown_and_counted(
     tmp_path: Path, make_results: Callable[..., Path], scenes: LabelledImages
 ) -> None:
     methods = {"a": method("A"), "b": method("B", failed=(0,), nan=(1,))}
-    text = write_report(Results.open(make_results(methods)), tmp_path, data=scenes).read_text(encoding="utf-8")
-    page = Page(text)
-    alts = [str(image["alt"]) for image in page.images]
+    page = page_of(write_report(Results.open(make_results(methods)), tmp_path, data=scenes))
+    alts = [image.attributes["alt"] for image in page.root.all("img")]
     assert any(alt.startswith("B for") and "failed: RuntimeError: <no> layer & no map" in alt for alt in alts)
     assert any(alt.startswith("B for") and alt.endswith("NaN") for alt in alts)
-    assert "B: 1 failed, 1 NaN" in text
-    assert "fingerprint differs" not in text
-    assert "&lt;no&gt; layer &amp; no map" in text
+    listed = page.section("Failed and NaN").text
+    assert "B: 1 failed, 1 NaN" in listed
+    assert f"{scenes.names[0]}: failed, RuntimeError: <no> layer & no map" in listed
+    assert f"{scenes.names[1]}: nan" in listed
+    assert "fingerprint differs" not in page.text
 
 
 def test_other_pictures_and_maps_not_asked_for_are_told(
@@ -134,10 +122,10 @@ def test_other_pictures_and_maps_not_asked_for_are_told(
     record["data"]["fingerprint"] = "another"
     record["methods"]["b"]["classes"] = "labels"
     (folder / "benchmark.json").write_text(json.dumps(record))
-    text = write_report(Results.open(folder), tmp_path, data=scenes).read_text(encoding="utf-8")
-    assert "fingerprint differs" in text
-    assert text.count("<b>B</b><br>not asked for") == 1
-    assert text.count("<b>A</b><br>not asked for") == 0
+    photos = page_of(write_report(Results.open(folder), tmp_path, data=scenes)).section("Photos")
+    assert "fingerprint differs" in photos.text
+    assert captions(photos).count("B not asked for") == 1
+    assert "A not asked for" not in captions(photos)
 
 
 def test_odd_names_are_text(tmp_path: Path, make_results: Callable[..., Path]) -> None:
@@ -146,22 +134,20 @@ def test_odd_names_are_text(tmp_path: Path, make_results: Callable[..., Path]) -
     record["classifiers"]["resnet"]["classes"][0] = EVIL
     record["data"]["name"] = EVIL
     (folder / "benchmark.json").write_text(json.dumps(record))
-    text = write_report(Results.open(folder), tmp_path).read_text(encoding="utf-8")
-    assert "<script" not in text
-    assert "script" not in Page(text).tags
-    for drawn in re.findall(r"<svg.*?</svg>", text, re.DOTALL):
-        assert "&lt;script&gt;" in drawn
-        assert "$x" in drawn
+    page = page_of(write_report(Results.open(folder), tmp_path))
+    assert not page.root.all("script")
+    assert EVIL in page.headings(1)[0]
+    assert all(EVIL in [cells[0] for cells in table.rows] for table in tables(page.section("All images (24)"))[:4])
+    assert EVIL in tables(page.section("Class specificity"))[0].header
+    assert all(any(EVIL in text for text in drawn) for drawn in drawings(page.root))
 
 
 def test_one_method_alone(tmp_path: Path, make_results: Callable[..., Path], scenes: LabelledImages) -> None:
     results = Results.open(make_results({"a": method("A")}, groups=("segmentation",)))
-    text = write_report(results, tmp_path, data=scenes).read_text(encoding="utf-8")
-    Page(text)
-    assert "A is first" in text
-    assert "Class specificity</h2>" not in text
-    assert "Insertion and deletion" not in text
-    assert "disagree most" not in text
+    page = page_of(write_report(results, tmp_path, data=scenes))
+    assert "A is first" in page.text
+    assert not {"Class specificity", "Insertion and deletion"} & set(page.headings())
+    assert "disagree most" not in page.text
 
 
 def test_twenty_methods(tmp_path: Path, make_results: Callable[..., Path]) -> None:
@@ -170,26 +156,23 @@ def test_twenty_methods(tmp_path: Path, make_results: Callable[..., Path]) -> No
         for k in range(20)
     }
     folder = make_results(methods, shared=4, keep=0, groups=("segmentation",))
-    text = write_report(Results.open(folder), tmp_path, reference="m19").read_text(encoding="utf-8")
-    Page(text)
+    page = page_of(write_report(Results.open(folder), tmp_path, reference="m19"))
     # Seven have a colour.
-    assert text.count("13 others") == 2
-    assert "Difference to Method 19" in text
-    section = text.split("Quality against cost</h2>")[1].split("<h2")[0]
-    everywhere, shared = re.findall(r"<svg.*?</svg>", section, re.DOTALL)
-    assert all((f">Method {k}<" in everywhere) == (k % 5 == 0) for k in range(20))
-    assert all(f">Method {k}<" in shared for k in range(20))
-    tables = {each.name for each in (tmp_path / "tables").glob("*.tex")}
-    assert tables == {"resnet-all.tex", "resnet-shared.tex", "resnet-cost.tex"}
+    curves = drawings(page.section("F1 and IoU over thresholds"))
+    assert sum("13 others" in texts for texts in curves) == 2
+    assert "Difference to Method 19" in [node.text for node in page.root.all("summary")]
+    everywhere, shared = drawings(page.section("Quality against cost"))
+    assert all((f"Method {k}" in everywhere) == (k % 5 == 0) for k in range(20))
+    assert all(f"Method {k}" in shared for k in range(20))
+    files = {each.name for each in (tmp_path / "tables").glob("*.tex")}
+    assert files == {"resnet-all.tex", "resnet-shared.tex", "resnet-cost.tex"}
 
 
 def test_two_classifiers_stand_apart(tmp_path: Path, make_results: Callable[..., Path], scenes: LabelledImages) -> None:
     methods = {"a": method("A"), "b": method("B", 0.3)}
     folder = make_results(methods, classifiers=("vgg", "resnet"), keep=2, groups=("segmentation",))
-    text = write_report(Results.open(folder), tmp_path, data=scenes).read_text(encoding="utf-8")
-    Page(text)
-    assert ">vgg: Photos</h2>" in text
-    assert ">resnet: Photos</h2>" in text
+    page = page_of(write_report(Results.open(folder), tmp_path, data=scenes))
+    assert {"vgg: Photos", "resnet: Photos"} <= set(page.headings())
     assert {each.name for each in (tmp_path / "tables").glob("*-all.csv")} == {"vgg-all.csv", "resnet-all.csv"}
 
 
@@ -198,8 +181,9 @@ def test_sanity_is_shown_where_it_was_measured(tmp_path: Path, make_results: Cal
     stages = [{"layers": ["fc"], "spearman": 0.91, "ssim": 0.82, "failed": 0}, {"spearman": 0.1, "ssim": 0.2}]
     (folder / "sanity" / "resnet").mkdir(parents=True)
     (folder / "sanity" / "resnet" / "a.json").write_text(json.dumps({"randomised": "classifier", "stages": stages}))
-    text = write_report(Results.open(folder), tmp_path).read_text(encoding="utf-8")
-    assert "<td>0.91 / 0.82</td><td>0.10 / 0.20</td>" in text
+    (table,) = tables(page_of(write_report(Results.open(folder), tmp_path)).section("Sanity: randomised weights"))
+    assert table.header == ["method", "randomised", "stage 1", "stage 2", "no map"]
+    assert table.rows == [["A", "classifier", "0.91 / 0.82", "0.10 / 0.20", "0"]]
     assert (
         "| A | classifier | 0.91 / 0.82 | 0.10 / 0.20 | 0 |" in (tmp_path / "tables" / "resnet-sanity.md").read_text()
     )
@@ -244,7 +228,7 @@ def test_what_cannot_be_used_is_said(
     record = json.loads((folder / "benchmark.json").read_text())
     record["data"]["source"] = "scenes:/not/there"
     (folder / "benchmark.json").write_text(json.dumps(record))
-    text = write_report(Results.open(folder), tmp_path).read_text(encoding="utf-8")
+    text = page_of(write_report(Results.open(folder), tmp_path)).section("Photos").text
     assert "No photos are shown: " in text
     assert "/not/there" in text
     record["classifiers"]["resnet"]["classes"] = [*scenes.classes[1:], "x"]

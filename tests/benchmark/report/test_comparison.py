@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from explanans.benchmark.report.comparison import compare, compare_all
+from explanans.benchmark.report.comparison import compare, compare_all, holm
 from explanans.benchmark.report.score_table import score_table
-from explanans.benchmark.report.significance import holm
 from explanans.benchmark.results import Results
 from explanans.benchmark.statistics import sign_flip, sign_flips
+
+from .pages import Page
 
 PLAIN: dict[str, Any] = {"kind": "any", "subset": "all", "normalisations": ("raw",), "failed": (), "nan": ()}
 
@@ -77,8 +78,8 @@ def test_a_mask_that_explains_nothing_is_named_where_it_wins_but_not_the_truth(
     results = Results.open(make_results(methods, values=values, groups=("segmentation",)))
     (found,) = compare_all(results, "resnet", "a")
     assert [row.method for row in found.rows] == ["a", "ground_truth", "constant_1"]
-    said = score_table(results, found, ["iou_soft"]).split("What explains nothing is better than every method in:")[1]
-    assert said.startswith(" IoU (soft) (CONSTANT_1).")
+    said = Page(score_table(results, found, ["iou_soft"])).text
+    assert said.endswith("What explains nothing is better than every method in: IoU (soft) (CONSTANT_1).")
 
 
 def test_numbers_are_those_of_the_results(three: Path) -> None:

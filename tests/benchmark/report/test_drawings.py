@@ -10,6 +10,8 @@ from explanans.benchmark.report.lines import coloured, lines
 from explanans.benchmark.report.photos import heat
 from explanans.benchmark.report.scatter import scatter
 
+from .pages import Page, drawings, tables
+
 
 def overlap(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
     return min(a[2], b[2]) - max(a[0], b[0]) > 1e-6 and min(a[3], b[3]) - max(a[1], b[1]) > 1e-6
@@ -40,15 +42,16 @@ def test_seven_methods_in_colour_the_reference_first() -> None:
     names = {method: method.upper() for method in methods}
     series = {method: np.linspace(0, 1, 5) for method in methods}
     drawn = lines(series, [0, 1, 2, 3, 4], names, ["m9", "m0"], title="t", across="x", up="y")
-    assert "18 others" in drawn
-    assert ">M9<" in drawn
+    (texts,) = drawings(Page(drawn).root)
+    assert {"18 others", "M9", "M0"} <= set(texts)
+    assert "M1" not in texts
 
 
 def test_a_scatter_names_every_point() -> None:
     points = {"a": (1.0, 0.5, 0.4, 0.6), "b": (2000.0, 0.7, 0.6, 0.8)}
     drawn = scatter(points, {"a": "A & $5", "b": "B"}, ["a"], title="t", across="ms", up="IoU")
-    assert "A &amp; $5" in drawn
-    assert ">B<" in drawn
+    (texts,) = drawings(Page(drawn).root)
+    assert {"A & $5", "B"} <= set(texts)
     assert drawn == scatter(points, {"a": "A & $5", "b": "B"}, ["a"], title="t", across="ms", up="IoU")
 
 
@@ -58,12 +61,13 @@ def test_specificity_by_hand() -> None:
     assert own == pytest.approx(0.8)
     assert others == pytest.approx(0.25)
     assert np.isnan(diagonal_and_rest(np.full((2, 2), np.nan))).all()
-    drawn = heat_map(matrix, ["a", "b", "c"], 0.9, "t")
-    rows = drawn.split("<tr>")[2:]
+    page = Page(heat_map(matrix, ["a", "b", "c"], 0.9, "t"))
+    (table,) = tables(page.root)
+    assert table.header == ["", "a", "b", "c"]
     # Images of a, through the masks for a, b and c.
-    assert [cell.split("</td>")[0] for cell in rows[0].split(">")[3:8:2]] == ["90</td", "10</td", "20</td"]
-    assert rows[1].count("<td>–</td>") == 3
-    assert "background:#fde724;color:#000" in rows[0]
+    assert table.rows == [["a", "90", "10", "20"], ["b", "–", "–", "–"], ["c", "30", "40", "70"]]
+    # The highest is the brightest, with black letters.
+    assert page.root.all("td")[1].attributes["style"] == "background:#fde724;color:#000"
 
 
 def test_heat_is_the_same_for_all_methods() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from explanans.errors import InputError
 from explanans.explainers.explainer import Explainer
 from explanans.images.preprocessing import Preprocessing
 from explanans.methods import make_method
+from explanans.training.backbone import new_classifier
 
 TIMM = [
     "resnet10t",
@@ -66,7 +69,7 @@ def test_options_of_a_name(tmp_path: Path) -> None:
         Explanandum.load("torchvision:resnet18?num_classes=4", classes=list("abcd"), activation="sigmoid")
     with pytest.raises(InputError, match="num_classes='four'"):
         Explanandum.load("timm:resnet10t?num_classes=four")
-    with pytest.raises(InputError, match=r"img_size.*leave that option out"):
+    with pytest.raises(InputError, match=r"img_size.*leave out what it does not have"):
         Explanandum.load("timm:resnet10t?img_size=64", weights=tmp_path / "weights.safetensors")
     torch.manual_seed(0)
     module = torchvision.models.squeezenet1_1(num_classes=4)
@@ -77,6 +80,65 @@ def test_options_of_a_name(tmp_path: Path) -> None:
     classifier = Explanandum.load(spec, weights=weights, classes=list("abcd"), activation="sigmoid")
     again = Explanandum.load(classifier.save(tmp_path / "saved"))
     assert again.weights_hash == classifier.weights_hash
+
+
+def test_settings_follow_a_name_wherever_it_is_loaded_or_trained(tmp_path: Path) -> None:
+    name = "mobilenetv2_035"
+    module = timm.create_model(name, num_classes=2, pad_type="same").eval()
+    save_file(module.state_dict(), tmp_path / "weights.safetensors")
+    half = Preprocessing(33, (0.5,) * 3, (0.5,) * 3)
+    settings = {"classes": ["a", "b"], "activation": "sigmoid", "preprocessing": half}
+    spec = f"timm:{name}?pad_type=same&num_classes=2"
+    loaded = Explanandum.load(spec, weights=tmp_path / "weights.safetensors", **settings)
+    images = torch.randn(2, 3, 33, 33)
+    with torch.no_grad():
+        # An odd side, because padding at one end alone is what differs.
+        assert torch.allclose(loaded(images), module(images), atol=1e-6)
+    assert loaded.source == Source(f"timm:{name}", {"pad_type": "same", "num_classes": 2})
+    _, source, _ = new_classifier(f"timm:{name}?pad_type=same", 2, None)
+    assert source == loaded.source
+    for wrong in (f"timm:{name}?num_classes=3", f"timm:{name}?pad_type=same&num_classes=2"):
+        with pytest.raises(InputError, match="num_classes is given in the name and beside it"):
+            new_classifier(wrong, 2, None)
+
+
+@pytest.mark.parametrize("spec", ["timm:resnet10t", "torchvision:resnet18", "explanans:small_resnet"])
+@pytest.mark.parametrize(
+    "evil",
+    [
+        {"checkpoint_path": "evil.pth"},
+        {"pretrained": 1},
+        {"weights": "DEFAULT"},
+        {"pretrained_cfg_overlay": {}},
+    ],
+)
+def test_nothing_but_named_settings_reaches_a_library(spec: str, evil: dict[str, Any], tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    saved = Explanandum(
+        build(Source(spec, {"num_classes": 2})),
+        classes=["a", "b"],
+        activation="sigmoid",
+        preprocessing=Preprocessing(32, (0.5,) * 3, (0.5,) * 3),
+        source=Source(spec, {"num_classes": 2}),
+    ).save(tmp_path / "saved")
+    (name,) = evil
+    with pytest.raises(InputError, match=f"{name}' is no option of it.*its options are num_classes"):
+        new_classifier(spec, 2, None, arguments=evil)
+    description = json.loads((saved / "explanandum.json").read_text())
+    description["source"]["arguments"] |= evil
+    (saved / "explanandum.json").write_text(json.dumps(description))
+    with pytest.raises(InputError, match=f"{name}' is no option of it"):
+        Explanandum.load(saved)
+    if not spec.startswith("explanans"):
+        with pytest.raises(InputError, match=f"{name}' is no option of it"):
+            Explanandum.load(f"{spec}?{name}=1")
+
+
+def test_a_timm_model_of_transformers_takes_named_settings_alone() -> None:
+    pytest.importorskip("transformers")
+    config = {"model_type": "timm_wrapper", "architecture": "resnet10t", "model_args": {"checkpoint_path": "evil.pth"}}
+    with pytest.raises(InputError, match="model_args: 'checkpoint_path' is no option of it"):
+        build(Source("hf:owner/name", {"config": config}))
 
 
 @pytest.mark.parametrize("spec", ["onnx:model.onnx", "torchscript:model.pt", "export:model.pt2", "function:os:getcwd"])

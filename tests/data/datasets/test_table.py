@@ -56,6 +56,8 @@ def test_parquet_with_lists_and_another_root(folder: Path, preprocessing: Prepro
     data = ImageTable(path, image="file", root=folder / "images", classes=["b", "a"], preprocessing=preprocessing)
     assert data.labels.tolist() == [[1, 0], [1, 1], [0, 0]]
     assert data.picture(2).size == (8, 6)
+    named = open_dataset(f"table:{path}?image=file&root={folder / 'images'}", "all", preprocessing=preprocessing)
+    assert named.names == data.names
 
 
 def test_parquet_with_true_and_false(folder: Path, preprocessing: Preprocessing) -> None:

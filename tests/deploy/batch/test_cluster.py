@@ -16,6 +16,7 @@ from explanans.deploy.batch import Options, explain_shards
 from explanans.deploy.batch.cluster import explain_on_cluster
 from explanans.errors import InputError
 from explanans.explainers.explainer import Explainer
+from explanans.explainers.named import Named
 
 ray = pytest.importorskip("ray", reason="needs the extra ray")
 
@@ -64,7 +65,7 @@ def test_an_actor_that_is_killed_costs_nothing(cluster: None, saved: Path, photo
     killer = threading.Thread(target=kill)
     killer.start()
     images = [photos] * TURNS
-    outcome = explain_on_cluster(saved, images, tmp_path / "cluster", OPTIONS, shard_size=1, actors=2)
+    outcome = explain_on_cluster(Named(str(saved)), images, tmp_path / "cluster", OPTIONS, shard_size=1, actors=2)
     killer.join()
     assert killed
     explainer = Explainer.from_pretrained(saved).folded()
@@ -73,10 +74,10 @@ def test_an_actor_that_is_killed_costs_nothing(cluster: None, saved: Path, photo
     assert (outcome.pictures, len(outcome.failed)) == (11 * TURNS, TURNS)
     assert files(tmp_path / "cluster") == files(tmp_path / "alone")
     # Everything is there: a second call has nothing to do.
-    again = explain_on_cluster(saved, images, tmp_path / "cluster", OPTIONS, shard_size=1)
+    again = explain_on_cluster(Named(str(saved)), images, tmp_path / "cluster", OPTIONS, shard_size=1)
     assert again.earlier == again.pictures
 
 
 def test_what_is_wrong_is_said_before_an_actor_starts(saved: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="does not exist"):
-        explain_on_cluster(saved, [tmp_path / "absent"], tmp_path / "out", OPTIONS)
+        explain_on_cluster(Named(str(saved)), [tmp_path / "absent"], tmp_path / "out", OPTIONS)

@@ -13,6 +13,8 @@ from explanans.classifiers.explanandum import Explanandum
 from explanans.deploy.batch import explain_many, folder_name
 from explanans.errors import InputError
 from explanans.explainers.explainer import Explainer
+from explanans.explanations.batch import Settings
+from explanans.explanations.selection import Selection
 from explanans.images.listing import list_files
 from explanans.images.preprocessing import Preprocessing
 
@@ -49,7 +51,7 @@ def index_of(out: Path) -> dict[str, Any]:
 
 def test_one_bad_picture_stops_nothing(explainer: Explainer, photos: Path, tmp_path: Path) -> None:
     pictures = list_files([photos])
-    results = explain_many(explainer, pictures, tmp_path / "out", batch_size=2)
+    results = explain_many(explainer, pictures, tmp_path / "out", Settings(batch_size=2))
     assert [Path(done.source).name for done in results] == ["a.jpg", "a.png", "a.png", "broken.jpg"]
     assert [done.failure is None for done in results] == [True, True, True, False]
     assert "not a picture" in str(results[3].failure)
@@ -82,7 +84,7 @@ def test_other_settings_are_refused(explainer: Explainer, photos: Path, tmp_path
     pictures, out = list_files([photos / "a.png"]), tmp_path / "out"
     explain_many(explainer, pictures, out)
     with pytest.raises(InputError, match="other settings"):
-        explain_many(explainer, pictures, out, threshold=0.1)
+        explain_many(explainer, pictures, out, Settings(Selection(threshold=0.1)))
     with torch.no_grad():
         next(explainer.network.parameters()).add_(1)
     with pytest.raises(InputError, match="other settings"):

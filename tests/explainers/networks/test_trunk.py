@@ -142,9 +142,16 @@ def test_other_sizes_where_the_classifier_takes_them() -> None:
         assert explainer(torch.rand(1, 3, 96, 128)).shape == (1, 3, 96, 128)
 
 
-@pytest.mark.parametrize("name", ["trunk?width=0", "trunk?wide=3", "trunk?depth=x"])
-def test_settings_that_it_does_not_have(name: str) -> None:
-    with pytest.raises(InputError, match="width and depth"):
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("trunk?width=0", "width='0'; give a whole number of at least 1"),
+        ("trunk?wide=3", "'wide' is no option of it .did you mean 'width'?"),
+        ("trunk?depth=x", "depth='x'; give a whole number"),
+    ],
+)
+def test_settings_that_it_does_not_have(name: str, said: str) -> None:
+    with pytest.raises(InputError, match=said):
         Explainer(classifier(), name)
 
 

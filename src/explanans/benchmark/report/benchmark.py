@@ -9,10 +9,9 @@ from pathlib import Path
 from explanans.benchmark.report import page as html
 from explanans.benchmark.report import sections, tables
 from explanans.benchmark.report.comparison import Comparison, compare_all
-from explanans.benchmark.report.cost_and_sanity import cost_rows
+from explanans.benchmark.report.cost_and_sanity import cost_rows, sanity_rows
 from explanans.benchmark.report.lines import coloured
 from explanans.benchmark.report.photo_section import photo_section
-from explanans.benchmark.report.sanity_table import sanity_rows
 from explanans.benchmark.report.score_table import findings, reference_table, score_table
 from explanans.benchmark.report.table_files import LEGEND, write_tables
 from explanans.benchmark.results import Results

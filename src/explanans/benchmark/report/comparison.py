@@ -1,4 +1,4 @@
-"""What stands in a table: the methods that saw the same images, their means, and which of them lead."""
+"""What stands in a table: methods that saw the same images, their means, and which lead by more than chance."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from explanans.benchmark.columns import COLUMNS
-from explanans.benchmark.report.significance import LEVEL, holm
 from explanans.benchmark.results import Results, Row
 from explanans.benchmark.statistics import sign_flips
 
@@ -21,6 +20,8 @@ TRUTH = "ground_truth"
 BASELINES = ("constant", TRUTH)
 """Methods whose names begin so explain nothing, or know the answer; they are there to measure against."""
 
+LEVEL = 0.05
+"""A difference counts as one below this p."""
 
 Samples = dict[tuple[int, str], NDArray[np.float64]]
 
@@ -240,3 +241,14 @@ def _tested(
         for key, corrected in zip(keys, holm([p[key] for key in keys]), strict=True):
             found[key] = (float(differences[key].mean()), corrected)
     return found
+
+
+def holm(values: Sequence[float]) -> list[float]:
+    """p-values corrected for their number (Holm 1979), in their order: the i-th smallest of m times (m − i + 1), never
+    below the one before it and at most 1. NaN stays NaN and does not count."""
+    order = sorted((index for index, p in enumerate(values) if p == p), key=lambda index: values[index])
+    corrected, highest = [float("nan")] * len(values), 0.0
+    for place, index in enumerate(order):
+        highest = max(highest, min(1.0, values[index] * (len(order) - place)))
+        corrected[index] = highest
+    return corrected

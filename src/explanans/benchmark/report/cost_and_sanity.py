@@ -1,10 +1,11 @@
-"""What each method costs: time, memory, passes through the classifier."""
+"""The tables beside the scores: what each method costs, and how like its maps stay while weights are randomised."""
 
 from __future__ import annotations
 
 import csv
 import io
 import math
+from collections.abc import Iterable
 
 from explanans.benchmark.report.tables import method_title
 from explanans.benchmark.results import Results
@@ -47,6 +48,20 @@ def cost_csv(results: Results, classifier: str) -> str:
                 [classifier, method, method_title(results, method), *(cost.get(name, "") for name in names)]
             )
     return buffer.getvalue()
+
+
+def sanity_rows(results: Results, classifier: str, methods: Iterable[str]) -> tuple[list[str], list[list[str]]]:
+    """Header and a line for each method that was measured: Spearman / SSIM after each stage, and maps that failed."""
+    found = {method: results.sanity(classifier, method) for method in methods}
+    measured = {method: each for method, each in found.items() if each and each.get("stages")}
+    most = max((len(each["stages"]) for each in measured.values()), default=0)
+    lines = []
+    for method, each in measured.items():
+        cells = [f"{stage['spearman']:.2f} / {stage['ssim']:.2f}" for stage in each["stages"]]
+        failed = sum(stage.get("failed", 0) for stage in each["stages"])
+        first = [method_title(results, method), str(each.get("randomised", ""))]
+        lines.append([*first, *cells, *["–"] * (most - len(cells)), str(failed)])
+    return ["method", "randomised", *(f"stage {stage + 1}" for stage in range(most)), "no map"], lines
 
 
 def significant(value: float | str) -> str:

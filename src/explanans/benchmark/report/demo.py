@@ -11,30 +11,24 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from explanans.benchmark import Evaluation
-from explanans.benchmark.evaluation import COLUMNS
+from explanans.benchmark.columns import COLUMNS
 from explanans.benchmark.report import page as html
 from explanans.benchmark.report.curves import curves
+from explanans.benchmark.results import Results, Row
 from explanans.data import LabelledImages
 from explanans.explainers.explainer import Explainer
-from explanans.explanations.class_explanation import ClassExplanation
-from explanans.explanations.explanation import Explanation
+from explanans.explanations.explanation import ClassExplanation, Explanation
 from explanans.images import drawing
 from explanans.methods.grad_cam import GradCAM
 from explanans.metrics import normalise
-from explanans.training.curves import read_curves
 from explanans.utils.devices import like
 from explanans.utils.files import atomic_file
 
-NAMES = {
-    "explainer": "Explainer",
-    "grad_cam": "Grad-CAM",
-    "constant_0": "constant 0",
-    "constant_half": "constant 0.5",
-    "constant_1": "constant 1",
-}
-FIRST = ("iou_soft", "iou_best", "threshold", "f1_soft")
-SHOWN = [*FIRST, *(name for name in COLUMNS if name not in (*FIRST, "nan_count"))]
+FIRST = ("iou_soft", "iou_best")
+THEN = ("f1_soft", "accuracy_soft", "f1_mean", "iou_mean", "iou_50", "saliency")
+SHOWN = (*FIRST, *THEN)
+"""Scores in the table; the best threshold stands between the first and the others."""
+
 TERMS = {
     "val/classification": "what the masks keep must name the classes",
     "val/entropy": "the rest must not",
@@ -49,9 +43,9 @@ def write_report(
     *,
     explainer: Explainer,
     scenes: LabelledImages,
-    evaluation: Evaluation,
-    classifier_run: Path,
-    explainer_run: Path,
+    results: Results,
+    classifier_curves: Sequence[Mapping[str, float]],
+    explainer_curves: Sequence[Mapping[str, float]],
     classifier_scores: Mapping[str, float],
     facts: Sequence[tuple[str, str]],
     commands: Sequence[str],
@@ -62,13 +56,15 @@ def write_report(
         path: of the HTML file.
         explainer: the trained one.
         scenes: test scenes to show, in their order; best not chosen by anybody.
-        evaluation: with the methods "explainer" and "grad_cam".
-        classifier_run, explainer_run: run folders with ``metrics.csv``.
+        results: of a benchmark of one classifier, with the methods "explainer" and "grad_cam".
+        classifier_curves, explainer_curves: rows of the runs' ``metrics.csv``.
         classifier_scores: of the classifier on its validation split.
         facts: figures on the run, each with its meaning.
         commands: how to go on.
     """
-    best, other = evaluation["explainer"].scores, evaluation["grad_cam"].scores
+    rows = results.summary(*SHOWN)
+    means = {row.method: row.mean for row in rows}
+    best, other = means["explainer"], means["grad_cam"]
     parts = [
         html.heading("Which pixels speak for which class?", 1),
         html.paragraph(
@@ -87,11 +83,11 @@ def write_report(
         ),
         html.heading("Against Grad-CAM and constants"),
         html.paragraph(
-            f"{len(evaluation.indices)} test pictures that neither network has seen; per picture the union of its "
+            f"{len(results.images)} test pictures that neither network has seen; per picture the union of its "
             "classes' masks against the true objects. Best thresholds were chosen on other pictures. "
             "↑ higher is better, ↓ lower is better; the best value of a column is marked."
         ),
-        _table(evaluation),
+        _table(results, rows),
         html.heading("Pictures that nobody picked"),
         html.paragraph(
             f"The first {len(scenes)} test pictures with an object. The receipt below a mask has the classifier's "
@@ -106,7 +102,7 @@ def write_report(
             [
                 html.figure(
                     curves(
-                        read_curves(classifier_run / "metrics.csv"),
+                        classifier_curves,
                         {"train/loss": "loss, training", "val/loss": "loss, validation", "val/f1_micro": "micro-F1"},
                         "Training of the classifier",
                     ),
@@ -114,14 +110,14 @@ def write_report(
                 ),
                 html.figure(
                     curves(
-                        read_curves(explainer_run / "metrics.csv"),
+                        explainer_curves,
                         {"train/loss": "training", "val/loss": "validation"},
                         "Loss of the Explainer",
                     ),
                     "The Explainer's loss. The validation loss is that of the averaged weights.",
                 ),
                 html.figure(
-                    curves(read_curves(explainer_run / "metrics.csv"), TERMS, "Terms of the Explainer's loss"),
+                    curves(explainer_curves, TERMS, "Terms of the Explainer's loss"),
                     "The terms of its loss on the validation pictures, each with its weight.",
                 ),
             ],
@@ -135,23 +131,22 @@ def write_report(
     return Path(path)
 
 
-def _table(evaluation: Evaluation) -> str:
-    rows, values = [], []
-    for result in evaluation.rows:
-        row = result.row()
-        values.append([row[name] for name in SHOWN])
-        cells = ["–" if row[name] is None else COLUMNS[name][1].format(row[name]) for name in SHOWN]
-        rows.append([NAMES.get(result.method, result.method), result.normalisation, *cells])
-    best = []
-    for column, name in enumerate(SHOWN):
-        title = COLUMNS[name][0]
-        # What a constant costs in time is no achievement.
-        if name == "seconds_per_image" or not title.endswith(("↑", "↓")):
-            continue
-        present = {index: row[column] for index, row in enumerate(values) if row[column] is not None}
-        extreme = max if title.endswith("↑") else min
-        best.append((extreme(present, key=present.__getitem__), column + 2))  # type: ignore[arg-type]
-    return html.table(["method", "normalisation", *(COLUMNS[name][0] for name in SHOWN)], rows, best)
+def _table(results: Results, rows: Sequence[Row]) -> str:
+    header = ["method", "normalisation", *(COLUMNS[name].heading for name in FIRST), "best t"]
+    header += [*(COLUMNS[name].heading for name in THEN), "ms per picture"]
+    lines = []
+    for row in rows:
+        first, then = ([COLUMNS[name].format.format(row.mean[name]) for name in names] for names in (FIRST, THEN))
+        threshold = results.threshold(row.classifier, row.method, row.normalisation)
+        cost = (results.costs(row.classifier, row.method) or {}).get("ms_per_image")
+        line = [row.title, row.normalisation, *first, "–" if threshold is None else f"{threshold:.2f}", *then]
+        lines.append([*line, "–" if cost is None else f"{cost:.3g}"])
+    marked = []
+    for name in SHOWN:
+        extreme = max if COLUMNS[name].higher_is_better else min
+        leader = extreme(range(len(rows)), key=lambda index, name=name: rows[index].mean[name])  # type: ignore[misc]
+        marked.append((leader, header.index(COLUMNS[name].heading)))
+    return html.table(header, lines, marked)
 
 
 def _scenes(explainer: Explainer, scenes: LabelledImages) -> list[str]:

@@ -8,10 +8,10 @@ from explanans.benchmark.columns import COLUMNS
 from explanans.benchmark.report import page as html
 from explanans.benchmark.report.grid import draw_grid
 from explanans.benchmark.report.heatmaps import scale
-from explanans.benchmark.report.measured import open_measured
 from explanans.benchmark.results import Results
-from explanans.data import LabelledImages
+from explanans.data import LabelledImages, open_dataset
 from explanans.errors import InputError
+from explanans.images.preprocessing import Preprocessing
 
 CHANGED = "Beware: these pictures or their labels are not the ones that were measured; the fingerprint differs."
 
@@ -66,6 +66,21 @@ def photo_section(
             html.group("photos", grid.disagreeing),
         ]
     return parts
+
+
+def open_measured(results: Results, classifier: str, data: str | None = None) -> LabelledImages:
+    """The benchmark's split, as one of its classifiers sees it.
+
+    Args:
+        data: where the images lie now; None for where the benchmark found them.
+
+    Raises:
+        InputError: data that cannot be opened.
+    """
+    facts = results.settings["data"]
+    preprocessing = Preprocessing.from_dict(results.settings["classifiers"][classifier]["preprocessing"])
+    source = facts["source"] if data is None else data
+    return open_dataset(source, facts["split"], classes=results.classes(classifier), preprocessing=preprocessing)
 
 
 def _measured_on(results: Results, data: LabelledImages) -> bool:

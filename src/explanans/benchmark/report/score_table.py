@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from explanans.benchmark.columns import COLUMNS
-from explanans.benchmark.report.comparison import TRUTH, Comparison
-from explanans.benchmark.report.significance import LEVEL
+from explanans.benchmark.report.comparison import LEVEL, TRUTH, Comparison
 from explanans.benchmark.report.tables import counts, figure, heading, method_title
 from explanans.benchmark.results import Results
 

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from explanans.benchmark.report import tables
 from explanans.benchmark.report.comparison import Comparison, compare
-from explanans.benchmark.report.cost_and_sanity import cost_csv, cost_rows
-from explanans.benchmark.report.sanity_table import sanity_rows
+from explanans.benchmark.report.cost_and_sanity import cost_csv, cost_rows, sanity_rows
 from explanans.benchmark.results import Results
 from explanans.errors import InputError
 from explanans.utils.files import atomic_file

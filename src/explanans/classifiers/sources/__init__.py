@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from explanans.classifiers.sources.families import build, load_named
+from explanans.classifiers.sources.families import build, load_named, named_source
 from explanans.classifiers.sources.folder import load_folder
 from explanans.classifiers.sources.functions import FunctionBox
 from explanans.classifiers.sources.shared.base import Loaded, Source
@@ -33,6 +33,7 @@ __all__ = [
     "hash_weights",
     "load",
     "load_weights",
+    "named_source",
     "read_config",
     "read_weights",
     "save",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -11,13 +12,16 @@ from explanans.classifiers.sources.factories import build_factory, load_factory
 from explanans.classifiers.sources.functions import load_function
 from explanans.classifiers.sources.hugging_face import build_hugging_face, load_hugging_face
 from explanans.classifiers.sources.onnx_file import load_onnx
-from explanans.classifiers.sources.own import build_own, load_own
+from explanans.classifiers.sources.own import build_own, load_own, own_settings
 from explanans.classifiers.sources.programs import load_export, load_torchscript
 from explanans.classifiers.sources.sample import build_sample, load_sample
 from explanans.classifiers.sources.shared.base import Loaded, Source
+from explanans.classifiers.sources.timm_models import SETTINGS as TIMM_SETTINGS
 from explanans.classifiers.sources.timm_models import build_timm, load_timm
+from explanans.classifiers.sources.torchvision_models import SETTINGS as TORCHVISION_SETTINGS
 from explanans.classifiers.sources.torchvision_models import build_torchvision, load_torchvision
 from explanans.errors import InputError
+from explanans.utils.options import check_settings, split_options
 
 BUILT: dict[str, tuple[Callable[[str, str | Path | None], Loaded], Callable[[Source], nn.Module]]] = {
     "timm": (load_timm, build_timm),
@@ -27,6 +31,13 @@ BUILT: dict[str, tuple[Callable[[str, str | Path | None], Loaded], Callable[[Sou
     "sample": (load_sample, build_sample),
 }
 """Architectures that a library builds: how to load one by name, and how to build it for weights that were saved."""
+
+SETTINGS: dict[str, Callable[[str], Mapping[str, Any]]] = {
+    "timm": lambda name: TIMM_SETTINGS,
+    "torchvision": lambda name: TORCHVISION_SETTINGS,
+    "explanans": own_settings,
+}
+"""What may be said of an architecture of ``BUILT``, with types; nothing else is passed on to the library."""
 
 FILES: dict[str, Callable[[str, str | Path | None, bool], Loaded]] = {
     "torchscript": load_torchscript,
@@ -57,12 +68,37 @@ def load_named(spec: str, weights: str | Path | None, trust_factory: bool) -> Lo
     )
 
 
+def named_source(spec: str, arguments: Mapping[str, Any]) -> Source:
+    """How to build an architecture anew: settings that follow its name (``timm:NAME?pad_type=same``) and arguments.
+
+    Raises:
+        InputError: a setting that the architecture may not be given, or one of another type.
+    """
+    scheme, _, name = spec.partition(":")
+    if scheme not in SETTINGS:
+        return Source(spec, dict(arguments))
+    what = f"classifier {spec!r}"
+    known = SETTINGS[scheme](name.partition("?")[0])
+    name, own = split_options(name, known, what)
+    if both := own.keys() & arguments.keys():
+        raise InputError(f"{what}: {', '.join(both)} is given in the name and beside it; leave it out of the name.")
+    check_settings(arguments, known, what)
+    return Source(f"{scheme}:{name}", {**own, **arguments})
+
+
 def build(source: Source) -> nn.Module:
-    """The module of ``source`` with random weights, to load saved weights into."""
+    """The module of ``source`` with random weights, to load saved weights into.
+
+    Raises:
+        InputError: it has settings that may not be given, or that the architecture does not take.
+    """
     scheme = source.spec.partition(":")[0]
     if scheme in FILES or scheme == "function":
         raise InputError(
             f"classifier {source.spec!r} is finished: it can be explained, but not built anew or trained. To train "
             f"one, take {', '.join(f'{known}:NAME' for known in BUILT if known != 'hf')} or package.module:factory."
         )
+    if scheme in SETTINGS:
+        known = SETTINGS[scheme](source.spec.partition(":")[2])
+        check_settings(source.arguments, known, f"classifier {source.spec!r}")
     return BUILT[scheme][1](source) if scheme in BUILT else build_factory(source)

@@ -7,7 +7,7 @@ import importlib
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -17,9 +17,9 @@ from explanans.classifiers.sources.shared.base import Loaded, Source
 from explanans.classifiers.sources.shared.boxes import Outputs, as_logits, in_batches, refuse_weights
 from explanans.errors import InputError
 from explanans.images.preprocessing import Preprocessing
-from explanans.utils.options import choice, positive, split_options
+from explanans.utils.options import Count, split_options
 
-OPTIONS = ("outputs", "size", "batch", "retries", "version")
+OPTIONS = {"outputs": Outputs, "size": Count, "batch": Count, "retries": Annotated[int, 0], "version": str}
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 FIRST_WAIT = 0.5
 
@@ -106,7 +106,7 @@ class FunctionBox(nn.Module):
 
 def load_function(name: str, weights: str | Path | None) -> Loaded:
     spec = f"function:{name}"
-    name, options = split_options(name, OPTIONS)
+    name, options = split_options(name, OPTIONS, f"classifier {spec!r}")
     refuse_weights(spec, weights)
     package, _, attribute = name.partition(":")
     try:
@@ -115,22 +115,14 @@ def load_function(name: str, weights: str | Path | None) -> Loaded:
         raise InputError(f"classifier {spec!r}: {error}. Name an importable module and a function in it.") from error
     if not callable(function):
         raise InputError(f"classifier {spec!r} is a {type(function).__name__}; name a function of pictures.")
-    outputs = choice(spec, options, "outputs", ("", "softmax", "sigmoid", "logits"))
-    if not outputs:
+    if "outputs" not in options:
         raise InputError(f"classifier {spec!r}: say what it returns: ?outputs=softmax, sigmoid or logits.")
-    box = FunctionBox(
-        function,
-        name,
-        outputs=outputs,  # type: ignore[arg-type]
-        batch=positive(spec, options, "batch", 32),
-        retries=positive(spec, options, "retries", 3, smallest=0),
-        version=options.get("version", ""),
-    )
-    size = positive(spec, options, "size", 0) if "size" in options else None
+    size = options.pop("size", None)
+    box = FunctionBox(function, name, **options)
     return Loaded(
         box,
         Source(spec),
-        activation=None if outputs == "logits" else outputs,
+        activation=None if box.outputs == "logits" else box.outputs,
         # The function sees pixels; how they are normalised on the way concerns only what learns from it.
         preprocessing=None if size is None else Preprocessing(size, IMAGENET_MEAN, IMAGENET_STD),
     )

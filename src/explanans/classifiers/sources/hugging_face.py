@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ from torch import Tensor, nn
 from explanans.classifiers.sources.shared.base import Loaded, Source
 from explanans.classifiers.sources.shared.processors import InexpressibleError, read_processor
 from explanans.classifiers.sources.shared.weights import load_weights
+from explanans.classifiers.sources.timm_models import SETTINGS
 from explanans.errors import InputError
+from explanans.utils.options import check_settings
 
 
 def load_hugging_face(name: str, weights: str | Path | None) -> Loaded:
@@ -19,12 +22,13 @@ def load_hugging_face(name: str, weights: str | Path | None) -> Loaded:
     spec = f"hf:{name}"
     try:
         processor = transformers.AutoImageProcessor.from_pretrained(name, trust_remote_code=False)
+        config = transformers.AutoConfig.from_pretrained(name, trust_remote_code=False)
+        _check_timm(spec, config.to_dict())
         if weights is None:
             model = transformers.AutoModelForImageClassification.from_pretrained(
                 name, trust_remote_code=False, use_safetensors=True
             )
         else:
-            config = transformers.AutoConfig.from_pretrained(name, trust_remote_code=False)
             model = transformers.AutoModelForImageClassification.from_config(config, trust_remote_code=False)
             load_weights(model, weights)
     except (OSError, ValueError, KeyError) as error:
@@ -64,9 +68,15 @@ def build_hugging_face(source: Source) -> nn.Module:
             "name its folder: hf:FOLDER."
         )
     given = dict(source.arguments["config"])
+    _check_timm(source.spec, given)
     config = transformers.AutoConfig.for_model(given.pop("model_type"), **given)
     model = transformers.AutoModelForImageClassification.from_config(config, trust_remote_code=False)
     return BlueGreenRed(model) if source.arguments.get("bgr") else model
+
+
+def _check_timm(spec: str, config: Mapping[str, Any]) -> None:
+    """transformers hands ``model_args`` to timm as they are."""
+    check_settings(config.get("model_args") or {}, SETTINGS, f"classifier {spec!r}: model_args")
 
 
 class BlueGreenRed(nn.Module):

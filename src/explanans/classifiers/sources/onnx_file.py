@@ -12,7 +12,6 @@ from torch import Tensor
 
 from explanans.classifiers.sources.shared.base import Loaded, Source
 from explanans.classifiers.sources.shared.boxes import (
-    OUTPUTS,
     FileBox,
     Outputs,
     as_logits,
@@ -24,12 +23,12 @@ from explanans.classifiers.sources.shared.boxes import (
 from explanans.classifiers.sources.shared.onnx_data import external_files
 from explanans.errors import InputError
 from explanans.images.preprocessing import Preprocessing
-from explanans.utils.options import choice, join_options, split_options
+from explanans.utils.options import join_options, split_options
 
-OPTIONS = ("outputs", "layout", "output")
 TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
 
 Layout = Literal["nchw", "nhwc"]
+OPTIONS = {"outputs": Outputs, "layout": Layout, "output": str}
 
 
 class ONNXBox(FileBox):
@@ -134,17 +133,15 @@ class _Input:
 
 def load_onnx(name: str, weights: str | Path | None) -> Loaded:
     spec = f"onnx:{name}"
-    name, options = split_options(name, OPTIONS)
+    name, options = split_options(name, OPTIONS, f"classifier {spec!r}")
     refuse_weights(spec, weights)
     file = existing(spec, name)
-    outputs = choice(spec, options, "outputs", OUTPUTS)
-    layout = choice(spec, options, "layout", ("", "nchw", "nhwc")) or None
     _onnxruntime()
-    box = ONNXBox(file, outputs, layout, options.get("output"), external_files(file))  # type: ignore[arg-type]
+    box = ONNXBox(file, **options, companions=external_files(file))
     return Loaded(
         box,
         Source(f"onnx:{file.name}{join_options(options)}"),
-        activation=None if outputs == "logits" else outputs,
+        activation=None if box.outputs == "logits" else box.outputs,
         check=lambda preprocessing: _check_input(box, preprocessing),
     )
 

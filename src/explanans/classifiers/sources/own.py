@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
-from explanans.classifiers.sources.shared.base import Loaded, Source
+from explanans.classifiers.sources.shared.base import WRONG_SETTINGS, Loaded, Source, unfit_settings
 from explanans.errors import InputError
+from explanans.utils.options import settings_of
 
 
 def _own(name: str) -> Callable[..., nn.Module]:
@@ -27,5 +29,12 @@ def load_own(name: str, weights: str | Path | None) -> Loaded:
     )
 
 
+def own_settings(name: str) -> dict[str, Any]:
+    return settings_of(_own(name))
+
+
 def build_own(source: Source) -> nn.Module:
-    return _own(source.spec.partition(":")[2])(**source.arguments)
+    try:
+        return _own(source.spec.partition(":")[2])(**source.arguments)
+    except WRONG_SETTINGS as error:
+        raise unfit_settings(source, error) from error

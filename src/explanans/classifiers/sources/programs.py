@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from explanans.classifiers.sources.shared.base import Loaded, Source
 from explanans.classifiers.sources.shared.boxes import (
-    OUTPUTS,
     FileBox,
     Outputs,
     as_logits,
@@ -25,7 +24,7 @@ from explanans.classifiers.sources.shared.exported import batch_range, check_eva
 from explanans.classifiers.sources.shared.logits import logits_of
 from explanans.errors import InputError
 from explanans.images.preprocessing import Preprocessing
-from explanans.utils.options import choice, join_options, positive, split_options
+from explanans.utils.options import Count, join_options, split_options
 
 UNREADABLE = (RuntimeError, OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile)
 
@@ -98,7 +97,7 @@ class Program(FileBox):
 def load_torchscript(name: str, weights: str | Path | None, trust_factory: bool = False) -> Loaded:
     """TorchScript runs in an interpreter of its own, which knows no Python but can write files."""
     spec = f"torchscript:{name}"
-    file, outputs, options, batch = _read(spec, name, weights, ("outputs", "batch"))
+    file, outputs, options, batch = _read(spec, name, weights, {"outputs": Outputs, "batch": Count})
     _require_trust(spec, trust_factory, "a TorchScript program can read and write any of your files when it runs")
     try:
         inner = torch.jit.load(str(file), map_location="cpu").eval()
@@ -116,7 +115,7 @@ def load_torchscript(name: str, weights: str | Path | None, trust_factory: bool 
 def load_export(name: str, weights: str | Path | None, trust_factory: bool = False) -> Loaded:
     """A program of ``torch.export.save``; PyTorch unpickles parts of it, which can run code."""
     spec = f"export:{name}"
-    file, outputs, options, _ = _read(spec, name, weights, ("outputs",))
+    file, outputs, options, _ = _read(spec, name, weights, {"outputs": Outputs})
     _require_trust(spec, trust_factory, "PyTorch reads exported programs with pickle, which can run code in the file")
     try:
         exported = torch.export.load(str(file))
@@ -136,14 +135,12 @@ def load_export(name: str, weights: str | Path | None, trust_factory: bool = Fal
 
 
 def _read(
-    spec: str, name: str, weights: str | Path | None, known: Sequence[str]
+    spec: str, name: str, weights: str | Path | None, known: Mapping[str, Any]
 ) -> tuple[Path, Outputs, str, int | None]:
     """File, what it returns, its options as they were written, and images at a time."""
-    name, options = split_options(name, known)
+    name, options = split_options(name, known, f"classifier {spec!r}")
     refuse_weights(spec, weights)
-    batch = positive(spec, options, "batch", 1) if "batch" in options else None
-    outputs: Any = choice(spec, options, "outputs", OUTPUTS)
-    return existing(spec, name), outputs, join_options(options), batch
+    return existing(spec, name), options.get("outputs", "logits"), join_options(options), options.get("batch")
 
 
 def _require_trust(spec: str, trusted: bool, danger: str) -> None:

@@ -7,21 +7,48 @@ from typing import Any
 
 from torch import nn
 
-from explanans.classifiers.sources.shared.base import Loaded, Source
+from explanans.classifiers.sources.shared.base import WRONG_SETTINGS, Loaded, Source, unfit_settings
 from explanans.classifiers.sources.shared.published import published, refuse_random_head
 from explanans.classifiers.sources.shared.weights import load_weights
 from explanans.errors import InputError
 from explanans.images.preprocessing import Preprocessing
-from explanans.utils.options import positive, split_options
+from explanans.utils.options import Count, split_options
+from explanans.utils.text import did_you_mean
+
+SETTINGS: dict[str, Any] = {
+    "num_classes": Count,
+    "in_chans": Count,
+    "img_size": Count | list[Count],
+    "patch_size": Count | list[Count],
+    "window_size": Count | list[Count],
+    "dynamic_img_size": bool,
+    "pad_type": str,
+    "output_stride": Count,
+    "global_pool": str,
+    "class_token": bool,
+    "act_layer": str,
+    "norm_layer": str,
+    "drop_rate": float,
+    "drop_path_rate": float,
+    "drop_block_rate": float,
+    "attn_drop_rate": float,
+    "proj_drop_rate": float,
+    "embed_dim": Count,
+    "depth": Count,
+    "num_heads": Count,
+    "mlp_ratio": float,
+    "init_values": float,
+}
+"""What may be said of a timm model: its shape and how it trains. Not what reads files or fetches (checkpoint_path,
+pretrained, pretrained_cfg, …), because names and settings may come from somebody else's folder."""
 
 
 def load_timm(name: str, weights: str | Path | None) -> Loaded:
-    """``num_classes`` and ``img_size`` may follow the name: ``vit_tiny_patch16_224?num_classes=5&img_size=96``."""
+    """:data:`SETTINGS` may follow the name: ``vit_tiny_patch16_224?num_classes=5&img_size=96``."""
     from timm.data import resolve_model_data_config
 
     spec = f"timm:{name}"
-    name, options = split_options(name, ("num_classes", "img_size"))
-    arguments = {option: positive(spec, options, option, 1) for option in options}
+    name, arguments = split_options(name, SETTINGS, f"classifier {spec!r}")
     source = Source(f"timm:{name}", arguments)
     if weights is None:
         refuse_random_head(spec, arguments)
@@ -51,11 +78,12 @@ def _create(source: Source, *, pretrained: bool) -> Any:
     name = source.spec.partition(":")[2]
     if not timm.is_model(name.split(".")[0]):
         close = timm.list_models(f"*{name.split('_')[0]}*")[:8]
-        raise InputError(f"timm has no model {name!r}; close to it: {', '.join(close) or 'nothing'}.")
+        near = did_you_mean(name, timm.list_models())
+        raise InputError(f"timm has no model {name!r}{near}; close to it: {', '.join(close) or 'nothing'}.")
     try:
         return timm.create_model(name, pretrained=pretrained, **source.arguments)
-    except TypeError as error:
-        raise InputError(f"classifier {source.spec!r}: {error}; leave that option out.") from error
+    except WRONG_SETTINGS as error:
+        raise unfit_settings(source, error) from error
 
 
 def imagenet_names() -> list[str]:

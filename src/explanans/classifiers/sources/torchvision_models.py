@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from explanans.classifiers.sources.shared.base import Loaded, Source
+from explanans.classifiers.sources.shared.base import WRONG_SETTINGS, Loaded, Source, unfit_settings
 from explanans.classifiers.sources.shared.published import published, refuse_random_head
 from explanans.classifiers.sources.shared.weights import load_weights
 from explanans.errors import InputError
 from explanans.images.preprocessing import Preprocessing
-from explanans.utils.options import positive, split_options
+from explanans.utils.options import Count, split_options
+
+SETTINGS: dict[str, Any] = {
+    "num_classes": Count,
+    "image_size": Count,
+    "dropout": float,
+    "attention_dropout": float,
+    "stochastic_depth_prob": float,
+    "drop_rate": float,
+    "width_mult": float,
+    "groups": Count,
+    "width_per_group": Count,
+    "zero_init_residual": bool,
+    "memory_efficient": bool,
+    "transform_input": bool,
+    "aux_logits": bool,
+    "init_weights": bool,
+}
+"""What may be said of a torchvision model: its shape and how it trains, nothing that fetches weights."""
 
 # torchvision sets these only where it loads weights itself, and the same weights mean something else without them.
 _TORCHVISION_ARGUMENTS = {
@@ -51,33 +70,36 @@ def torchvision_preprocessing(name: str) -> Preprocessing:
 
 
 def load_torchvision(name: str, weights: str | Path | None) -> Loaded:
-    import torchvision
-
+    """:data:`SETTINGS` may follow the name: ``resnet50?num_classes=5``."""
     spec = f"torchvision:{name}"
-    name, options = split_options(name, ("num_classes",))
-    own = {option: positive(spec, options, option, 1) for option in options}
+    name, own = split_options(name, SETTINGS, f"classifier {spec!r}")
     weights_entry = torchvision_weights(name)
     architecture = name.split(".")[0]
     source = Source(f"torchvision:{name}", {**_TORCHVISION_ARGUMENTS.get(architecture, {}), **own})
     if weights is None:
         refuse_random_head(spec, own)
-        arguments = source.arguments
-        module = published(
-            source.spec,
-            lambda: torchvision.models.get_model(architecture, weights=weights_entry, **arguments),
-            weights_entry.url,
-        )
+        module = published(source.spec, lambda: _create(source, weights_entry), weights_entry.url)
     else:
         module = build_torchvision(source)
         load_weights(module, weights)
     preprocessing = torchvision_preprocessing(name)
-    if own:
+    if "image_size" in own:
+        preprocessing = replace(preprocessing, size=own["image_size"])
+    if "num_classes" in own:
         return Loaded(module, source, preprocessing=preprocessing)
     return Loaded(module, source, weights_entry.meta["categories"], "softmax", preprocessing)
 
 
 def build_torchvision(source: Source) -> nn.Module:
+    return _create(source, None)
+
+
+def _create(source: Source, weights: Any) -> nn.Module:
     import torchvision
 
     name = source.spec.partition(":")[2]
-    return torchvision.models.get_model(name.split(".")[0], weights=None, **source.arguments)
+    torchvision_weights(name)
+    try:
+        return torchvision.models.get_model(name.split(".")[0], weights=weights, **source.arguments)
+    except WRONG_SETTINGS as error:
+        raise unfit_settings(source, error) from error

@@ -7,12 +7,9 @@ it goes on.
 
 from __future__ import annotations
 
-import math
-
 from jsonargparse import ArgumentParser
 
-from explanans.benchmark import Evaluation
-from explanans.benchmark.report.demo import NAMES
+from explanans.benchmark import Results
 from explanans.cli.options import add_function, plain_output
 from explanans.pipelines.demo import FULL, QUICK, peak_memory, run_demo
 from explanans.utils.tables import aligned
@@ -34,7 +31,7 @@ def demo(out: str = "demo", seed: int = 0, quick: bool = False, quiet: bool = Fa
     with plain_output(quiet):
         result = run_demo(out, seed=seed, recipe=QUICK if quick else FULL, progress=not quiet)
         spent = sum(result.seconds.values())
-        print(f"\n{_table(result.evaluation)}\n")
+        print(f"\n{_table(result.results)}\n")
         print(f"{spent:.0f} seconds, {peak_memory():.1f} GB at most. Open {result.report.resolve().as_uri()}")
     return 0
 
@@ -42,13 +39,12 @@ def demo(out: str = "demo", seed: int = 0, quick: bool = False, quiet: bool = Fa
 run = demo
 
 
-def _table(evaluation: Evaluation) -> str:
+def _table(results: Results) -> str:
+    scores = ("iou_soft", "iou_best", "f1_soft", "saliency")
     rows = []
-    for result in evaluation.rows:
-        scores = result.scores
-        best = scores.get("iou_best", math.nan)
-        figures = [scores["iou_soft"], best, scores["f1_soft"], scores["saliency"]]
-        name = NAMES.get(result.method, result.method)
-        rows.append([name, *(f"{value:.3f}" for value in figures), f"{1000 * result.seconds_per_image:.1f}"])
+    for row in results.summary(*scores):
+        cost = results.costs(row.classifier, row.method) or {}
+        figures = [f"{row.mean[name]:.3f}" for name in scores]
+        rows.append([row.title, *figures, f"{cost['ms_per_image']:.1f}" if "ms_per_image" in cost else "–"])
     header = ["method", "soft IoU", "IoU at best t", "soft F1", "saliency (low: good)", "ms per picture"]
     return aligned(header, rows)

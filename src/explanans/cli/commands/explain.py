@@ -1,5 +1,8 @@
 """Explain pictures: for each class that the classifier sees, a mask of the pixels that speak for it, and a receipt.
 
+Needs no training: the maps of an attribution method are cut into masks by asking the classifier. A trained Explainer
+predicts its masks instead, better and in one pass.
+
 The receipt says what the classifier makes of the picture through the mask: "kept" is the probability of the class on
 what the mask keeps (good: near the whole picture's), "removed" that on the rest (good: near 0), "area" the share of
 the pixels kept. A picture that cannot be read is reported in the end, and the exit status is then 1. Repeat the command
@@ -8,7 +11,6 @@ after an interruption: finished pictures are skipped.
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,8 +26,12 @@ from explanans.cli.options import add_function, class_list
 from explanans.deploy.batch import INDEX, Done, Options, explain_many, explain_shards
 from explanans.deploy.batch.job import JOB, settings_of
 from explanans.errors import InputError
-from explanans.explainers.explainer import Explainer
+from explanans.explainers.named import Named
+from explanans.explanations.batch import Masker, Settings
+from explanans.explanations.by_method import ByMethod
+from explanans.explanations.choice import CALLS
 from explanans.images.listing import is_container, list_files
+from explanans.images.preprocessing import Preprocessing
 from explanans.utils.devices import choose_device
 from explanans.utils.tables import aligned
 
@@ -40,13 +46,16 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def explain(
-    explainer: str,
+    who: str,
     images: list[str],
     out: str = "explanations",
     format: Literal["folders", "parquet", "coco", "png"] | None = None,
+    method: str | None = None,
+    method_options: dict[str, Any] | None = None,
+    calls: int = CALLS,
     classes: str | None = None,
     top_k: int | None = None,
-    threshold: float = 0.5,
+    threshold: float | None = None,
     mask_threshold: float = 0.5,
     size: Literal["input", "photo"] = "input",
     batch_size: int = 8,
@@ -58,21 +67,31 @@ def explain(
     gpus: float = 0,
     device: str = "auto",
     receipts: bool = True,
+    class_names: str | None = None,
+    activation: Literal["sigmoid", "softmax"] | None = None,
+    preprocessing: Preprocessing | None = None,
+    weights: str | None = None,
     trust_factory: bool = False,
     quiet: bool = False,
 ) -> int:
     """Parse and call.
 
     Args:
-        explainer: Folder of a trained Explainer, or its name on the Hugging Face hub.
+        who: A classifier: timm:NAME, torchvision:NAME, hf:NAME, onnx:FILE, a saved folder, … (docs/classifiers.md).
+            Or a trained Explainer: its folder, or its name on the Hugging Face hub.
         images: Files, folders (searched to the bottom), quoted patterns such as 'photos/*.jpg', tables (.csv, .parquet
             with a column image, path or bytes), archives (.zip, .tar, .tar.gz), URIs such as s3://bucket/folder.
         out: Where to write.
         format: folders (one for each picture, to look at), or for many pictures shards with masks as parquet (run
             lengths in tables), coco (COCO's JSON) or png; null for folders up to 500 pictures, else parquet.
+        method: How a classifier is explained: spread_cam, grad_cam, rise, … (docs/methods.md); null for the best that
+            it allows without training.
+        method_options: Settings of the method, such as --method_options.layer layer3.
+        calls: How often a classifier without gradients is asked for each picture.
         classes: Classes to explain: names separated by commas, or a file; null for those the classifier sees.
         top_k: Explain this many of the most probable classes instead.
-        threshold: A class is seen from this probability on, in [0, 1].
+        threshold: A class is seen from this probability on, in [0, 1]; null for 0.5, or with softmax for the most
+            probable class and up to two others from 0.1 on.
         mask_threshold: A pixel is inside the mask from this value on, in (0, 1].
         size: Of masks in shards: input (the classifier's input) or photo (each photo's own).
         batch_size: Pictures per forward pass; less needs less memory.
@@ -84,12 +103,25 @@ def explain(
         gpus: Of each of them.
         device: auto, cpu, cuda, cuda:1, mps.
         receipts: Make receipts; without them it is several times as fast.
+        class_names: The classifier's classes where it does not know them: a file with one per line, or a,b,c.
+        activation: sigmoid (multi-label) or softmax (single-label); null where the classifier knows.
+        preprocessing: The classifier's input where it does not know it.
+        weights: File with the classifier's weights; null for those that come with its name.
         trust_factory: Run code that comes with the saved classifier: a factory, a function, a program.
         quiet: Print nothing but what failed.
     """
-    # Anything else is a mistyped folder, which the hub would be asked about for half a minute.
-    if not Path(explainer).is_dir() and not re.fullmatch(r"[\w.-]+/[\w.-]+", explainer):
-        raise InputError(f"explainer: {explainer} is no folder; give one that 'explanans fit' saved, or OWNER/NAME.")
+    named = Named(
+        who,
+        method,
+        method_options or {},
+        calls,
+        class_list(class_names),
+        activation,
+        preprocessing,
+        weights,
+        trust_factory,
+        batch_size,
+    )
     wanted = class_list(classes)
     chosen: dict[str, Any] = {
         "classes": None if wanted is None else list(read_classes(wanted)),
@@ -99,32 +131,32 @@ def explain(
         "receipts": receipts,
     }
     kind = format or _usual_format(images, out, ray)
+    options = Options(
+        format="parquet" if kind == "folders" else kind, size=size, batch_size=batch_size, threads=threads, **chosen
+    )
     if kind == "folders":
         if ray:
             raise InputError(
                 "format=folders is for a few pictures on this machine; take parquet, coco or png with --ray."
             )
-        return _in_folders(
-            _loaded(explainer, trust_factory, device), list_files(images), out, batch_size, chosen, quiet
-        )
-    options = Options(format=kind, size=size, batch_size=batch_size, threads=threads, **chosen)
+        return _in_folders(_loaded(named, device, quiet), list_files(images), out, options.settings, quiet)
     if ray:
         from explanans.deploy.batch.cluster import explain_on_cluster
 
         outcome = explain_on_cluster(
-            explainer,
+            named,
             images,
             out,
             options,
             shard_size=shard_size,
             actors=actors,
             gpus=gpus,
-            trust_factory=trust_factory,
         )
     else:
+        masker = _loaded(named, device, quiet)
         with _bar(quiet) as (bar, task):
             outcome = explain_shards(
-                _loaded(explainer, trust_factory, device),
+                masker,
                 images,
                 out,
                 options,
@@ -141,8 +173,11 @@ def explain(
 run = explain
 
 
-def _loaded(explainer: str, trust_factory: bool, device: str) -> Explainer:
-    return Explainer.from_pretrained(explainer, trust_factory=trust_factory).folded().to(choose_device(device))
+def _loaded(named: Named, device: str, quiet: bool) -> Masker:
+    masker = named.load().to(choose_device(device))
+    if isinstance(masker, ByMethod) and not quiet:
+        print(f"method: {masker.name} ({masker.why})")
+    return masker
 
 
 def _usual_format(images: Sequence[str], out: str, ray: bool) -> Any:
@@ -154,13 +189,9 @@ def _usual_format(images: Sequence[str], out: str, ray: bool) -> Any:
     return "folders" if len(list_files(images)) <= FEW else "parquet"
 
 
-def _in_folders(
-    explainer: Explainer, pictures: Sequence[Path], out: str, batch_size: int, chosen: dict[str, Any], quiet: bool
-) -> int:
+def _in_folders(masker: Masker, pictures: Sequence[Path], out: str, settings: Settings, quiet: bool) -> int:
     with _bar(quiet, len(pictures)) as (bar, task):
-        results = explain_many(
-            explainer, pictures, out, batch_size=batch_size, progress=lambda done: bar.advance(task), **chosen
-        )
+        results = explain_many(masker, pictures, out, settings, progress=lambda done: bar.advance(task))
     failed = [(done.source, done.failure) for done in results if done.failure is not None]
     if not quiet:
         print(_table(results, out))

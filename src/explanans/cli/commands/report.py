@@ -12,7 +12,7 @@ from typing import Literal
 from jsonargparse import ArgumentParser
 
 from explanans.benchmark.report.benchmark import write_report
-from explanans.benchmark.report.measured import open_measured
+from explanans.benchmark.report.photo_section import open_measured
 from explanans.benchmark.report.table_files import chosen_table
 from explanans.benchmark.results import Results
 from explanans.cli.options import add_function

@@ -19,6 +19,7 @@ from explanans.data.splits import parse_split, part_of
 from explanans.errors import InputError
 from explanans.images.preprocessing import Preprocessing
 from explanans.images.reading import ImageError
+from explanans.utils.paths import user_path
 from explanans.utils.read_table import SUFFIXES, read_table
 from explanans.utils.text import printable
 
@@ -98,7 +99,7 @@ class ImageTable(LabelledImages):
         _warn_of_unused(chosen, values, path)
 
         rows = _rows(table, split, split_column, path)
-        folder = path.parent if root is None else Path(root).expanduser()
+        folder = path.parent if root is None else user_path(root, "root")
         names = _texts(table, image, rows, path)
         maps = lookup = None
         if segmentation in table.column_names:

@@ -16,6 +16,7 @@ from explanans.data.download.archives import is_unpacked, unpack
 from explanans.data.download.download import fetch
 from explanans.errors import InputError
 from explanans.utils.files import user_folder
+from explanans.utils.paths import user_path
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ def install(
     if unknown or not wanted:
         fault = f"{unknown[0]!r} is unknown" if unknown else "it names none"
         raise InputError(f"part={','.join(wanted)!r}: {fault}; {data} has the parts {', '.join(archives)}.")
-    folder = data_root() if folder is None else Path(folder).expanduser()
+    folder = data_root() if folder is None else user_path(folder, "folder")
     target = folder / UNPACKED_IN.get(data, "")
     pending = [archives[part] for part in wanted if not is_unpacked(archives[part].name, target)]
     for i, archive in enumerate(pending):
@@ -141,6 +142,6 @@ def _rest(archives: Sequence[Archive], folder: Path) -> str:
 
 def installed_as(data: str, folder: str | Path | None) -> str:
     """The name by which a data set in ``folder`` is opened: its year where it lies in :func:`data_root`."""
-    if folder is None or Path(folder).expanduser().absolute() == data_root().absolute():
+    if folder is None or user_path(folder, "folder").absolute() == data_root().absolute():
         return data
-    return f"{data.partition(':')[0]}:{Path(folder).expanduser() / PLACES[data]}"
+    return f"{data.partition(':')[0]}:{user_path(folder, 'folder') / PLACES[data]}"

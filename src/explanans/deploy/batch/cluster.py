@@ -1,7 +1,7 @@
 """The shards of a job on a cluster, through Ray Data: the same files as on one machine, byte for byte.
 
 A job (:class:`explanans.deploy.batch.Job`) is claimed once, in a folder that all machines reach. Its shards are the
-rows of a Ray data set; actors that hold the Explainer take them one by one, on processors or GPUs. A shard's files
+rows of a Ray data set; actors that hold the networks take them one by one, on processors or GPUs. A shard's files
 follow from the manifest and the settings alone, so it does not matter who makes them, or how often: where an actor or a
 machine is lost, Ray gives its shard to another.
 """
@@ -18,11 +18,11 @@ from explanans.deploy.batch.job import SHARD_SIZE, Job, Outcome
 from explanans.deploy.batch.loading import load_shards
 from explanans.deploy.batch.shards import Explaining, Options, explain_shard
 from explanans.errors import InputError
-from explanans.explainers.explainer import Explainer
+from explanans.explainers.named import Named
 
 
 def explain_on_cluster(
-    explainer: str | Path,
+    who: Named,
     images: Iterable[str | Path],
     out: str | Path,
     options: Options | None = None,
@@ -31,36 +31,31 @@ def explain_on_cluster(
     actors: int | tuple[int, int] = 1,
     gpus: float = 0,
     cpus: float | None = None,
-    trust_factory: bool = False,
 ) -> Outcome:
     """Explain pictures with a pool of actors; a second call with the same arguments does what is missing.
 
     Connects to the cluster that ``ray.init`` or ``RAY_ADDRESS`` names, else starts one on this machine.
 
     Args:
-        explainer: folder or hub name of a saved one, which every machine can read.
+        who: an Explainer or a classifier by a name that every machine can read.
         images: as for :func:`explanans.deploy.batch.explain_shards`; paths and URIs that every machine can read.
         out: a folder that every machine can write, such as a network drive.
         options, shard_size: as there, but with one thread unless ``options.threads`` or ``cpus`` says otherwise. One
             machine with as many threads writes the same bytes.
         actors: how many, or the least and the most.
         gpus, cpus: of each actor; with ``gpus`` above 0 it computes on CUDA. ``cpus`` are the threads where None.
-        trust_factory: see :meth:`explanans.Explanandum.load`.
 
     Raises:
         InputError: Ray is not installed, or as on one machine.
     """
     ray = _ray()
-    loaded = Explainer.from_pretrained(str(explainer), trust_factory=trust_factory).folded()
     usual = max(1, int(cpus or 1))
-    with Job.claimed(out, loaded, images, options or Options(), shard_size, threads=usual) as job:
+    with Job.claimed(out, who.load(), images, options or Options(), shard_size, threads=usual) as job:
         processors = cpus if cpus is not None else job.options.threads or usual
-        return _explain_left(ray, job, str(explainer), actors, gpus, processors, trust_factory)
+        return _explain_left(ray, job, who, actors, gpus, processors)
 
 
-def _explain_left(
-    ray: Any, job: Job, explainer: str, actors: int | tuple[int, int], gpus: float, cpus: float, trust_factory: bool
-) -> Outcome:
+def _explain_left(ray: Any, job: Job, who: Named, actors: int | tuple[int, int], gpus: float, cpus: float) -> Outcome:
     left = job.left()
     earlier = job.manifest.pictures - sum(job.manifest.size(shard) for shard in left)
     if left:
@@ -70,7 +65,7 @@ def _explain_left(
         shards = ray.data.from_items([{"shard": shard} for shard in left], override_num_blocks=len(left))
         made = shards.map_batches(
             ShardActor,
-            fn_constructor_args=(explainer, str(job.out.resolve()), trust_factory, gpus > 0),
+            fn_constructor_args=(who, str(job.out.resolve()), gpus > 0),
             batch_size=1,
             concurrency=actors,
             num_gpus=gpus or None,
@@ -84,18 +79,17 @@ def _explain_left(
 
 
 class ShardActor:
-    """Holds an Explainer and makes shards."""
+    """Holds who explains and makes shards."""
 
-    def __init__(self, explainer: str, out: str, trust_factory: bool, cuda: bool) -> None:
+    def __init__(self, who: Named, out: str, cuda: bool) -> None:
         self.job = Job(out)
-        loaded = Explainer.from_pretrained(explainer, trust_factory=trust_factory).folded()
-        loaded.to(torch.device("cuda" if cuda else "cpu"))
-        self.explaining = Explaining(loaded.eval(), self.job.options)
+        masker = who.load().to(torch.device("cuda" if cuda else "cpu"))
+        self.explaining = Explaining(masker, self.job.options)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         for number in batch["shard"].tolist():
             if not self.job.is_done(number):
-                preprocessing = self.explaining.explainer.explanandum.preprocessing
+                preprocessing = self.explaining.masker.explanandum.preprocessing
                 size = self.explaining.options.batch_size
                 loaded = load_shards(self.job.manifest, [number], preprocessing, size, workers=0)
                 with self.job.options.on_threads():

@@ -7,17 +7,18 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from PIL import Image
+from torch import Tensor
 
-from explanans.classifiers.sources import hash_weights
 from explanans.errors import InputError
-from explanans.explainers.explainer import Explainer
-from explanans.explanations.explanation import RESULT, Explanation
+from explanans.explanations.batch import Masker, Settings
+from explanans.explanations.explain import explain_pictures
+from explanans.explanations.explanation import RESULT
 from explanans.images.reading import ImageError, read_image
 from explanans.utils.files import atomic_file, claimed_folder
 
@@ -50,13 +51,12 @@ def folder_name(path: Path) -> str:
 
 
 def explain_many(
-    explainer: Explainer,
+    masker: Masker,
     pictures: Sequence[Path],
     out: str | Path,
+    settings: Settings | None = None,
     *,
-    batch_size: int = 8,
     progress: Callable[[Done], None] | None = None,
-    **options: Any,
 ) -> list[Done]:
     """Explain every picture and save each in a folder of its own below ``out``.
 
@@ -64,37 +64,40 @@ def explain_many(
     what is finished and does the rest. ``index.json`` has the settings and, in the end, what became of every picture.
 
     Args:
-        explainer: a trained one.
+        masker: a trained Explainer, or a method of a classifier.
         pictures: files.
-        out: a new folder, or that of an earlier run with the same Explainer and the same options.
-        batch_size: pictures in one forward pass.
+        out: a new folder, or that of an earlier run with the same masker and the same settings.
+        settings: what is asked; by default the classes that the classifier sees, with receipts.
         progress: called for every picture when it is done.
-        options: for :func:`explanans.explanations.explanation.explain`.
 
     Returns:
         one entry for each picture, in the pictures' order.
 
     Raises:
-        InputError: ``out`` belongs to a run with other settings, or another process is writing into it.
+        InputError: an unknown class, or ``out`` belongs to a run with other settings or that another process is at.
         OSError: the disk is full or not writable.
     """
     out = Path(out)
-    settings = json.loads(json.dumps({**explainer_identity(explainer), "options": options}))
+    settings = settings or Settings()
+    # Checks names of classes before any work is done.
+    asked = settings.selection.requested(masker.explanandum, 1)
+    options = {"classes": settings.selection.classes, **settings.to_dict()}
+    claim = json.loads(json.dumps({**masker.identity(), "options": options}))
     with claimed_folder(out, INDEX):
-        _claim(out, settings)
-        results = _explain_waiting(explainer, pictures, out, batch_size, progress or (lambda done: None), options)
+        _claim(out, claim)
+        results = _explain_waiting(masker, pictures, out, settings, asked, progress or (lambda done: None))
         ordered = [results[path] for path in pictures]
-        _write(out, settings, ordered)
+        _write(out, claim, ordered)
     return ordered
 
 
 def _explain_waiting(
-    explainer: Explainer,
+    masker: Masker,
     pictures: Sequence[Path],
     out: Path,
-    batch_size: int,
+    settings: Settings,
+    asked: Tensor | None,
     progress: Callable[[Done], None],
-    options: Mapping[str, Any],
 ) -> dict[Path, Done]:
     results: dict[Path, Done] = {}
 
@@ -109,49 +112,24 @@ def _explain_waiting(
             waiting.append(path)
         else:
             finish(path, earlier)
-    for start in range(0, len(waiting), batch_size):
+    for start in range(0, len(waiting), settings.batch_size):
         readable: dict[Path, Image.Image] = {}
-        for path in waiting[start : start + batch_size]:
+        for path in waiting[start : start + settings.batch_size]:
             try:
                 readable[path] = read_image(path)
             except ImageError as error:
                 finish(path, Done(str(path), failure=error.reason))
-        for path, explained in _explained(explainer, readable, options):
-            if isinstance(explained, InputError):
-                finish(path, Done(str(path), failure=str(explained)))
+        if not readable:
+            continue
+        requested = None if asked is None else asked.expand(len(readable), -1)
+        found = explain_pictures(masker, list(readable.values()), settings, list(map(str, readable)), requested)
+        for path, explained in zip(readable, found, strict=True):
+            if isinstance(explained, ImageError):
+                finish(path, Done(str(path), failure=explained.reason))
                 continue
-            folder = dataclasses.replace(explained, source=str(path)).save(out / folder_name(path))
+            folder = explained.save(out / folder_name(path))
             finish(path, Done(str(path), folder.name, _classes_in(folder)))
     return results
-
-
-def explainer_identity(explainer: Explainer) -> dict[str, Any]:
-    """What tells one Explainer from another: its weights, its network, its classifier."""
-    calibration = [float(explainer.scale), float(explainer.shift)]
-    return {
-        "explainer": {
-            "network": explainer.network_name,
-            "weights_hash": hash_weights(explainer.network),
-            "calibration": calibration,
-        },
-        "classifier": explainer.explanandum.identity(),
-    }
-
-
-def _explained(
-    explainer: Explainer, pictures: Mapping[Path, Image.Image], options: Mapping[str, Any]
-) -> Iterator[tuple[Path, Explanation | InputError]]:
-    """All at once; where something is wrong with one of them, one by one, to find out which."""
-    paths = list(pictures)
-    try:
-        batch = cast(list[Explanation], explainer.explain(list(pictures.values()), **options))
-        yield from zip(paths, batch, strict=True)
-    except InputError:
-        for path in paths:
-            try:
-                yield path, cast(Explanation, explainer.explain(pictures[path], **options))
-            except InputError as error:
-                yield path, error
 
 
 def _finished(path: Path, out: Path) -> Done | None:

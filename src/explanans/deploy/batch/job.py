@@ -16,12 +16,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import torch
 
-from explanans.deploy.batch.folders import explainer_identity
 from explanans.deploy.batch.loading import Loaded, load_shards
 from explanans.deploy.batch.manifest import Manifest, write_manifest
 from explanans.deploy.batch.shards import Explaining, Options, explain_shard
 from explanans.errors import InputError
-from explanans.explainers.explainer import Explainer
+from explanans.explanations.batch import Masker
 from explanans.images.listing import list_items
 from explanans.utils.files import atomic_file, atomic_folder, claimed_folder
 
@@ -56,7 +55,7 @@ class Job:
     def claimed(
         cls,
         out: str | Path,
-        explainer: Explainer,
+        masker: Masker,
         images: Iterable[str | Path],
         options: Options,
         shard_size: int = SHARD_SIZE,
@@ -65,7 +64,7 @@ class Job:
         """Begin a job in a new folder, or go on with the one that is there; it is kept to this process in the block.
 
         Args:
-            out, explainer, images, options, shard_size: as for :func:`explain_shards`.
+            out, masker, images, options, shard_size: as for :func:`explain_shards`.
             threads: of a new job whose options leave them open; None for PyTorch's own number.
 
         Raises:
@@ -74,7 +73,7 @@ class Job:
         """
         # A manifest without settings is what an interrupted listing left.
         with claimed_folder(out, JOB, MANIFEST):
-            cls._settle(Path(out), explainer, images, options, shard_size, threads or torch.get_num_threads())
+            cls._settle(Path(out), masker, images, options, shard_size, threads or torch.get_num_threads())
             job = cls(out)
             job._sweep()
             yield job
@@ -82,7 +81,7 @@ class Job:
     @staticmethod
     def _settle(
         out: Path,
-        explainer: Explainer,
+        masker: Masker,
         images: Iterable[str | Path],
         options: Options,
         shard_size: int,
@@ -97,7 +96,7 @@ class Job:
             options = dataclasses.replace(options, threads=earlier["options"].get("threads") if earlier else threads)
         arguments = [str(each) for each in images]
         settings = {
-            **explainer_identity(explainer),
+            **masker.identity(),
             "images": arguments,
             "shard_size": shard_size,
             "options": dataclasses.asdict(options),
@@ -111,7 +110,9 @@ class Job:
             return
         write_manifest(out / MANIFEST, list_items(arguments), shard_size)
         with atomic_file(path) as temporary:
-            text = json.dumps({"settings": settings, "classes": list(explainer.classes)}, indent=2, ensure_ascii=False)
+            text = json.dumps(
+                {"settings": settings, "classes": list(masker.explanandum.classes)}, indent=2, ensure_ascii=False
+            )
             temporary.write_text(text + "\n", encoding="utf-8")
 
     def _sweep(self) -> None:
@@ -151,7 +152,7 @@ class Job:
 
 
 def explain_shards(
-    explainer: Explainer,
+    masker: Masker,
     images: Iterable[str | Path],
     out: str | Path,
     options: Options | None = None,
@@ -166,7 +167,7 @@ def explain_shards(
     bytes. A picture that cannot be read is recorded with the reason and stops nothing.
 
     Args:
-        explainer: a trained one; :meth:`~explanans.Explainer.folded` is quicker.
+        masker: a trained Explainer (:meth:`~explanans.Explainer.folded` is quicker), or a method of a classifier.
         images: files, folders, patterns, tables (.csv, .parquet), archives (.zip, .tar, .tar.gz), URIs.
         out: a new folder, or that of an earlier run with the same arguments.
         options: what is written.
@@ -178,8 +179,8 @@ def explain_shards(
         InputError: nothing to explain, ``out`` belongs to another job, or another process is writing into it.
         OSError: the disk is full or not writable. Finished shards stay.
     """
-    with Job.claimed(out, explainer, images, options or Options(), shard_size) as job, job.options.on_threads():
-        return _explain_left(job, Explaining(explainer.eval(), job.options), workers, progress)
+    with Job.claimed(out, masker, images, options or Options(), shard_size) as job, job.options.on_threads():
+        return _explain_left(job, Explaining(masker.eval(), job.options), workers, progress)
 
 
 def _explain_left(
@@ -199,7 +200,7 @@ def _explain_left(
 
     if progress is not None:
         progress(done, job.manifest.pictures)
-    preprocessing = explaining.explainer.explanandum.preprocessing
+    preprocessing = explaining.masker.explanandum.preprocessing
     loaded = load_shards(job.manifest, left, preprocessing, job.options.batch_size, workers)
     for shard, batches in groupby(loaded, lambda each: each.shard):
         found = explain_shard(explaining, told(batches), job.first(shard))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -16,11 +15,11 @@ from torch import Tensor
 from explanans.deploy.batch import encode
 from explanans.deploy.batch.loading import Loaded
 from explanans.errors import InputError
-from explanans.explainers.explainer import Explainer
-from explanans.explanations.receipt import FILLS, Receipt, check_settings
-from explanans.explanations.receipt import receipts as make_receipts
+from explanans.explanations.batch import Masker, Settings, explain_batch
+from explanans.explanations.receipt import FILLS, Receipt
 from explanans.explanations.selection import Selection
 from explanans.ops.refinement import enlarge
+from explanans.utils.devices import like
 
 Format = Literal["parquet", "coco", "png"]
 FORMATS: tuple[Format, ...] = ("parquet", "coco", "png")
@@ -65,7 +64,7 @@ class Options:
     format: Format = "parquet"
     classes: Sequence[str] | None = None
     top_k: int | None = None
-    threshold: float = 0.5
+    threshold: float | None = None
     mask_threshold: float = 0.5
     size: Literal["input", "photo"] = "input"
     receipts: bool = False
@@ -77,13 +76,14 @@ class Options:
             raise InputError(f"format={self.format!r}; take one of {', '.join(FORMATS)}.")
         if self.size not in ("input", "photo"):
             raise InputError(f"size={self.size!r}; take 'input' or 'photo'.")
-        check_settings(FILLS, self.mask_threshold, self.batch_size)
+        _ = self.settings
         if self.threads is not None and self.threads < 1:
             raise InputError(f"threads={self.threads} must be at least 1.")
 
     @property
-    def selection(self) -> Selection:
-        return Selection(self.classes, self.top_k, self.threshold)
+    def settings(self) -> Settings:
+        selection = Selection(self.classes, self.top_k, self.threshold)
+        return Settings(selection, self.mask_threshold, self.receipts, FILLS, self.batch_size)
 
     @contextmanager
     def on_threads(self) -> Iterator[None]:
@@ -110,28 +110,26 @@ class Shard:
 
 
 class Explaining:
-    """An Explainer that turns loaded batches into rows and masks.
+    """A Masker that turns loaded batches into rows and masks.
 
     Args:
-        explainer: in evaluation mode, on the device that computes.
+        masker: in evaluation mode, on the device that computes.
         options: what is wanted.
     """
 
-    def __init__(self, explainer: Explainer, options: Options) -> None:
-        self.explainer = explainer
+    def __init__(self, masker: Masker, options: Options) -> None:
+        self.masker = masker
         self.options = options
-        self.selection = options.selection
+        self.settings = options.settings
         # Checks names of classes before any work is done.
-        self.selection.requested(explainer.explanandum, 1)
-        self.device = next(iter(explainer.network.parameters()), torch.zeros(())).device
+        self.settings.selection.requested(masker.explanandum, 1)
+        self.place = like(masker)
         # Masks are coded while the networks see the next batch.
         self._coder = ThreadPoolExecutor(1, thread_name_prefix="masks")
 
-    @torch.no_grad()
     def add(self, shard: Shard, loaded: Loaded, first: int) -> None:
         """Put a batch into its shard; the first picture of the batch is number ``first`` of the job."""
-        explanandum, options = self.explainer.explanandum, self.options
-        good = [n for n, failure in enumerate(loaded.failures) if not failure]
+        explanandum = self.masker.explanandum
         rows: list[dict[str, Any]] = [
             {
                 "index": first + n,
@@ -145,43 +143,28 @@ class Explaining:
             for n, (item, size, failure) in enumerate(zip(loaded.items, loaded.sizes, loaded.failures, strict=True))
         ]
         shard.images += rows
-        if not good:
+        read = [row for row in rows if not row["failure"]]
+        if not read:
             return
-        inputs = explanandum.preprocessing.normalise(loaded.pixels.to(self.device))
-        whole, head = self.explainer.answers(inputs)
-        requested = self.selection.requested(explanandum, len(inputs))
-        asked = (self.selection.seen(explanandum, whole) if requested is None else requested).to(whole.device)
-        broken = whole.isnan().any(1) | head.flatten(1).isnan().any(1)
-        for place in broken.nonzero().flatten().tolist():
-            rows[good[place]] |= {"status": "failed", "failure": "the networks return NaN; check their weights"}
-        asked = asked & ~broken[:, None]
-        for place, row in enumerate(whole.tolist()):
-            rows[good[place]]["probabilities"] = [] if broken[place] else row
-        image, column = asked.nonzero(as_tuple=True)
-        # Only what is asked for is enlarged: a thousand maps per picture would fill the memory.
-        logits = enlarge(head[asked][:, None], inputs.shape[-2:])[:, 0].float()
-        made: list[Receipt] = []
-        if options.receipts:
-            made = make_receipts(
-                explanandum,
-                inputs,
-                logits.sigmoid(),
-                asked,
-                whole=whole,
-                mask_threshold=options.mask_threshold,
-                batch_size=options.batch_size,
-            )
-        sizes = [loaded.sizes[good[place]] for place in image.tolist()]
-        about = [
-            (first + good[place], explanandum.classes[c], c, float(whole[place, c]))
-            for place, c in zip(image.tolist(), column.tolist(), strict=True)
-        ]
+        inputs = explanandum.preprocessing.normalise(loaded.pixels.to(self.place.device)).to(self.place)
+        requested = self.settings.selection.requested(explanandum, len(inputs))
+        found = explain_batch(self.masker, inputs, self.settings, requested)
+        for row, failure, probabilities in zip(read, found.failures, found.probabilities.tolist(), strict=True):
+            row |= {"status": "failed", "failure": failure} if failure else {"probabilities": probabilities}
+        about, sizes = [], []
+        for image, column in found.asked.nonzero().tolist():
+            row = read[image]
+            about.append((row["index"], explanandum.classes[column], column, row["probabilities"][column]))
+            sizes.append((row["height"], row["width"]))
         if shard.masks:
             # No more than a batch of masks waits, or those of a slow coder would fill the memory.
             shard.masks[-1].result()
-        shard.masks.append(self._coder.submit(self._coded, about, logits, sizes))
-        for (index, label, c, _), receipt in zip(about, made, strict=bool(made)):
-            shard.receipts.append({"index": index, "class": label, "class_index": c, **_facts(receipt)})
+        shard.masks.append(self._coder.submit(self._coded, about, found.masks.float(), sizes))
+        shard.receipts += [
+            {"index": index, "class": label, "class_index": column, **_facts(receipt)}
+            for (index, label, column, _), receipt in zip(about, found.receipts, strict=True)
+            if receipt is not None
+        ]
 
     def files(self, shard: Shard) -> dict[str, bytes]:
         """The files of a finished shard, by name; ``images.parquet`` last, since it says that the others are there."""
@@ -190,7 +173,7 @@ class Explaining:
         if options.format == "png":
             files = encode.masks_as_png(masks)
         elif options.format == "coco":
-            files = encode.masks_as_coco(masks, shard.images, self.explainer.classes)
+            files = encode.masks_as_coco(masks, shard.images, self.masker.explanandum.classes)
         else:
             files = encode.masks_as_parquet(masks)
         if options.receipts:
@@ -200,20 +183,18 @@ class Explaining:
 
     @torch.no_grad()
     def _coded(
-        self, about: Sequence[tuple[int, str, int, float]], logits: Tensor, sizes: Sequence[tuple[int, int] | None]
+        self, about: Sequence[tuple[int, str, int, float]], masks: Tensor, sizes: Sequence[tuple[int, int]]
     ) -> list[encode.Mask]:
-        """Masks of logits (R, H, W), each at its photo's size where that is wanted: cut, or for PNG 0 … 255."""
+        """Masks (P, H, W) as bytes, each at its photo's size where that is wanted: binarised, or for PNG 0 … 255."""
         soft = self.options.format == "png"
-        threshold = self.options.mask_threshold
-        cut = math.inf if threshold == 1 else math.log(threshold / (1 - threshold))
         coder = encode.grey_png if soft else encode.run_lengths
-        masks = []
-        for each, mask, photo in zip(about, logits, sizes, strict=True):
-            size = photo if self.options.size == "photo" and photo else (mask.shape[0], mask.shape[1])
+        coded = []
+        for each, mask, photo in zip(about, masks, sizes, strict=True):
+            size = photo if self.options.size == "photo" else (mask.shape[0], mask.shape[1])
             finished = enlarge(mask[None, None], size)[0, 0]
-            finished = (finished.sigmoid() * 255).round() if soft else finished >= cut
-            masks.append(encode.Mask(*each, size, coder(finished.to(torch.uint8).cpu().numpy())))
-        return masks
+            finished = (finished * 255).round() if soft else finished >= self.options.mask_threshold
+            coded.append(encode.Mask(*each, size, coder(finished.to(torch.uint8).cpu().numpy())))
+        return coded
 
 
 def explain_shard(explaining: Explaining, batches: Iterable[Loaded], first: int) -> Shard:

@@ -17,6 +17,7 @@ from explanans.explainers.networks.encoders import EncoderWeights
 from explanans.explainers.networks.fpn import light_fpn
 from explanans.explainers.networks.smp import DECODERS, smp_network
 from explanans.explainers.networks.trunk import TrunkHead, trunk_head
+from explanans.utils.text import did_you_mean
 
 __all__ = ["NETWORKS", "TRUNK", "TrunkHead", "build_network"]
 
@@ -51,11 +52,13 @@ def build_network(
         explanandum: the classifier, which "trunk" reads.
     """
     if name.partition("?")[0] == TRUNK:
-        return trunk_head(name.partition("?")[2], explanandum)
+        return trunk_head(name, explanandum)
     family, _, encoder = name.partition("/")
     if family not in NETWORKS:
+        near = did_you_mean(family, [*NETWORKS, TRUNK])
         raise InputError(
-            f"network={name!r}; take one of {sorted([*NETWORKS, TRUNK])}, with /ENCODER where it needs one."
+            f"network={name!r}{near}; take one of {', '.join(sorted([*NETWORKS, TRUNK]))}, with /ENCODER where it "
+            "needs one."
         )
     network = NETWORKS[family](encoder, num_classes, encoder_weights)
     grey = explanandum is not None and explanandum.preprocessing.channels == 1

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Literal
-from urllib.parse import parse_qsl
 
 import timm
 from torch import Tensor, nn
 
+from explanans.classifiers.sources.shared.base import WRONG_SETTINGS
+from explanans.classifiers.sources.timm_models import SETTINGS
 from explanans.errors import InputError
+from explanans.utils.options import split_options
 
 EncoderWeights = Literal["published"] | Mapping[str, Tensor] | None
 
@@ -19,13 +21,16 @@ def timm_encoder(name: str, weights: EncoderWeights, **arguments: Any) -> nn.Mod
 
     ``name`` may carry settings of the architecture: ``mobilenetv2_100?pad_type=same``.
     """
-    name, _, query = name.partition("?")
-    arguments.update(parse_qsl(query))
+    what = f"network: encoder {name!r}"
+    name, settings = split_options(name, SETTINGS, what)
+    arguments |= settings
     if not name or not timm.is_model(name.split(".")[0]):
         close = timm.list_models(f"*{name.split('_')[0]}*")[:8] if name else ["mobilenetv2_100", "resnet50"]
         raise InputError(f"network: timm has no encoder {name!r}; for example {', '.join(close) or 'resnet50'}.")
     try:
         encoder = timm.create_model(name, features_only=True, pretrained=weights == "published", **arguments)
+    except WRONG_SETTINGS as error:
+        raise InputError(f"{what} cannot be built so ({error}); leave out what it does not have.") from error
     except OSError as error:
         raise InputError(
             f"network: the published weights of {name} could not be loaded ({error}). Without a network, pass "

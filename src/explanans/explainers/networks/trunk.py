@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import parse_qsl
 
 from torch import Tensor, nn
 from torch.nn import functional
@@ -14,6 +13,7 @@ from explanans.classifiers.spatial import spatial_view
 from explanans.classifiers.taps import find_taps
 from explanans.errors import InputError
 from explanans.explainers.networks.fpn import Smooth, mask_head
+from explanans.utils.options import Count, split_options
 
 
 class _Shared:
@@ -108,20 +108,12 @@ def _to(features: Tensor, like: Tensor) -> Tensor:
     return functional.interpolate(features, like.shape[-2:], mode="bilinear", align_corners=False)
 
 
-def trunk_head(settings: str, explanandum: Explanandum | None) -> TrunkHead:
-    """``settings`` as in "width=64&depth=1", for :class:`TrunkHead`.
+def trunk_head(name: str, explanandum: Explanandum | None) -> TrunkHead:
+    """The head that "trunk" or "trunk?width=64&depth=1" names.
 
     Raises:
         InputError: a setting that it does not have, or no classifier.
     """
     if explanandum is None:
         raise InputError("network='trunk' is a head on a classifier; build it with Explainer(classifier, 'trunk').")
-    given = dict(parse_qsl(settings, keep_blank_values=True))
-    wrong = {name: value for name, value in given.items() if name not in ("width", "depth") or not _positive(value)}
-    if wrong:
-        raise InputError(f"network='trunk?{settings}': {wrong}; its settings are width and depth, at least 1.")
-    return TrunkHead(explanandum, **{name: int(value) for name, value in given.items()})
-
-
-def _positive(value: str) -> bool:
-    return value.isdecimal() and int(value) >= 1
+    return TrunkHead(explanandum, **split_options(name, {"width": Count, "depth": Count}, f"network={name!r}")[1])

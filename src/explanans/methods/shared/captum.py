@@ -14,10 +14,10 @@ from torch import Tensor
 
 from explanans.classifiers.explanandum import Explanandum
 from explanans.errors import InputError
+from explanans.methods.base import PairMethod
 from explanans.methods.shared.perturbing import check_gradients_possible
 from explanans.methods.shared.randomness import draw_seed, seeded
 from explanans.methods.shared.reduction import check_reduction, reduce_channels
-from explanans.ops.targets import Target, multi_hot
 from explanans.utils.numbers import check_count
 
 
@@ -36,7 +36,7 @@ def captum() -> Any:
     return attr
 
 
-class CaptumGradients:
+class CaptumGradients(PairMethod):
     """Every pair of image and class is an example of its own; at most ``batch_size`` meet the classifier at once.
 
     Args:
@@ -70,17 +70,16 @@ class CaptumGradients:
         """How many steps of these images fit into a pass."""
         return max(1, min(self.steps, self.batch_size // len(images)))
 
-    def __call__(self, images: Tensor, targets: Target, generator: torch.Generator | None = None) -> Tensor:
+    def pairs(self, images: Tensor, asked: Tensor, generator: torch.Generator | None = None) -> Tensor:
         check_gradients_possible(type(self).__name__)
-        asked = multi_hot(targets, self.explanandum.classes, len(images), images.device)
-        maps = images.new_zeros(*asked.shape, *images.shape[-2:])
+        maps = [images.new_zeros(0, *images.shape[-2:])]
         rows, classes = asked.nonzero(as_tuple=True)
         with seeded(draw_seed(generator) if self.random else 0, images.device), torch.enable_grad():
             for row, index in zip(rows.split(self.batch_size), classes.split(self.batch_size), strict=True):
                 if len(row):
                     attributions = self.attribute(images.detach()[row], index)
-                    maps[row, index] = reduce_channels(attributions.detach(), self.reduction).to(maps.dtype)
-        return maps
+                    maps.append(reduce_channels(attributions.detach(), self.reduction).to(images.dtype))
+        return torch.cat(maps)
 
 
 class Tape:
@@ -108,7 +107,7 @@ class Tape:
         return answer
 
 
-class CaptumPerturbations:
+class CaptumPerturbations(PairMethod):
     """The classifier sees each perturbed image once, for all classes.
 
     Image by image; draws the same for every image and class of a call, whatever batch it comes in.
@@ -139,9 +138,8 @@ class CaptumPerturbations:
         raise NotImplementedError
 
     @torch.no_grad()
-    def __call__(self, images: Tensor, targets: Target, generator: torch.Generator | None = None) -> Tensor:
-        asked = multi_hot(targets, self.explanandum.classes, len(images), images.device)
-        maps = images.new_zeros(*asked.shape, *images.shape[-2:])
+    def pairs(self, images: Tensor, asked: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        maps = [images.new_zeros(0, *images.shape[-2:])]
         seed = draw_seed(generator) if self.random else 0
         for row in asked.any(1).nonzero().flatten().tolist():
             image, tape = images[row : row + 1], Tape(self.explanandum)
@@ -150,5 +148,5 @@ class CaptumPerturbations:
                 tape.rewind()
                 with seeded(seed, images.device):
                     attributions = self.attribute(tape, image, index, prepared)
-                maps[row, index] = reduce_channels(attributions, self.reduction)[0].to(maps.dtype)
-        return maps
+                maps.append(reduce_channels(attributions, self.reduction).to(images.dtype))
+        return torch.cat(maps)

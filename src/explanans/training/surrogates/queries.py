@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 from explanans.data import LabelledImages
 from explanans.errors import InputError
 from explanans.ops.masking import apply_mask, make_fill
+from explanans.utils.seeds import mixed_seed
 
 # One of so many queries is a whole picture, until each picture was shown whole once.
 WHOLE_EVERY = 4
@@ -19,7 +20,7 @@ WHOLE_EVERY = 4
 RISE_EVERY = 3
 RISE_CELLS = 7
 # Raised with every change of what a number draws, since answers are kept by number.
-DRAWN = 1
+DRAWN = 2
 COARSEST, FINEST = 2, 10
 
 
@@ -57,7 +58,7 @@ class Queries(Dataset[Tensor]):
         if whole:
             return image
         # Two numbers into one seed without collisions for those that occur.
-        generator = torch.Generator().manual_seed((self.seed << 40) + number)
+        generator = torch.Generator().manual_seed(mixed_seed(self.seed, number))
         mask = self._mask(number, (image.shape[-2], image.shape[-1]), generator)
         return apply_mask(image[None], mask[None], self.fill(image[None], generator))[0]
 

@@ -8,7 +8,11 @@ from typing import Any
 
 from torch import nn
 
+from explanans.errors import InputError
 from explanans.images.preprocessing import Preprocessing
+
+WRONG_SETTINGS = (TypeError, ValueError, KeyError, AssertionError, AttributeError)
+"""What the constructors of other libraries raise for settings that an architecture does not have or take."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +24,16 @@ class Source:
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+
+def unfit_settings(source: Source, error: Exception) -> InputError:
+    """The message for one of ``WRONG_SETTINGS``."""
+    given = ", ".join(f"{name}={value}" for name, value in source.arguments.items())
+    reason = " ".join(str(error).split())[:200]
+    return InputError(
+        f"classifier {source.spec!r} cannot be built with {given or 'its own settings'} ({reason}); leave out what it "
+        "does not have."
+    )
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from explanans.errors import InputError
+from explanans.utils.paths import user_path
 
 Outputs = Literal["logits", "softmax", "sigmoid"]
 OUTPUTS: tuple[Outputs, ...] = ("logits", "softmax", "sigmoid")
@@ -70,7 +71,7 @@ def first_line(error: BaseException) -> str:
 
 def existing(spec: str, name: str) -> Path:
     """The file that a spec names."""
-    path = Path(name)
+    path = user_path(name, f"classifier {spec!r}: file")
     if not path.is_file():
         raise InputError(f"classifier {spec!r}: {name or 'nothing'} is no file; give the file after the colon.")
     return path

@@ -1,0 +1,95 @@
+"""Who explains, by a name that every machine understands: a trained Explainer, or a classifier with a method."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from explanans.classifiers import sources
+from explanans.classifiers.explanandum import Activation, Explanandum
+from explanans.errors import InputError
+from explanans.explainers import hub, saving
+from explanans.explainers.explainer import Explainer
+from explanans.explanations.batch import Masker
+from explanans.explanations.choice import CALLS
+from explanans.explanations.explain import masker_of
+from explanans.images.preprocessing import Preprocessing
+from explanans.utils.text import did_you_mean
+
+
+@dataclass(frozen=True)
+class Named:
+    """How to load who explains.
+
+    Attributes:
+        name: a classifier's, see :meth:`explanans.Explanandum.load`, or the folder or hub name of a trained Explainer.
+        method, method_options, calls: see :func:`explanans.explain`; with an Explainer's name, ``method`` explains its
+            classifier.
+        classes, activation, preprocessing, weights: of a classifier, see :meth:`explanans.Explanandum.load`.
+        trust_factory: see there.
+        batch_size: masked images in one forward pass.
+    """
+
+    name: str
+    method: str | None = None
+    method_options: Mapping[str, Any] = field(default_factory=dict)
+    calls: int = CALLS
+    classes: Sequence[str] | Path | None = None
+    activation: Activation | None = None
+    preprocessing: Preprocessing | None = None
+    weights: str | None = None
+    trust_factory: bool = False
+    batch_size: int = 16
+
+    def load(self) -> Masker:
+        """In evaluation mode; an Explainer with its batch norms folded.
+
+        Raises:
+            InputError: nothing of that name, a folder that holds neither, or a setting that does not belong to it.
+        """
+        found = self._explainer() if self._is_explainer() else self._classifier()
+        made = masker_of(found, self.method, self.method_options, calls=self.calls, batch_size=self.batch_size)
+        return made.folded() if isinstance(made, Explainer) else made.eval()
+
+    def _is_explainer(self) -> bool:
+        path = Path(self.name)
+        if not path.is_dir():
+            return self._is_on_the_hub(path)
+        if (path / saving.CONFIG).is_file():
+            return True
+        inner = [each.parent for name in (saving.CONFIG, sources.CONFIG) for each in sorted(path.glob(f"*/{name}"))]
+        if inner and not (path / sources.CONFIG).is_file():
+            raise InputError(f"{self.name} holds no network itself; did you mean {' or '.join(map(str, inner))}?")
+        return False
+
+    def _is_on_the_hub(self, path: Path) -> bool:
+        if hub.NAME.fullmatch(self.name) is None or path.exists():
+            return False
+        # The hub would be asked about a mistyped folder for as long as there is no network.
+        if path.parent.is_dir():
+            near = did_you_mean(path.name, [each.name for each in path.parent.iterdir() if each.is_dir()])
+            raise InputError(f"{self.name} is no folder, but {path.parent} is one{near}.")
+        return True
+
+    def _classifier(self) -> Explanandum:
+        return Explanandum.load(
+            self.name,
+            classes=self.classes,
+            activation=self.activation,
+            preprocessing=self.preprocessing,
+            weights=self.weights,
+            trust_factory=self.trust_factory,
+        )
+
+    def _explainer(self) -> Explainer:
+        given = {
+            "classes": self.classes,
+            "activation": self.activation,
+            "preprocessing": self.preprocessing,
+            "weights": self.weights,
+        }
+        if wrong := [name for name, value in given.items() if value is not None]:
+            raise InputError(f"{self.name} is a trained Explainer, which knows its {', '.join(wrong)}; leave that out.")
+        return Explainer.from_pretrained(self.name, trust_factory=self.trust_factory)

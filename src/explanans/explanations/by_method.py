@@ -1,0 +1,93 @@
+"""A classifier and a method that needs no training, as a way to masks: maps, each cut by asking the classifier."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from explanans.classifiers.explanandum import Explanandum
+from explanans.errors import InputError
+from explanans.explanations.batch import Draw, Masker
+from explanans.explanations.choice import CALLS, choose_method
+from explanans.explanations.cut import choose_cuts
+from explanans.methods import METHODS, Method, make_method
+from explanans.methods.base import pairs_of
+
+
+class ByMethod(Masker):
+    """Maps of a method, cut by :func:`~explanans.explanations.cut.choose_cuts`.
+
+    Args:
+        explanandum: the classifier.
+        method: a name of :data:`explanans.methods.METHODS`; a method that was made for this classifier, or any callable
+            like it; None for the best that the classifier allows, see
+            :func:`~explanans.explanations.choice.choose_method`.
+        method_options: settings of a method that is given by its name.
+        calls: how often a classifier without gradients is asked for each image, where the method is chosen.
+        batch_size: masked images in one forward pass.
+        seed: of methods that draw at random. It is taken anew for each image, so that a map does not depend on what
+            else is in the batch.
+
+    Raises:
+        InputError: an unknown method or setting, or one that the classifier does not allow.
+    """
+
+    def __init__(
+        self,
+        explanandum: Explanandum,
+        method: str | Method | None = None,
+        method_options: Mapping[str, Any] | None = None,
+        *,
+        calls: int = CALLS,
+        batch_size: int = 16,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.explanandum = explanandum
+        self.batch_size, self.seed = batch_size, seed
+        self.settings: Mapping[str, Any] = dict(method_options or {})
+        self.why = "asked for"
+        if method is None:
+            if self.settings:
+                raise InputError(f"method_options={self.settings} without a method; name the method that has them.")
+            if calls < 1:
+                raise InputError(f"calls={calls} must be at least 1.")
+            choice = choose_method(explanandum, calls)
+            method, self.settings, self.why = choice.name, choice.settings, choice.why
+        elif not isinstance(method, str) and self.settings:
+            raise InputError(f"method_options={self.settings} are for a method's name; this one is made already.")
+        self.name = method if isinstance(method, str) else getattr(method, "__name__", type(method).__name__)
+        # What reads layers draws nothing and takes a batch at once; the others get one image after the other.
+        self.draws_nothing = isinstance(method, str) and method in METHODS and "layers" in METHODS[method].needs
+        self.method = make_method(method, explanandum, **self.settings) if isinstance(method, str) else method
+
+    def look(self, images: Tensor) -> tuple[Tensor, Draw]:
+        whole = self.explanandum.probabilities(images)
+
+        def draw(asked: Tensor) -> Tensor:
+            maps = self._maps(images, asked).float()
+            return choose_cuts(self.explanandum, images, maps, asked, whole, batch_size=self.batch_size)
+
+        return whole, draw
+
+    def _maps(self, images: Tensor, asked: Tensor) -> Tensor:
+        if self.draws_nothing:
+            return pairs_of(self.method, images, asked)
+        maps = [images.new_zeros(0, *images.shape[-2:])]
+        for image, row in zip(images.split(1), asked.split(1), strict=True):
+            if row.any():
+                generator = torch.Generator(images.device).manual_seed(self.seed)
+                maps.append(pairs_of(self.method, image, row, generator))
+        return torch.cat(maps)
+
+    def identity(self) -> dict[str, Any]:
+        return {
+            "method": {"name": self.name, "settings": dict(self.settings), "seed": self.seed},
+            "classifier": self.explanandum.identity(),
+        }
+
+    def made_by(self) -> dict[str, Any]:
+        return {"method": {"name": self.name, "settings": dict(self.settings), "why": self.why}}

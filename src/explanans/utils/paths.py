@@ -1,0 +1,29 @@
+"""One rule for paths that a person gives: any bytes that the system takes, ``~`` is the home folder, no NUL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from explanans.errors import InputError
+
+
+def user_path(given: str | Path, what: str) -> Path:
+    """A path as it was typed; a name that is not UTF-8 holds its bytes as surrogates, as Python gives them.
+
+    Args:
+        given: the path; "~" and "~somebody" at its beginning are home folders.
+        what: the argument that it came by, for errors.
+
+    Raises:
+        InputError: it is empty, holds a NUL byte, or names the home of somebody whom this machine does not know.
+    """
+    text = str(given)
+    if not text or "\0" in text:
+        fault = "has a NUL byte, which no file name can have" if text else "is empty"
+        raise InputError(f"{what}={text!r} {fault}; give the path of a file or folder.")
+    try:
+        return Path(given).expanduser()
+    except RuntimeError as error:
+        raise InputError(
+            f"{what}={text!r}: {text.split('/')[0]} is the home folder of nobody here; write the path out."
+        ) from error
