@@ -23,9 +23,7 @@ def words(saved: Path, scenes: Path, tmp_path: Path) -> list[str]:
 
 def test_from_options_to_table_files_and_page(words: list[str], capsys: Captured, tmp_path: Path) -> None:
     assert main([*words, "--methods.evidence={}", "--methods.cam.method=grad_cam", "--reference=evidence"]) == 0
-    captured = capsys.readouterr()
-    assert captured.err == ""
-    lines = captured.out.splitlines()
+    lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "tiny, 4 images (all)"
     assert lines[1].split("  ")[0] == "method"
     assert "IoU (soft) ↑" in lines[1]
@@ -69,6 +67,14 @@ def test_failures_are_listed_and_the_status_says_so(
         assert f"failed: tiny, fails, {name}: RuntimeError: no layer for so bright an image" in captured.err
         assert captured.err.count(f"fails, {name}") == 1
         assert (captured.out == "") == bool(more)
+
+
+def test_nothing_that_is_printed_steers_the_terminal(words: list[str], capsys: Captured) -> None:
+    odd = '--methods.evidence={title: "\\e[31mred", settings: {scale: 3}, normalisations: [minmax, raw]}'
+    assert main([*words, odd, "--no_report"]) == 1
+    captured = capsys.readouterr()
+    assert "\x1b" not in captured.out + captured.err
+    assert r"\x1b[31mred" in captured.out
 
 
 def test_many_failures_are_counted(words: list[str], capsys: Captured) -> None:

@@ -286,7 +286,7 @@ def test_methods_and_classifiers_are_added_and_nothing_else_changed(make_setting
         ({"limit": 4, "metrics": ["saliency"]}, "settings.metrics"),
         ({"limit": 4, "threshold_split": "train"}, "settings.threshold_split"),
     ):
-        with pytest.raises(InputError, match=f"another configuration.*{named}.*new folder"):
+        with pytest.raises(InputError, match=f"holds a benchmark with other settings: .*{named}.*new folder"):
             run_benchmark(make_settings({"evidence": {}}, **changes), out)
     with pytest.raises(InputError, match=r"methods\.evidence\.settings"):
         run_benchmark(make_settings({"evidence": {"settings": {"scale": 0.5}}}, limit=4), out)

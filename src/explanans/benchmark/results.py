@@ -2,25 +2,48 @@
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from explanans.benchmark.columns import COLUMNS, SCHEMA
 from explanans.benchmark.statistics import Paired, Values, bootstrap, paired, specificity_per_image
 from explanans.errors import InputError
+from explanans.utils.records import Kind, read_arrays, read_json, read_parquet
+from explanans.utils.text import printable
 
 SETTINGS = "benchmark.json"
 SCORES, COSTS, MAPS, SANITY, THRESHOLDS = "scores", "costs", "maps", "sanity", "thresholds"
 PART = "part-{:05d}.parquet"
+
+RECORD = Kind(
+    "benchmark",
+    "put back a copy of it, or measure again into a new folder",
+    {
+        "settings": dict,
+        "data": {"name": str, "split": str, "images": [str]},
+        "seed": int,
+        "reference": (str, NoneType),
+        "classifiers": {str: {"classes": [str], "weights_hash": str}},
+        "methods": {str: {"title": str, "method": str, "normalisations": [str], "weights": dict, "subset": str}},
+        "subset": (dict, NoneType),
+        "thresholds": dict,
+    },
+)
+_AGAIN = "delete it, and 'explanans benchmark' with the settings of this folder measures it again"
+ROWS = Kind("part of a benchmark", _AGAIN)
+FACTS = Kind("costs or sanity in a benchmark", _AGAIN)
+PICTURES = Kind("maps of a benchmark", _AGAIN)
+NAME = re.compile(r"\w[\w.+-]*")
+"""Of a classifier or a method in a benchmark, after which files are called."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +97,12 @@ class Results:
             raise InputError(
                 f"{folder} is no result of a benchmark: it holds no {SETTINGS}. Make one: explanans benchmark"
             )
-        return cls(Path(folder), json.loads(path.read_text(encoding="utf-8")))
+        settings = read_json(path, RECORD)
+        # A folder may come from somebody else, and these become names of files that are read and written.
+        wrong = [name for kind in ("classifiers", "methods") for name in settings[kind] if not NAME.fullmatch(name)]
+        if wrong:
+            raise InputError(f"{path} names {wrong[0]!r}, which no benchmark does; it is damaged, or made to do harm.")
+        return cls(Path(folder), settings)
 
     @property
     def classifiers(self) -> list[str]:
@@ -83,6 +111,10 @@ class Results:
     @property
     def methods(self) -> list[str]:
         return list(self.settings["methods"])
+
+    def title(self, method: str) -> str:
+        """What tables call a method, in letters that any of them can hold."""
+        return printable(self.settings["methods"][method]["title"])
 
     @property
     def reference(self) -> str | None:
@@ -200,10 +232,7 @@ class Results:
     def maps(self, classifier: str, method: str) -> dict[str, NDArray[np.uint8]]:
         """uint8 maps (C, H, W) by image, normalised by the method's own step, 255 for 1; empty before they are done."""
         path = self.folder / MAPS / classifier / f"{method}.npz"
-        if not path.is_file():
-            return {}
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
+        return read_arrays(path, PICTURES) if path.is_file() else {}
 
     def specificity(
         self, classifier: str, method: str, normalisation: str | None = None, subset: str = "all"
@@ -231,7 +260,7 @@ class Results:
         return Row(
             classifier=classifier,
             method=method,
-            title=facts["title"] if first else f"{facts['title']} ({normalisation})",
+            title=self.title(method) if first else f"{self.title(method)} ({normalisation})",
             normalisation=normalisation,
             subset=subset,
             images=len(status),
@@ -273,15 +302,13 @@ class Results:
             )
         if (classifier, method) not in self._tables:
             parts = sorted((self.folder / SCORES / classifier / method).glob("part-*.parquet"))
-            tables = [pq.ParquetFile(part).read().replace_schema_metadata(None) for part in parts] or [
-                SCHEMA.empty_table()
-            ]
+            tables = [read_parquet(part, ROWS, SCHEMA) for part in parts] or [SCHEMA.empty_table()]
             self._tables[classifier, method] = pa.concat_tables(tables).sort_by("index")
         return self._tables[classifier, method]
 
     def _json(self, kind: str, classifier: str, method: str) -> dict[str, Any] | None:
         path = self.folder / kind / classifier / f"{method}.json"
-        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+        return read_json(path, FACTS) if path.is_file() else None
 
 
 def _check_metric(metric: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -11,7 +10,6 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import torch
 from torch import nn
 
@@ -24,11 +22,12 @@ from explanans.benchmark.folder import Folder
 from explanans.benchmark.plan import Plan, Task, make_plan
 from explanans.benchmark.progress import Timetable
 from explanans.benchmark.record import record_of
-from explanans.benchmark.results import COSTS, SANITY, SCORES, THRESHOLDS, Results
+from explanans.benchmark.results import COSTS, FACTS, ROWS, SANITY, SCORES, THRESHOLDS, Results
 from explanans.benchmark.robustness import cascade, sensitivity
 from explanans.benchmark.scoring import Pictures, Scores, masks_of
 from explanans.benchmark.settings import BenchmarkSettings
 from explanans.utils.modes import evaluating
+from explanans.utils.records import read_json, read_parquet
 
 THRESHOLD_SCHEMA = pa.schema(
     [
@@ -63,10 +62,8 @@ def run_benchmark(settings: BenchmarkSettings, out: str | Path, timetable: Timet
     """
     plan = make_plan(settings)
     folder = Folder(out)
-    folder.claim(record_of(settings, plan))
-    run = _Run(plan, folder, timetable or Timetable())
-    with torch.no_grad():
-        run.everything()
+    with folder.claimed(record_of(settings, plan)), torch.no_grad():
+        _Run(plan, folder, timetable or Timetable()).everything()
     return Results.open(out)
 
 
@@ -110,8 +107,9 @@ class _Run:
         station = task.station
         path = self.folder.json_path(COSTS, station.name, task.name)
         if path.is_file():
-            cost = json.loads(path.read_text(encoding="utf-8"))
+            cost = read_json(path, FACTS)
         else:
+            self.timetable.begin(_job(task, COSTS))
             pictures = read_pictures(station.dataset, task.cost_images, self.plan.device)
             cost = measure(
                 task.caller,
@@ -206,6 +204,7 @@ class _Run:
         station = task.station
         if not task.sanity_images or self.folder.json_path(SANITY, station.name, task.name).is_file():
             return
+        self.timetable.begin(_job(task, SANITY))
         begin = time.perf_counter()
         found = cascade(
             task.caller,
@@ -228,11 +227,12 @@ class _Run:
             path = self.folder.part(kind, task.station.name, task.name, number)
             chunk = images[start : start + task.batch_size]
             if not path.is_file():
+                self.timetable.begin(_job(task, kind))
                 begin = time.perf_counter()
                 rows, facts = work(number, chunk)
                 self.folder.write_part(path, rows, schema, facts)
                 self.timetable.advance(_job(task, kind), len(chunk), time.perf_counter() - begin)
-            tables.append(pq.ParquetFile(path).read().replace_schema_metadata(None))
+            tables.append(read_parquet(path, ROWS, schema))
         return pa.concat_tables(tables)
 
 

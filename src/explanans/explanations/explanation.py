@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -22,9 +22,26 @@ from explanans.explanations.receipt import Receipt
 from explanans.images import drawing
 from explanans.ops.targets import class_index
 from explanans.utils.files import atomic_folder
+from explanans.utils.records import Kind, write_json
 from explanans.version import __version__
 
 RESULT = "explanation.json"
+RECORD = Kind(
+    "explanation",
+    "delete the folder that it lies in, and repeat the command that made it",
+    {
+        "figure": str,
+        "classes": [
+            {
+                "name": str,
+                "probability": float,
+                "receipt": (dict, NoneType),
+                **dict.fromkeys(("mask", "overlay", "cutout"), str),
+            }
+        ],
+        "probabilities": dict,
+    },
+)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -201,8 +218,7 @@ class Explanation:
                     "python": platform.python_version(),
                 },
             }
-            text = json.dumps(result, indent=2, ensure_ascii=False, allow_nan=False)
-            (temporary / RESULT).write_text(text + "\n", encoding="utf-8")
+            write_json(temporary / RESULT, RECORD, result, allow_nan=False)
         return folder
 
 

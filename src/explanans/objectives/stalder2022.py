@@ -125,11 +125,14 @@ class Stalder2022:
         kept = apply_mask(images, target, background)
         removed = apply_mask(images, 1 - target, background)
         kept_logits, removed_logits = explanandum(torch.cat([kept, removed])).chunk(2)
+        bound = logits.new_zeros(())
+        # A weight of 0 saves the search for the largest values.
+        if self.bound_weight:
+            bound = area_bound(own.sigmoid(), is_present, self.minimum_area, self.maximum_area)
         return {
             "classification": classification_loss(kept_logits, labels, explanandum.activation),
             "entropy": self.entropy_weight * ignorance_loss(removed_logits, labels, self.ignorance),
-            "area_bound": self.bound_weight
-            * area_bound(own.sigmoid(), is_present, self.minimum_area, self.maximum_area),
+            "area_bound": self.bound_weight * bound,
             "area_target": self.target_weight * target.mean(),
             "area_non_target": self.non_target_weight * non_target.mean(),
             "tv": self.tv_weight * (total_variation(target) + total_variation(non_target)),

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from explanans.benchmark import BenchmarkSettings, MethodSettings, Results, run_benchmark
+from explanans.benchmark.progress import followed
 from explanans.benchmark.report.demo import write_report
 from explanans.classifiers.explanandum import Explanandum
 from explanans.data import open_dataset
@@ -20,6 +21,7 @@ from explanans.explainers.explainer import Explainer
 from explanans.training import Optimizer, Run, fit
 from explanans.training.classifier import FROM_SCRATCH, fit_classifier
 from explanans.training.curves import read_curves
+from explanans.training.sharing import AUTO, Threads, sharing
 
 NETWORK = "compact/small_resnet"
 SHOWN = 12
@@ -75,6 +77,7 @@ def run_demo(
     *,
     seed: int = 0,
     recipe: Recipe = FULL,
+    threads: Threads = AUTO,
     progress: bool = True,
     say: Callable[[str], None] = print,
 ) -> Demo:
@@ -86,7 +89,8 @@ def run_demo(
         out: gets ``scenes``, ``classifier``, ``explainer`` (run folders), ``benchmark`` and ``report.html``.
         seed: of pictures, weights and draws.
         recipe: how much of everything.
-        progress: show bars where standard output is a terminal.
+        threads: of the trainings and the comparison, see :class:`explanans.training.Run`.
+        progress: say how far each part is, on standard error.
         say: is told what is being done.
     """
     out = Path(out)
@@ -100,7 +104,15 @@ def run_demo(
         seconds[name] = time.perf_counter() - start
 
     data = f"scenes:{out / 'scenes'}"
-    settings = Run(batch_size=16, patience=0, seed=seed, precision="auto", channels_last=True, progress=progress)
+    settings = Run(
+        batch_size=16,
+        patience=0,
+        seed=seed,
+        precision="auto",
+        channels_last=True,
+        threads=threads,
+        progress=progress,
+    )
     with part("pictures", f"1/5  drawing {recipe.train + recipe.val + recipe.test:,} pictures"):
         write_scenes(
             out / "scenes",
@@ -109,7 +121,7 @@ def run_demo(
             test=recipe.test,
             seed=seed,
             workers=min(4, os.cpu_count() or 1),
-            quiet=True,
+            quiet=not progress,
         )
     with part("classifier", f"2/5  training the classifier, {recipe.classifier_epochs} epochs from scratch"):
         folder = fit_classifier(
@@ -136,8 +148,13 @@ def run_demo(
             run=replace(settings, max_epochs=recipe.explainer_epochs, gradient_clip_val=5.0),
             out=out / "explainer",
         )
-    with part("comparison", f"4/5  comparing on {recipe.test} unseen pictures"):
-        results = run_benchmark(comparison(data, folder, saved, recipe.test, seed), out / "benchmark")
+    asked = comparison(data, folder, saved, recipe.test, seed)
+    with (
+        sharing(threads),
+        part("comparison", f"4/5  comparing on {recipe.test} unseen pictures"),
+        followed(show=progress) as timetable,
+    ):
+        results = run_benchmark(asked, out / "benchmark", timetable)
     with part("report", "5/5  writing the report"):
         scores = json.loads((folder / "explanandum.json").read_text(encoding="utf-8"))["metrics"]
         test = open_dataset(data, "test", preprocessing=classifier.preprocessing)
@@ -151,6 +168,7 @@ def run_demo(
             classifier_scores=scores,
             facts=_facts(results, seconds),
             commands=next_commands(out, saved),
+            show=progress,
         )
     return Demo(report, results, seconds)
 

@@ -24,6 +24,7 @@ from explanans.training.precision import choose_precision
 from explanans.training.processes import is_first, once
 from explanans.training.run_settings import Run
 from explanans.training.runs import LAST, train
+from explanans.training.sharing import on_free_cores
 from explanans.training.splits import augmented, describe, facts_of, open_splits
 from explanans.training.watch import announce, size_of
 from explanans.utils.progress import Progress
@@ -35,6 +36,7 @@ FINE_TUNING = Optimizer(1e-4, weight_decay=0.05, schedule="cosine", ema_decay=0.
 FROM_SCRATCH = Optimizer(3e-3, weight_decay=0.05, schedule="cosine", ema_decay=0.99)
 
 
+@on_free_cores
 def fit_classifier(
     spec: str,
     data: str | Path | LabelledImages,

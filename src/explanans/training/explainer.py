@@ -27,6 +27,7 @@ from explanans.training.optimizer import Optimizer
 from explanans.training.processes import is_first, once
 from explanans.training.run_settings import Run
 from explanans.training.runs import train
+from explanans.training.sharing import on_free_cores
 from explanans.training.splits import augmented, describe, facts_of, open_splits
 from explanans.training.surrogates import load_surrogate
 from explanans.training.watch import announce, size_of
@@ -96,6 +97,7 @@ class Pictures(callbacks.Callback):
             writer.experiment.add_images("image, mask, kept, removed", row.cpu(), trainer.current_epoch)
 
 
+@on_free_cores
 def fit(
     explainer: Explainer,
     data: str | Path | LabelledImages,

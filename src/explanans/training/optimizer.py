@@ -14,6 +14,8 @@ from torch.optim.swa_utils import AveragedModel
 from explanans.errors import InputError
 from explanans.utils.numbers import check_number
 
+Tensors = tuple[Tensor, ...] | list[Tensor]
+
 
 @dataclass(frozen=True)
 class Optimizer:
@@ -72,12 +74,12 @@ class Optimizer:
         if not self.ema_decay:
             return None
 
-        def update(mean: Tensor, new: Tensor, count: Tensor | int) -> Tensor:
+        def update(means: Tensors, new: Tensors, count: Tensor | int) -> None:
             decay = min(self.ema_decay, (1 + int(count)) / (10 + int(count)))
-            return torch.lerp(mean, new, 1 - decay)
+            torch._foreach_lerp_(means, new, 1 - decay)
 
         # Without gradients, or several processes would wait for theirs.
-        return AveragedModel(network, avg_fn=update).requires_grad_(False)
+        return AveragedModel(network, multi_avg_fn=update).requires_grad_(False)
 
 
 def cosine(step: int, steps: int) -> float:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from explanans.errors import InputError
+from explanans.training.sharing import AUTO
 from explanans.utils.numbers import check_count, check_number
 
 
@@ -26,6 +27,9 @@ class Run:
         gradient_clip_val: largest norm of the gradient; 0 for no clipping.
         channels_last: memory layout of the images; faster for convolutions on most hardware.
         num_workers: processes that load images; 0 loads them in the training process.
+        threads: that compute on the processor. "auto": as many as cores are free, which is judged when the training and
+            every epoch begin, and fewer within an epoch where other programs come; with OMP_NUM_THREADS so many. The
+            last bits of every number depend on it.
         cache: keep decoded and resized images in memory.
         accelerator, devices, num_nodes, strategy: passed to Lightning.
         resume: go on from the last checkpoint in the run folder if there is one.
@@ -43,6 +47,7 @@ class Run:
     gradient_clip_val: float = 0.0
     channels_last: bool = False
     num_workers: int = 0
+    threads: int | Literal["auto"] = "auto"
     cache: bool = True
     accelerator: str = "auto"
     devices: int | str = "auto"
@@ -61,3 +66,5 @@ class Run:
         check_number("run.gradient_clip_val", self.gradient_clip_val)
         if self.keep not in ("best", "last"):
             raise InputError(f"run.keep={self.keep!r}; take 'best' or 'last'.")
+        if self.threads != AUTO:
+            check_count("run.threads", self.threads)

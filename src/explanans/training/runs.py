@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import platform
 import signal
@@ -27,12 +26,34 @@ from explanans.errors import InputError
 from explanans.training.curves import CURVES, Curves, read_curves
 from explanans.training.precision import choose_precision
 from explanans.training.run_settings import Run
+from explanans.training.sharing import FreeCores, judges
 from explanans.training.watch import Watch
-from explanans.utils.files import atomic_file, held_folder
+from explanans.utils.files import atomic_file
+from explanans.utils.records import Kind, read_checkpoint, write_json
+from explanans.utils.run_folder import as_json, check_same, claimed
 from explanans.version import __version__
 
 LAST = "last.ckpt"
 CONFIG = "run.json"
+ANSWERS = "answers"
+"""A folder that a surrogate's training fills before it is a training."""
+
+RECORD = Kind(
+    "training run",
+    "put back a copy of it, or name a new folder",
+    {"settings": {"run": dict}, "versions": dict},
+)
+FREE = {
+    f"run.{name}"
+    for name in ("resume", "progress", "num_workers", "threads", "cache", "devices", "max_epochs", "patience")
+}
+"""What changes no number, and may differ between a run and its resumption."""
+
+CHECKPOINT = Kind(
+    "checkpoint of a training",
+    "put back a copy of it, or delete last.ckpt and best.ckpt to begin anew",
+    {"state_dict": dict, "epoch": int, "optimizer_states": list},
+)
 
 
 class AtomicCheckpoints(TorchCheckpointIO):
@@ -78,7 +99,7 @@ def train(
         what: for people, as in "training the classifier".
 
     Raises:
-        InputError: the folder holds other things or more epochs than asked for, or Lightning refuses a setting.
+        InputError: the folder cannot be claimed (:func:`claimed_run`), or Lightning refuses a setting.
         TrainingDiverged: the loss became NaN or infinite.
     """
     folder = Path(folder)
@@ -87,7 +108,8 @@ def train(
     last = callbacks.ModelCheckpoint(folder, "last", save_on_train_epoch_end=True, enable_version_counter=False)
     stopping = Patience(monitor, run.min_delta, run.patience, mode=mode) if run.patience else None
     watch = Watch(what, list(dict.fromkeys(["train/loss", "val/loss", monitor])), show=run.progress)
-    hooks: list[callbacks.Callback] = [best, last, *extra, *([stopping] if stopping else []), Curves(folder), watch]
+    cores = FreeCores(folder / CONFIG, judging=judges(run.threads))
+    hooks = [best, last, cores, *extra, *([stopping] if stopping else []), Curves(folder), watch]
     options: dict[str, Any] = {
         "max_epochs": run.max_epochs,
         "accelerator": run.accelerator,
@@ -114,18 +136,13 @@ def train(
         except (MisconfigurationException, ValueError) as error:
             raise InputError(f"run: Lightning's Trainer refuses these settings: {error}") from error
         # Of several processes the first claims: to the others its run would be an earlier one.
-        with held_folder(folder) if trainer.is_global_zero else nullcontext():
-            if trainer.is_global_zero:
-                claim(folder, run, description)
+        with claimed_run(folder, run, description) if trainer.is_global_zero else nullcontext():
             done = epochs_done(checkpoint)
-            if done > run.max_epochs:
-                raise InputError(
-                    f"run.max_epochs={run.max_epochs}, but {folder} holds a training of {done} epochs already; ask for "
-                    f"{done} or more, or name a new folder."
-                )
+            if done:
+                _check_fits(module, checkpoint)
             _fit(trainer, module, training, validation, checkpoint if done else None)
     kept = checkpoint if run.keep == "last" else Path(best.best_model_path or folder / "best.ckpt")
-    state = torch.load(kept, "cpu", weights_only=True)
+    state = read_checkpoint(kept, CHECKPOINT)
     module.load_state_dict(state["state_dict"])
     took = timedelta(seconds=round(time.monotonic() - start))
     if done == run.max_epochs:
@@ -142,13 +159,6 @@ def _figures(folder: Path, epoch: int, names: Sequence[str]) -> str:
     rows = [row for row in read_curves(folder / CURVES) if row["epoch"] == epoch]
     shown = [f"{name} {row[name]:.4f}" for row in rows for name in names if name in row]
     return f": {', '.join(shown)}" if shown else ""
-
-
-def epochs_done(checkpoint: Path) -> int:
-    """Epochs after which ``last.ckpt`` was saved; 0 where there is none."""
-    if not checkpoint.exists():
-        return 0
-    return int(torch.load(checkpoint, "cpu", weights_only=True, mmap=True)["epoch"]) + 1
 
 
 def versions() -> dict[str, str]:
@@ -200,24 +210,39 @@ def _fit(
         raise KeyboardInterrupt from None
 
 
-def claim(folder: Path, run: Run, description: Mapping[str, Any]) -> None:
-    """Write ``run.json``, or check that the one that lies there describes the same training."""
-    # What does not change a number may differ between a run and its resumption.
-    free = {"resume", "progress", "num_workers", "cache", "devices", "max_epochs", "patience"}
-    settings = json.loads(json.dumps({**description, "run": asdict(run)}))
-    path = folder / CONFIG
-    if path.exists():
-        if not run.resume:
-            raise InputError(f"{folder} holds a run already; name a new folder, or let it resume.")
-        before = json.loads(path.read_text(encoding="utf-8"))["settings"]
-        fixed = [
-            {**each, "run": {k: v for k, v in each["run"].items() if k not in free}} for each in (before, settings)
-        ]
-        if fixed[0] != fixed[1]:
-            changed = sorted(key for key in fixed[0].keys() | fixed[1].keys() if fixed[0].get(key) != fixed[1].get(key))
-            raise InputError(
-                f"{folder} holds a run with other settings ({', '.join(changed)} differ); name a new folder, or repeat "
-                "the settings in its run.json to resume it."
-            )
-    with atomic_file(path) as temporary:
-        temporary.write_text(json.dumps({"settings": settings, "versions": versions()}, indent=2) + "\n", "utf-8")
+@contextmanager
+def claimed_run(folder: Path, run: Run, description: Mapping[str, Any]) -> Iterator[None]:
+    """Keep a run's folder to this process in the block, with a ``run.json`` that describes this training.
+
+    Raises:
+        InputError: the folder holds other things, another training or more epochs, or another process is at it.
+    """
+    record = folder / CONFIG
+    settings = as_json({**description, "run": asdict(run)})
+    # The Explainer or the classifier is saved in a folder below, and its own classifier in one below that.
+    with claimed(record, RECORD, remains=(ANSWERS,), levels=2) as earlier:
+        if earlier is not None and not run.resume:
+            raise InputError(f"out={folder} holds a {RECORD.name} already; name a new folder, or let it resume.")
+        if earlier is not None:
+            check_same(record, RECORD, earlier["settings"], settings, free=FREE)
+            if (done := epochs_done(folder / LAST)) > run.max_epochs:
+                raise InputError(
+                    f"run.max_epochs={run.max_epochs}, but {folder} holds a training of {done} epochs already; ask for "
+                    f"{done} or more, or name a new folder."
+                )
+        write_json(record, RECORD, {**(earlier or {}), "settings": settings, "versions": versions()})
+        yield
+
+
+def epochs_done(checkpoint: Path) -> int:
+    """Epochs after which ``last.ckpt`` was saved; 0 where there is none."""
+    return int(read_checkpoint(checkpoint, CHECKPOINT)["epoch"]) + 1 if checkpoint.exists() else 0
+
+
+def _check_fits(module: LightningModule, checkpoint: Path) -> None:
+    """Lightning's own message would be a traceback."""
+    own, saved = module.state_dict(), read_checkpoint(checkpoint, CHECKPOINT)["state_dict"]
+    shapes = [{name: getattr(each, "shape", None) for name, each in weights.items()} for weights in (own, saved)]
+    wrong = sorted(name for name in {*own, *saved} if shapes[0].get(name) != shapes[1].get(name))
+    if wrong:
+        raise CHECKPOINT.complain(checkpoint, f"is of another network ({wrong[0]} differs)")

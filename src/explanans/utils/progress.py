@@ -6,14 +6,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from types import TracebackType
 from typing import Self, TextIO, TypeVar
 
 import rich.progress
 from rich.console import Console
-from rich.progress import BarColumn, ProgressColumn, TextColumn
+from rich.progress import BarColumn, TextColumn
 
 Item = TypeVar("Item")
 
@@ -213,11 +212,3 @@ def _bytes(count: float) -> str:
             return f"{count:.0f} {unit}"
         count /= 1000
     return f"{count:.1f} GB"
-
-
-@contextmanager
-def progress_bar(*columns: ProgressColumn, show: bool = True) -> Iterator[rich.progress.Progress]:
-    """rich's bar with these columns; it draws nothing without ``show``, or where standard error is no terminal."""
-    console = Console(stderr=True)
-    with rich.progress.Progress(*columns, console=console, disable=not (show and console.is_terminal)) as bar:
-        yield bar

@@ -108,7 +108,7 @@ def test_a_poor_one_and_that_of_another_are_refused(box: Explanandum, scenes: st
 
 def test_more_calls_go_on_from_the_answers_of_an_earlier_run(box: Explanandum, scenes: str, out: Path) -> None:
     surrogate_of(box, scenes, out)
-    with pytest.raises(InputError, match="holds a run with other settings"):
+    with pytest.raises(InputError, match="holds a training run with other settings"):
         surrogate_of(box, scenes, out, calls=80)
     assert box.module.asked == 60, "nothing is asked for a run that is refused"
     surrogate_of(box, scenes, out / "more", calls=80, answers=out / "answers")
@@ -128,7 +128,7 @@ def test_the_budget_holds_however_it_is_divided(box: Explanandum, scenes: str, o
 def test_a_run_that_may_not_resume_can_start(box: Explanandum, scenes: str, out: Path) -> None:
     fresh = replace(RUN, resume=False)
     surrogate_of(box, scenes, out, run=fresh)
-    with pytest.raises(InputError, match="holds a run already"):
+    with pytest.raises(InputError, match="holds a training run already"):
         surrogate_of(box, scenes, out, run=fresh)
 
 

@@ -12,13 +12,19 @@ from string import Template
 
 from PIL import Image
 
+from explanans.utils.text import printable
+
+UNSHOWN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
+"""Control characters, halves of a pair, and what turns the direction of the letters behind it."""
+
 
 def page(title: str, *parts: str) -> str:
     """A whole HTML document; ``parts`` are markup that this module made."""
     home = resources.files("explanans.benchmark.report")
     template = Template((home / "page.html").read_text(encoding="utf-8"))
     style = (home / "style.css").read_text(encoding="utf-8")
-    return template.substitute(title=escape(title), style=style, body="\n".join(parts))
+    whole = template.substitute(title=escape(title), style=style, body="\n".join(parts))
+    return UNSHOWN.sub(lambda found: printable(found[0]), whole)
 
 
 def heading(text: str, level: int = 2) -> str:

@@ -25,6 +25,7 @@ from explanans.benchmark.settings import BenchmarkSettings, MethodSettings
 from explanans.cli.options import plain_output
 from explanans.errors import InputError
 from explanans.utils.tables import aligned
+from explanans.utils.text import printable
 
 SHOWN = ("iou_soft", "iou_best", "f1_soft", "saliency", "kept", "removed", "specificity_gap", "insertion", "deletion")
 """Columns of the table that is printed, where they were asked for; everything is in the files."""
@@ -56,11 +57,11 @@ def check_words(words: Sequence[str]) -> None:
 def run(out: str, report: bool, quiet: bool, **options: Any) -> int:
     settings = BenchmarkSettings(**{each.name: options[each.name] for each in fields(BenchmarkSettings)})
     with plain_output(quiet):
-        with followed(quiet) as timetable:
+        with followed(show=not quiet) as timetable:
             results = run_benchmark(settings, out, timetable)
         print(_table(results))
         if report:
-            page = write_report(results, Path(out))
+            page = write_report(results, Path(out), show=not quiet)
             print(f"open {page.resolve().as_uri()}")
         print(f"results in {out}; again as tables and a page: explanans report {out}")
     return _report_failures(results)
@@ -103,7 +104,7 @@ def _report_failures(results: Results) -> int:
         for line in _failures(results, classifier, method)
     ]
     for line in failures[:FAILURES]:
-        print(f"failed: {line}", file=sys.stderr)
+        print(f"failed: {printable(line)}", file=sys.stderr)
     if len(failures) > FAILURES:
         print(f"… and {len(failures) - FAILURES} more; they are in {results.folder / 'scores'}", file=sys.stderr)
     return 1 if failures else 0

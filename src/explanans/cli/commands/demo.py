@@ -7,6 +7,8 @@ it goes on.
 
 from __future__ import annotations
 
+from typing import Literal
+
 from jsonargparse import ArgumentParser
 
 from explanans.benchmark import Results
@@ -19,17 +21,25 @@ def add_arguments(parser: ArgumentParser) -> None:
     add_function(parser, demo)
 
 
-def demo(out: str = "demo", seed: int = 0, quick: bool = False, quiet: bool = False) -> int:
+def demo(
+    out: str = "demo",
+    seed: int = 0,
+    quick: bool = False,
+    threads: int | Literal["auto"] = "auto",
+    quiet: bool = False,
+) -> int:
     """Parse and call.
 
     Args:
         out: Folder for pictures, networks and report.html.
         seed: Another seed gives other pictures and other networks.
         quick: A minute's trial with few pictures and rough masks.
+        threads: That compute on the processor; "auto" has no more than cores are free, and OMP_NUM_THREADS wins over
+            it. With the same number the figures repeat to the digit.
         quiet: Print nothing.
     """
     with plain_output(quiet):
-        result = run_demo(out, seed=seed, recipe=QUICK if quick else FULL, progress=not quiet)
+        result = run_demo(out, seed=seed, recipe=QUICK if quick else FULL, threads=threads, progress=not quiet)
         spent = sum(result.seconds.values())
         print(f"\n{_table(result.results)}\n")
         print(f"{spent:.0f} seconds, {peak_memory():.1f} GB at most. Open {result.report.resolve().as_uri()}")

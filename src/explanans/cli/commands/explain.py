@@ -183,7 +183,7 @@ def _loaded(named: Named, device: str, quiet: bool) -> Masker:
 def _usual_format(images: Sequence[str], out: str, ray: bool) -> Any:
     """What a job was begun with, or what suits the number of pictures."""
     if (Path(out) / JOB).is_file():
-        return settings_of(out)["settings"]["options"]["format"]
+        return settings_of(out)["options"]["format"]
     if ray or any(map(is_container, images)):
         return "parquet"
     return "folders" if len(list_files(images)) <= FEW else "parquet"

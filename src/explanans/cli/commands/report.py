@@ -51,7 +51,7 @@ def report(
         print(chosen_table(results, wanted, images, classifier), end="")
         return 0
     opened = None if data is None else open_measured(results, results.classifiers[0], data)
-    page = write_report(results, Path(out or folder), reference=reference, data=opened)
+    page = write_report(results, Path(out or folder), reference=reference, data=opened, show=not quiet)
     if not quiet:
         print(f"tables in {page.parent / 'tables'}; open {page.resolve().as_uri()}")
     return 0

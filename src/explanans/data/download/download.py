@@ -14,7 +14,7 @@ from pathlib import Path
 from explanans.data.download.checksums import check_file, parse_checksum
 from explanans.data.download.transfer import Transfer
 from explanans.errors import InputError
-from explanans.utils.files import hold
+from explanans.utils.locks import hold
 from explanans.utils.progress import Progress
 
 

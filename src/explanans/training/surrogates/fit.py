@@ -9,6 +9,7 @@ from typing import Any
 
 import lightning
 import torch
+from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
@@ -22,7 +23,8 @@ from explanans.training.classifier import FINE_TUNING, FROM_SCRATCH
 from explanans.training.optimizer import Optimizer
 from explanans.training.processes import is_first, once
 from explanans.training.run_settings import Run
-from explanans.training.runs import claim, train
+from explanans.training.runs import ANSWERS, claimed_run, train
+from explanans.training.sharing import on_free_cores
 from explanans.training.splits import describe, facts_of, open_splits
 from explanans.training.surrogates import Answers, Fidelity, Queries, agreement_of, batches
 from explanans.training.watch import announce, size_of
@@ -55,6 +57,7 @@ class SurrogateTraining(ClassifierTraining):
         """Nothing: the scores count labels, and probabilities are none."""
 
 
+@on_free_cores
 def fit_surrogate(
     box: Explanandum,
     data: str | Path | LabelledImages,
@@ -135,8 +138,10 @@ def fit_surrogate(
     }
     description = {"source": source.to_dict(), "statistics": statistics, **facts}
     # Before anything is spent: a run folder of other settings is refused.
-    claim(out, run, description)
-    place = out / "answers" if answers is None else Path(answers)
+    if getattr(rank_zero_only, "rank", 0) == 0:
+        with claimed_run(out, run, description):
+            run = replace(run, resume=True)
+    place = out / ANSWERS if answers is None else Path(answers)
     learned = Answers(place / "training", box, training)
     checked = Answers(place / "held-out", box, validating)
     show = run.progress and is_first()
@@ -171,8 +176,7 @@ def fit_surrogate(
         _loader(learned, training, taught, box, run, shuffle=True),
         _loader(checked, validating, held, box, run),
         out,
-        # This call has claimed the folder itself.
-        replace(run, resume=True),
+        run,
         description,
         what="training the surrogate",
         trainer_options=trainer_options,
