@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import os
+import re
 import sys
 import textwrap
 from collections.abc import Sequence
@@ -61,10 +63,14 @@ def _dispatch(words: list[str]) -> int:
 def _run(command: object, name: str, words: list[str]) -> int:
     from jsonargparse import ArgumentParser
 
+    from explanans.cli.hints import hint_for
     from explanans.cli.options import named_config
 
     parser = ArgumentParser(
-        prog=f"explanans {name}", description=textwrap.dedent(command.__doc__ or "").strip(), default_env=False
+        prog=f"explanans {name}",
+        description=textwrap.dedent(command.__doc__ or "").strip(),
+        default_env=False,
+        exit_on_error=False,
     )
     parser.add_argument(
         "--config",
@@ -74,7 +80,13 @@ def _run(command: object, name: str, words: list[str]) -> int:
     command.add_arguments(parser)  # type: ignore[attr-defined]
     if hasattr(command, "check_words"):
         command.check_words(words)
-    parsed = parser.parse_args(words)
+    try:
+        parsed = parser.parse_args(words)
+    except argparse.ArgumentError as error:
+        known = [each.removeprefix("--") for each in parser._option_string_actions if each.startswith("--")]
+        unknown = re.search(r"unrecognized arguments: (--\S+)", str(error))
+        hint = hint_for(unknown[1], known) if unknown else ""
+        raise InputError(f"{error}{hint}; explanans {name} --help lists all options.") from error
     keep_freed_memory()
     options = vars(parser.instantiate(parsed))
     options.pop("config", None)
