@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 
 from explanans.cli.options import Given, Part
-from explanans.cli.output import say
+from explanans.cli.output import run_of, say
 from explanans.errors import InputError
 from explanans.training import Run
 from explanans.training.classifier import FINE_TUNING, fit_classifier
@@ -40,7 +40,7 @@ def run(
     # The defaults in the help are those for fine-tuning; random weights want another recipe, which the library knows.
     chosen = None if given["optimizer"] == FINE_TUNING else given["optimizer"]
     statistics = None if mean is None or std is None else (mean, std)
-    folder = given.call(fit_classifier, statistics=statistics, optimizer=chosen)
+    folder = given.call(fit_classifier, statistics=statistics, optimizer=chosen, run=run_of(given))
     metrics = json.loads((folder / "explanandum.json").read_text(encoding="utf-8"))["metrics"]
     if is_first():
         say("  ".join(f"{name} {value:.3f}" for name, value in metrics.items()))

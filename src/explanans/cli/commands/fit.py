@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from explanans.classifiers.explanandum import Explanandum
 from explanans.cli.options import Given, Part
-from explanans.cli.output import say
+from explanans.cli.output import run_of, say
 from explanans.explainers.explainer import Explainer
 from explanans.training import fit
 from explanans.training.processes import is_first
@@ -21,7 +21,7 @@ PARTS = (
 
 def run(given: Given) -> int:
     explanandum = given.call(Explanandum.load)
-    folder = given.call(fit, given.call(Explainer, explanandum))
+    folder = given.call(fit, given.call(Explainer, explanandum), run=run_of(given))
     if is_first():
         say(f"saved in {folder}; next: explanans explain {folder} PICTURES --out explanations")
     return 0
