@@ -199,7 +199,8 @@ def _dataclass(value: Any, kind: type, where: str) -> Iterator[Any]:
     try:
         yield kind(**{name: convert(each, known[name], f"{where}: {name}") for name, each in value.items()})
     except InputError as error:
-        raise InputError(f"{where}: {error}") from error
+        named = str(error).startswith(where.lstrip("-"))
+        raise InputError(str(error) if named else f"{where}: {error}") from error
 
 
 def _name(key: Any, where: str) -> str:
