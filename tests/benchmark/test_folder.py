@@ -11,12 +11,20 @@ import pytest
 from explanans.benchmark.folder import Folder
 from explanans.errors import InputError
 
+DATA = {"source": "voc:a", "name": "a", "split": "val", "fingerprint": "f", "images": ["x"]}
+TINY = {"classes": ["cat"], "weights_hash": "1"}
+ONE = {
+    **{"title": "One", "method": "one", "settings": {}, "normalisations": ["raw"]},
+    **{"subset": "all", "weights": {"tiny": "w"}},
+}
 RECORD: dict[str, Any] = {
     "settings": {"seed": 0, "metrics": ["kept"]},
-    "data": {"source": "voc:a", "fingerprint": "f"},
+    "seed": 0,
+    "reference": None,
+    "data": DATA,
     "threshold_data": None,
-    "classifiers": {"tiny": {"weights_hash": "1"}},
-    "methods": {"one": {"title": "One", "settings": {}, "weights": {"tiny": "w"}}},
+    "classifiers": {"tiny": TINY},
+    "methods": {"one": ONE},
     "subset": {"images": ["x"]},
     "thresholds": {},
 }
@@ -26,11 +34,15 @@ def changed(**entries: Any) -> dict[str, Any]:
     return {**copy.deepcopy(RECORD), **entries}
 
 
+def claim(path: Path, record: dict[str, Any]) -> Folder:
+    folder = Folder(path)
+    with folder.claimed(record):
+        return folder
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Folder:
-    made = Folder(tmp_path / "out")
-    made.claim(RECORD)
-    return made
+    return claim(tmp_path / "out", RECORD)
 
 
 def read(folder: Folder) -> dict[str, Any]:
@@ -40,8 +52,7 @@ def read(folder: Folder) -> dict[str, Any]:
 def test_the_same_again_keeps_what_was_found(folder: Folder) -> None:
     folder.record["thresholds"] = {"tiny": {"one": {"raw": 0.3}}}
     folder.write_record()
-    again = Folder(folder.path)
-    again.claim(RECORD)
+    again = claim(folder.path, RECORD)
     assert again.record["thresholds"]["tiny"]["one"] == {"raw": 0.3}
 
 
@@ -49,46 +60,46 @@ def test_the_same_again_keeps_what_was_found(folder: Folder) -> None:
     ("entries", "named"),
     [
         ({"settings": {"seed": 1, "metrics": ["kept"]}}, "settings.seed was 0, is 1"),
-        ({"data": {"source": "voc:a", "fingerprint": "g"}}, "data.fingerprint"),
+        ({"data": {**DATA, "fingerprint": "g"}}, "data.fingerprint"),
         ({"threshold_data": {"fingerprint": "g"}}, "threshold_data.fingerprint"),
-        ({"classifiers": {"tiny": {"weights_hash": "2"}}}, "classifiers.tiny.weights_hash"),
-        ({"methods": {"one": {"title": "One", "settings": {"steps": 2}, "weights": {}}}}, "methods.one.settings"),
-        ({"methods": {"one": {"title": "One", "settings": {}, "weights": {"tiny": "v"}}}}, "methods.one.weights"),
+        ({"classifiers": {"tiny": {**TINY, "weights_hash": "2"}}}, "classifiers.tiny.weights_hash"),
+        ({"methods": {"one": {**ONE, "settings": {"steps": 2}, "weights": {}}}}, "methods.one.settings"),
+        ({"methods": {"one": {**ONE, "weights": {"tiny": "v"}}}}, "methods.one.weights"),
     ],
 )
 def test_another_configuration_is_refused_and_nothing_written(
     folder: Folder, entries: dict[str, Any], named: str
 ) -> None:
     before = read(folder)
-    with pytest.raises(InputError, match=f"another configuration.*{named}"):
-        Folder(folder.path).claim(changed(**entries))
+    with pytest.raises(InputError, match=f"holds a benchmark with other settings: {named}"):
+        claim(folder.path, changed(**entries))
     assert read(folder) == before
 
 
 def test_what_changes_no_score_may_change(folder: Folder) -> None:
-    Folder(folder.path).claim(changed(data={"source": "voc:moved", "fingerprint": "f"}))
-    titled = {"one": {"title": "The one", "settings": {}, "weights": {"tiny": "w"}}}
-    Folder(folder.path).claim(changed(methods=titled, subset=None))
+    claim(folder.path, changed(data={**DATA, "source": "voc:moved"}))
+    titled = {"one": {**ONE, "title": "The one"}}
+    claim(folder.path, changed(methods=titled, subset=None))
     assert read(folder)["methods"]["one"]["title"] == "The one"
     assert read(folder)["subset"] == {"images": ["x"]}
 
 
 def test_what_one_run_knows_of_weights_is_not_lost_by_the_next(folder: Folder) -> None:
-    other = {"one": {"title": "One", "settings": {}, "weights": {"big": "b"}}}
-    Folder(folder.path).claim(changed(classifiers={"big": {"weights_hash": "3"}}, methods=other))
+    other = {"one": {**ONE, "weights": {"big": "b"}}}
+    claim(folder.path, changed(classifiers={"big": {**TINY, "weights_hash": "3"}}, methods=other))
     assert read(folder)["methods"]["one"]["weights"] == {"tiny": "w", "big": "b"}
     assert set(read(folder)["classifiers"]) == {"tiny", "big"}
-    retrained = {"one": {"title": "One", "settings": {}, "weights": {"tiny": "v"}}}
+    retrained = {"one": {**ONE, "weights": {"tiny": "v"}}}
     with pytest.raises(InputError, match=r"methods\.one\.weights"):
-        Folder(folder.path).claim(changed(methods=retrained))
+        claim(folder.path, changed(methods=retrained))
 
 
 def test_a_folder_of_other_things(tmp_path: Path) -> None:
     (tmp_path / "note.txt").write_text("mine")
     with pytest.raises(InputError, match="holds other things"):
-        Folder(tmp_path).claim(RECORD)
+        claim(tmp_path, RECORD)
     with pytest.raises(InputError, match="is a file"):
-        Folder(tmp_path / "note.txt").claim(RECORD)
+        claim(tmp_path / "note.txt", RECORD)
     assert [each.name for each in tmp_path.iterdir()] == ["note.txt"]
 
 

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import io
+from pathlib import Path
+
 import pytest
 
 from explanans.benchmark.progress import GUESS, Timetable, followed
 from explanans.benchmark.runner import run_benchmark
+from explanans.utils.progress import Progress
 
 
 def test_time_left_over_jobs_of_different_speed() -> None:
@@ -23,11 +27,35 @@ def test_time_left_over_jobs_of_different_speed() -> None:
     assert table.spent == 62.0
 
 
-def test_a_benchmark_tells_everything_it_does_and_ends_at_nothing_left(make_settings, tmp_path) -> None:
+def test_what_is_done_and_how_long_it_takes_is_a_line_where_it_is_piped() -> None:
+    now, stream = [0.0], io.StringIO()
+    with Progress("benchmark", stream=stream, clock=lambda: now[0]) as progress:
+        table = Timetable(progress)
+        table.plan("resnet rise scores", 10, 60.0)
+        table.begin("resnet rise scores")
+        # Longer than until the first line.
+        now[0] = 60.0
+        table.advance("resnet rise scores", 1, 60.0)
+        # Nothing is due yet.
+        now[0] = 61.0
+        table.advance("resnet rise scores", 1, 60.0)
+    assert stream.getvalue().splitlines() == [
+        "benchmark: 10%, resnet rise scores, 0:09:00 left",
+        "benchmark: 20%, took 0:01:01",
+    ]
+
+
+def test_a_benchmark_tells_everything_it_does_and_ends_at_nothing_left(make_settings, tmp_path: Path) -> None:
+    begun: list[str] = []
     left: list[float] = []
 
     class Watched(Timetable):
-        def changed(self, job: str) -> None:
+        def begin(self, job: str) -> None:
+            begun.append(job)
+
+        def advance(self, job: str, images: int, seconds: float) -> None:
+            assert job == begun[-1]
+            super().advance(job, images, seconds)
             left.append(self.remaining)
 
     settings = make_settings(
@@ -38,33 +66,19 @@ def test_a_benchmark_tells_everything_it_does_and_ends_at_nothing_left(make_sett
     )
     watched = Watched()
     run_benchmark(settings, tmp_path / "out", watched)
+    kinds = ("costs", "thresholds", "scores", "sanity")
+    assert set(begun) == {f"tiny {name} {kind}" for name in ("evidence", "slow") for kind in kinds}
     assert max(left) > 0
     assert left[-1] == 0
     assert watched.spent > 0
+    begun.clear()
     again = Watched()
     run_benchmark(settings, tmp_path / "out", again)
-    assert (again.remaining, again.spent) == (0, 0)
+    assert (again.remaining, again.spent, begun) == (0, 0, [])
 
 
-def test_no_bar_where_nobody_looks(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    for name in ("FORCE_COLOR", "TTY_COMPATIBLE"):
-        monkeypatch.delenv(name, raising=False)
-    for quiet in (False, True):
-        with followed(quiet) as timetable:
-            timetable.plan("job", 3)
-            timetable.advance("job", 3, 1.0)
-        assert type(timetable) is Timetable
+def test_nothing_is_written_where_nobody_looks(capsys: pytest.CaptureFixture[str]) -> None:
+    with followed(show=False) as timetable:
+        timetable.plan("job", 3)
+        timetable.advance("job", 3, 1.0)
     assert capsys.readouterr() == ("", "")
-
-
-def test_the_bar_shows_the_time_left(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setenv("FORCE_COLOR", "1")
-    monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setenv("COLUMNS", "100")
-    with followed(quiet=False) as timetable:
-        timetable.plan("tiny rise scores", 10, 60.0)
-        timetable.advance("tiny rise scores", 1, 60.0)
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert "tiny rise scores" in captured.err
-    assert "0:09:00 left" in captured.err

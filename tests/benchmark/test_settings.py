@@ -18,7 +18,7 @@ GIVEN: dict[str, Any] = {"classifiers": {"mine": "folder"}, "data": "voc:x", "me
         ({"methods": {}}, "methods is empty"),
         ({"methods": {"../up": MethodSettings("grad_cam")}}, "will name files"),
         ({"methods": {"gard_cam": MethodSettings()}}, "methods: 'gard_cam' is not known; take one of .*grad_cam"),
-        ({"metrics": ["iou"]}, r"metrics: \['iou'\] are not known; take of segmentation"),
+        ({"metrics": ["iou"]}, r"metrics: \['iou'\] are not known; take of classes"),
         ({"subset_metrics": ["iou"]}, "subset_metrics"),
         ({"metrics": ["road"], "subset_metrics": ["road"]}, r"name \['road'\] both"),
         ({"metrics": []}, "are both empty"),
@@ -32,6 +32,9 @@ GIVEN: dict[str, Any] = {"classifiers": {"mine": "folder"}, "data": "voc:x", "me
         ({"subset_size": 0}, "subset_size=0"),
         ({"keep_maps": -1}, "keep_maps=-1 must be at least 0"),
         ({"seed": -1}, "seed=-1"),
+        ({"cost_seconds": float("nan")}, "cost_seconds=nan must be a number of seconds"),
+        ({"cost_seconds": float("inf")}, "cost_seconds=inf"),
+        ({"cost_seconds": -0.5}, "cost_seconds=-0.5"),
     ],
 )
 def test_wrong_settings_say_what_is_wrong(changes: dict[str, Any], message: str) -> None:

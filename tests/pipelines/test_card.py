@@ -137,7 +137,7 @@ def test_receipts_of_another_are_refused(explainer: Explainer, photos: list[Path
     with pytest.raises(InputError, match=r"holds none of receipts.json, index.json, job.json"):
         receipt_figures(tmp_path / "nothing", explainer)
     (tmp_path / "receipts.json").write_text('{"other": 1}')
-    with pytest.raises(InputError, match="holds no receipts"):
+    with pytest.raises(InputError, match="lacks receipts, data, classifier; give a folder"):
         receipt_figures(tmp_path / "receipts.json", explainer)
 
 

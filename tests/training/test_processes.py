@@ -14,7 +14,7 @@ from torch import distributed
 import explanans
 from explanans.explainers.explainer import Explainer
 from explanans.training.processes import is_first
-from explanans.utils.files import LOCK
+from explanans.utils.locks import LOCK
 
 from .explainer_runs import OPTIMIZER, Build, rows, train, with_run
 

@@ -18,7 +18,9 @@ from explanans.errors import InputError
 from explanans.explainers.explainer import Explainer
 from explanans.training import Optimizer
 from explanans.training.explainer import ExplainerTraining
-from explanans.utils.files import LOCK, held_folder
+from explanans.training.runs import CONFIG, RECORD
+from explanans.utils.locks import LOCK
+from explanans.utils.run_folder import claimed
 
 from .explainer_runs import OPTIMIZER, RUN, Build, assert_identical, rows, state, train, with_run
 
@@ -123,25 +125,25 @@ def test_more_epochs_go_on_from_the_last(scenes: str, explainer: Build, out: Pat
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
-        ({"optimizer": Optimizer(lr=1e-4)}, "optimizer"),
-        ({"objective_options": {"tv_weight": 2.0}}, "objective"),
-        ({"run": with_run(seed=1)}, "run"),
-        ({"augment": "none"}, "augment"),
-        ({"train_split": "train[:50%]"}, "data"),
+        ({"optimizer": Optimizer(lr=1e-4)}, r"optimizer\.lr was 0\.001, is 0\.0001; .*ema_decay was 0\.9"),
+        ({"objective_options": {"tv_weight": 2.0}}, r"objective\.settings\.tv_weight was 1\.0, is 2\.0\."),
+        ({"run": with_run(seed=1)}, r"run\.seed was 42, is 1\. .*repeat the settings in its run\.json"),
+        ({"augment": "none"}, r'augment was "flip", is "none"\.'),
+        ({"train_split": "train[:50%]"}, r".*data\.training\.images was 24, is 12; data\.training\.hash was"),
     ],
 )
 def test_another_configuration_in_the_same_folder_is_refused(
     scenes: str, explainer: Build, whole: Path, changes: dict[str, Any], named: str
 ) -> None:
     before = (whole / "run.json").read_text()
-    with pytest.raises(InputError, match=rf"holds a run with other settings \({named} differ\)"):
+    with pytest.raises(InputError, match=f"holds a training run with other settings: {named}"):
         train(explainer(), scenes, whole, **changes)
     assert (whole / "run.json").read_text() == before
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps no folder to a process")
 def test_a_folder_that_another_process_trains_in_is_refused(scenes: str, explainer: Build, out: Path) -> None:
-    with held_folder(out), pytest.raises(InputError, match="another process"):
+    with claimed(out / CONFIG, RECORD), pytest.raises(InputError, match="another process"):
         train(explainer(), scenes, out)
     assert [path.name for path in out.iterdir()] == [LOCK]
     train(explainer(), scenes, out)
@@ -154,5 +156,5 @@ def test_a_file_in_the_place_of_the_folder_is_refused(scenes: str, explainer: Bu
 
 
 def test_without_resume_a_folder_with_a_run_is_refused(scenes: str, explainer: Build, whole: Path) -> None:
-    with pytest.raises(InputError, match="holds a run already"):
+    with pytest.raises(InputError, match="holds a training run already"):
         train(explainer(), scenes, whole, run=with_run(resume=False))

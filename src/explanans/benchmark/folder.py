@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from explanans.benchmark.results import MAPS, PART, SETTINGS
-from explanans.errors import InputError
+from explanans.benchmark.results import FACTS, MAPS, PART, PICTURES, RECORD, SETTINGS
 from explanans.utils.files import atomic_file
+from explanans.utils.records import read_arrays, write_json
+from explanans.utils.run_folder import as_json, check_same, claimed
 
 FIXED = ("settings", "data", "threshold_data")
 """Entries of ``benchmark.json`` that decide every number; only where the data lie may change (their hash may not)."""
 
 NAMED = ("classifiers", "methods")
 """Entries of which more may come, while those that are there stay as they are."""
+
+NEXT_STEP = "Name a new folder; methods may be added to this one, the rest has to stay as it is."
 
 
 class Folder:
@@ -35,38 +39,32 @@ class Folder:
         self.path = Path(path)
         self.record: dict[str, Any] = {}
 
-    def claim(self, given: Mapping[str, Any]) -> None:
-        """Write ``benchmark.json``; keep the methods, classifiers and thresholds of an earlier run.
+    @contextmanager
+    def claimed(self, given: Mapping[str, Any]) -> Iterator[None]:
+        """Keep the folder to this process in the block, with a ``benchmark.json`` that has the methods, classifiers and
+        thresholds of an earlier run too.
 
         Raises:
-            InputError: the folder holds other things, or results of another configuration.
+            InputError: the folder holds other things or results of another configuration, or another process is at it.
         """
-        record: dict[str, Any] = json.loads(json.dumps(given))
-        if self.path.exists() and not self.path.is_dir():
-            raise InputError(f"out={self.path} is a file; name a folder.")
-        file = self.path / SETTINGS
-        if file.is_file():
-            before = json.loads(file.read_text(encoding="utf-8"))
-            changed = _differences(before, record)
-            if changed:
-                raise InputError(
-                    f"out={self.path} holds a benchmark of another configuration: {'; '.join(changed[:5])}. Name a new "
-                    "folder; methods may be added to this one, the rest has to stay as it is."
-                )
-            for name in NAMED:
-                record[name] = {**before[name], **record[name]}
-            for name, facts in before["methods"].items():
-                # Of the classifiers that this run leaves out as well.
-                record["methods"][name]["weights"] = {**facts["weights"], **record["methods"][name]["weights"]}
-            record["thresholds"] = before["thresholds"]
-            record["subset"] = record["subset"] or before["subset"]
-        elif self.path.is_dir() and any(self.path.iterdir()):
-            raise InputError(f"out={self.path} holds other things; name a new folder or empty it.")
-        self.record = record
-        self.write_record()
+        record, file = as_json(given), self.path / SETTINGS
+        # Parts are three folders down.
+        with claimed(file, RECORD, levels=3) as before:
+            if before is not None:
+                check_same(file, RECORD, *_shared(before, record), next_step=NEXT_STEP)
+                for name in NAMED:
+                    record[name] = {**before[name], **record[name]}
+                for name, facts in before["methods"].items():
+                    # Of the classifiers that this run leaves out as well.
+                    record["methods"][name]["weights"] = {**facts["weights"], **record["methods"][name]["weights"]}
+                record["thresholds"] = before["thresholds"]
+                record["subset"] = record["subset"] or before["subset"]
+            self.record = record
+            self.write_record()
+            yield
 
     def write_record(self) -> None:
-        self._write_json(self.path / SETTINGS, self.record)
+        write_json(self.path / SETTINGS, RECORD, self.record, indent=1)
 
     def part(self, kind: str, classifier: str, method: str, number: int) -> Path:
         return self.path / kind / classifier / method / PART.format(number)
@@ -77,13 +75,13 @@ class Folder:
         """One batch of rows; ``facts`` (what it cost to make them) are kept as metadata, outside the rows."""
         noted = schema.with_metadata({name: json.dumps(value) for name, value in facts.items()})
         with atomic_file(path) as temporary:
-            pq.write_table(pa.Table.from_pylist(list(rows), schema=noted), temporary)
+            pq.write_table(pa.Table.from_pylist(list(rows), schema=noted), temporary, write_page_checksum=True)
 
     def json_path(self, kind: str, classifier: str, method: str) -> Path:
         return self.path / kind / classifier / f"{method}.json"
 
     def write_json(self, kind: str, classifier: str, method: str, data: Mapping[str, Any]) -> None:
-        self._write_json(self.json_path(kind, classifier, method), data)
+        write_json(self.json_path(kind, classifier, method), FACTS, data, indent=1)
 
     def write_maps(self, classifier: str, method: str, number: int, maps: Mapping[str, NDArray[np.uint8]]) -> None:
         """The maps of one part that are kept for pictures; :meth:`join_maps` makes one file of all."""
@@ -98,8 +96,7 @@ class Folder:
         parts = [*([whole] if whole.is_file() else []), *sorted(folder.glob("part-*.npz"))]
         joined: dict[str, NDArray[np.uint8]] = {}
         for part in parts:
-            with np.load(part, allow_pickle=False) as archive:
-                joined |= {name: archive[name] for name in archive.files}
+            joined |= read_arrays(part, PICTURES)
         self._write_npz(whole, joined)
         for part in folder.iterdir():
             part.unlink()
@@ -112,35 +109,23 @@ class Folder:
                 with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
                     np.lib.format.write_array(entry, np.ascontiguousarray(values), allow_pickle=False)
 
-    def _write_json(self, path: Path, data: Mapping[str, Any]) -> None:
-        with atomic_file(path) as temporary:
-            text = json.dumps(data, indent=1, ensure_ascii=False)
-            temporary.write_text(text + "\n", encoding="utf-8")
+
+def _shared(before: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Of two records what both have to say the same of."""
+    both: tuple[dict[str, Any], dict[str, Any]] = ({}, {})
+    for out, record, other in zip(both, (before, now), (now, before), strict=True):
+        for entry in FIXED:
+            facts = record.get(entry)
+            out[entry] = facts and {key: value for key, value in facts.items() if key != "source"}
+        for entry in NAMED:
+            common = record[entry].keys() & other[entry].keys()
+            out[entry] = {name: _compared(record[entry][name], other[entry][name]) for name in common}
+    return both
 
 
-def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """What differs between two records, in words."""
-    changed = []
-    for entry in FIXED:
-        old, new = before.get(entry) or {}, now.get(entry) or {}
-        changed += [
-            f"{entry}.{key} was {_short(old.get(key))}, is {_short(new.get(key))}"
-            for key in sorted({*old, *new} - {"source"})
-            if old.get(key) != new.get(key)
-        ]
-    for entry in NAMED:
-        for name in before[entry].keys() & now[entry].keys():
-            old, new = before[entry][name], now[entry][name]
-            for key in sorted({*old, *new}):
-                if key == "weights":
-                    same = all(new[key][each] == value for each, value in old[key].items() if each in new[key])
-                else:
-                    same = old.get(key) == new.get(key) or key == "title"
-                if not same:
-                    changed.append(f"{entry}.{name}.{key} was {_short(old.get(key))}, is {_short(new.get(key))}")
-    return changed
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 60 else f"{text[:57]}…"
+def _compared(facts: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """Without a method's title, and without the weights of classifiers that only one of the records has."""
+    out = {key: value for key, value in facts.items() if key != "title"}
+    if "weights" in out:
+        out["weights"] = {key: value for key, value in facts["weights"].items() if key in other.get("weights", {})}
+    return out

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -11,24 +10,26 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import torch
 from torch import nn
 
 from explanans import metrics
 from explanans.benchmark.batches import WholeAnswers, read_pictures, rows_of, scored
 from explanans.benchmark.calling import HELD_OUT, Called
+from explanans.benchmark.class_scores import named_classes
 from explanans.benchmark.columns import CURVE_THRESHOLDS, SCHEMA
 from explanans.benchmark.costs import counted, measure
 from explanans.benchmark.folder import Folder
+from explanans.benchmark.grids import Grids, pointed
 from explanans.benchmark.plan import Plan, Task, make_plan
 from explanans.benchmark.progress import Timetable
 from explanans.benchmark.record import record_of
-from explanans.benchmark.results import COSTS, SANITY, SCORES, THRESHOLDS, Results
+from explanans.benchmark.results import COSTS, FACTS, ROWS, SANITY, SCORES, THRESHOLDS, Results
 from explanans.benchmark.robustness import cascade, sensitivity
 from explanans.benchmark.scoring import Pictures, Scores, masks_of
 from explanans.benchmark.settings import BenchmarkSettings
 from explanans.utils.modes import evaluating
+from explanans.utils.records import read_json, read_parquet
 
 THRESHOLD_SCHEMA = pa.schema(
     [
@@ -41,6 +42,9 @@ THRESHOLD_SCHEMA = pa.schema(
     ]
 )
 """Of the rows that best thresholds are chosen from."""
+
+NEED_ANSWERS = {"kept", "predicted", "top_area"}
+"""Groups of scores that compare with the classifier's answer to the whole image."""
 
 Work = Callable[[int, Sequence[int]], tuple[list[dict[str, Any]], dict[str, Any]]]
 """(number of the part, positions of its images) → its rows, and facts on how they were made."""
@@ -63,10 +67,8 @@ def run_benchmark(settings: BenchmarkSettings, out: str | Path, timetable: Timet
     """
     plan = make_plan(settings)
     folder = Folder(out)
-    folder.claim(record_of(settings, plan))
-    run = _Run(plan, folder, timetable or Timetable())
-    with torch.no_grad():
-        run.everything()
+    with folder.claimed(record_of(settings, plan)), torch.no_grad():
+        _Run(plan, folder, timetable or Timetable()).everything()
     return Results.open(out)
 
 
@@ -76,6 +78,10 @@ class _Run:
         self.folder = folder
         self.timetable = timetable
         self.whole = {station.name: WholeAnswers(station.explanandum) for station in plan.stations}
+        self.grids = {
+            station.name: Grids(station.dataset, self.whole[station.name], plan.device, plan.seed)
+            for station in plan.stations
+        }
 
     def everything(self) -> None:
         for task in self.plan.tasks:
@@ -110,8 +116,9 @@ class _Run:
         station = task.station
         path = self.folder.json_path(COSTS, station.name, task.name)
         if path.is_file():
-            cost = json.loads(path.read_text(encoding="utf-8"))
+            cost = read_json(path, FACTS)
         else:
+            self.timetable.begin(_job(task, COSTS))
             pictures = read_pictures(station.dataset, task.cost_images, self.plan.device)
             cost = measure(
                 task.caller,
@@ -156,7 +163,7 @@ class _Run:
         thresholds = self.folder.record["thresholds"].get(station.name, {}).get(task.name, {})
 
         def work(number: int, chunk: Sequence[int]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-            whole = self.whole[station.name] if "kept" in task.groups else None
+            whole = self.whole[station.name] if NEED_ANSWERS & task.groups.keys() else None
             pictures = read_pictures(station.dataset, chunk, self.plan.device, whole)
             groups = {
                 group: torch.tensor([index in where for index in chunk], device=self.plan.device)
@@ -165,6 +172,9 @@ class _Run:
             asked = pictures.labels
             if "specificity" in groups:
                 asked = asked | groups["specificity"][:, None]
+            if "predicted" in groups:
+                named = named_classes(pictures.answers("predicted"), station.explanandum.activation)
+                asked = asked | (named & groups["predicted"][:, None])
             begin = time.perf_counter()
             called = task.caller(pictures.images, asked, chunk)
             mapped = time.perf_counter()
@@ -181,17 +191,22 @@ class _Run:
                 "seconds_scoring": done - mapped,
                 "forwards_scoring": passes.forwards,
             }
-            return rows_of(station.dataset, pictures, found, self._sensitivity(task, pictures)), facts
+            return rows_of(station.dataset, pictures, found, self._asked_again(task, pictures)), facts
 
         self._parts(task, SCORES, task.images, SCHEMA, work)
         self.folder.join_maps(station.name, task.name)
 
-    def _sensitivity(self, task: Task, pictures: Pictures) -> dict[str, dict[int, float]]:
-        if not task.sensitivity_images:
-            return {}
-        places = [n for n, index in enumerate(pictures.indices) if index in task.sensitivity_images]
-        samples = self.plan.sensitivity_samples
-        return {"max_sensitivity": sensitivity(task.caller, pictures, places, task.normalisations[0], samples)}
+    def _asked_again(self, task: Task, pictures: Pictures) -> dict[str, dict[int, float]]:
+        """Scores for which the method is asked about other pictures."""
+        found, step = {}, task.normalisations[0]
+        if task.sensitivity_images:
+            places = [n for n, index in enumerate(pictures.indices) if index in task.sensitivity_images]
+            found["max_sensitivity"] = sensitivity(task.caller, pictures, places, step, self.plan.sensitivity_samples)
+        if task.grid_images:
+            places = [n for n, index in enumerate(pictures.indices) if index in task.grid_images]
+            shares = pointed(task.caller, self.grids[task.station.name], [pictures.indices[n] for n in places], step)
+            found["grid_pointing"] = {places[n]: share for n, share in shares.items()}
+        return found
 
     def _keep_maps(self, task: Task, number: int, pictures: Pictures, called: Called) -> None:
         wanted = [n for n, index in enumerate(pictures.indices) if index in self.plan.kept]
@@ -206,6 +221,7 @@ class _Run:
         station = task.station
         if not task.sanity_images or self.folder.json_path(SANITY, station.name, task.name).is_file():
             return
+        self.timetable.begin(_job(task, SANITY))
         begin = time.perf_counter()
         found = cascade(
             task.caller,
@@ -228,11 +244,12 @@ class _Run:
             path = self.folder.part(kind, task.station.name, task.name, number)
             chunk = images[start : start + task.batch_size]
             if not path.is_file():
+                self.timetable.begin(_job(task, kind))
                 begin = time.perf_counter()
                 rows, facts = work(number, chunk)
                 self.folder.write_part(path, rows, schema, facts)
                 self.timetable.advance(_job(task, kind), len(chunk), time.perf_counter() - begin)
-            tables.append(pq.ParquetFile(path).read().replace_schema_metadata(None))
+            tables.append(read_parquet(path, ROWS, schema))
         return pa.concat_tables(tables)
 
 

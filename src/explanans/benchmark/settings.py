@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
+import math
 from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from explanans.benchmark.columns import GROUPS
+from explanans.benchmark.results import NAME
 from explanans.benchmark.truth import REFERENCES
 from explanans.errors import InputError
 from explanans.explainers import method as _explainer  # noqa: F401  enters the Explainer into METHODS
@@ -112,7 +113,7 @@ class BenchmarkSettings:
             if not named:
                 raise InputError(f"{kind} is empty; give at least one, by name.")
             for name in named:
-                if not re.fullmatch(r"\w[\w.+-]*", name):
+                if not NAME.fullmatch(name):
                     raise InputError(f"{kind}: {name!r} will name files; take letters, digits, '.', '+', '-' and '_'.")
         _check_known("metrics", self.metrics, GROUPS)
         _check_known("subset_metrics", self.subset_metrics, GROUPS)
@@ -135,6 +136,8 @@ class BenchmarkSettings:
         least = {"subset_size": 1, "batch_size": 1, "classifier_batch_size": 1, "cost_images": 1, "cost_batch_size": 1}
         least |= {"keep_maps": 0, "sample_size": 1, "sensitivity_samples": 1, "sanity_stages": 1, "limit": 1, "seed": 0}
         sizes = {f"methods.{name}.batch_size": each.batch_size for name, each in self.methods.items()}
+        if not (math.isfinite(self.cost_seconds) and self.cost_seconds >= 0):
+            raise InputError(f"cost_seconds={self.cost_seconds} must be a number of seconds, 0 or above.")
         for name, value in {**{name: getattr(self, name) for name in least}, **sizes}.items():
             if value is not None and value < least.get(name, 1):
                 raise InputError(f"{name}={value} must be at least {least.get(name, 1)}.")

@@ -12,6 +12,7 @@ from explanans.benchmark.settings import BenchmarkSettings
 from explanans.classifiers.explanandum import Explanandum
 from explanans.data import LabelledImages, open_dataset
 from explanans.errors import InputError
+from explanans.metrics.grid_pointing import CELLS
 from explanans.metrics.similarity import MIN_SIDE
 from explanans.ops.masking import make_fill
 
@@ -107,15 +108,21 @@ def _check_classifiers(loaded: Mapping[str, Explanandum], fill: str) -> None:
 
 def _check_groups(settings: BenchmarkSettings, station: Station) -> None:
     asked = {*settings.metrics, *settings.subset_metrics}
-    if "segmentation" in asked or settings.threshold_split is not None:
+    compares = sorted(asked & {"classes", "predicted", "segmentation", "boundary"})
+    if compares or settings.threshold_split is not None:
         for split, dataset in ((settings.split, station.dataset), (settings.threshold_split, station.held_out)):
             if dataset is not None and not dataset.has_segmentation:
                 raise InputError(
                     f"data {settings.data!r}, split {split!r}: not every image has a segmentation, which metrics: "
-                    "'segmentation' and threshold_split compare with; give data that has them, or leave both out."
+                    f"{compares} and threshold_split compare with; give data that has them, or leave them out."
                 )
     sides = (station.explanandum.preprocessing.height, station.explanandum.preprocessing.width)
     if "sanity" in asked and min(sides) < MIN_SIDE:
         raise InputError(f"metrics: 'sanity' compares maps of at least {MIN_SIDE} pixels a side; these have {sides}.")
+    if "grid" in asked and station.explanandum.num_classes < CELLS:
+        raise InputError(
+            f"metrics: 'grid' shows {CELLS} classes in one picture, and the classifier has "
+            f"{station.explanandum.num_classes}; leave it out."
+        )
     if "specificity" in asked and station.explanandum.num_classes < 2:
         raise InputError("metrics: 'specificity' compares classes, and the classifier has one.")

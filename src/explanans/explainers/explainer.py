@@ -43,8 +43,10 @@ class Explainer(Saved, Masker):
 
     Args:
         explanandum: the classifier that is explained; it is kept as it is and never trained.
-        network: the mask network's name, see :func:`explanans.explainers.networks.build_network`, or a module
-            (N, 3, H, W) → (N, C, h, w) of your own (then loading needs that module again).
+        network: the mask network's name: "trunk" (a head on the classifier's own features), "compact",
+            "light/ENCODER", "deeplabv3_resnet50" (the paper's), "unet/ENCODER", …, see
+            :func:`explanans.explainers.networks.build_network`; in Python also a module (N, 3, H, W) → (N, C, h, w) of
+            your own (then loading needs that module again).
         encoder_weights: what the network's encoder starts from: "published" (ImageNet), "explanandum" (the
             classifier's own trunk, where the architecture is the same), None (random), or a weights file.
 
@@ -78,6 +80,10 @@ class Explainer(Saved, Masker):
         self.register_buffer("shift", torch.zeros(()))
         self.facts: dict[str, Any] = {}
         self.card: str | None = None
+
+    def __repr__(self) -> str:
+        network = self.network_name or type(self.network).__name__
+        return f"Explainer({network} of {self.explanandum!r}{'' if self.facts else ', not trained'})"
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -2,27 +2,41 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from explanans.benchmark.columns import COLUMNS
 from explanans.benchmark.results import Results, Row
 from explanans.classifiers.sources import hash_weights
+from explanans.deploy.batch import folders, job
 from explanans.deploy.batch.folders import INDEX
 from explanans.deploy.batch.job import JOB
+from explanans.deploy.batch.shards import IMAGES
+from explanans.deploy.batch.shards import RECEIPTS as SHARD_RECEIPTS
 from explanans.errors import InputError
 from explanans.explainers.explainer import Explainer
 from explanans.explainers.method import ExplainerMethod
 from explanans.explanations.receipt import FILLS
+from explanans.utils.records import Kind, read_json, read_parquet
 
 RECEIPTS = "receipts.json"
 FIGURES = ("whole", "kept", "removed", "area")
+MEASURED = Kind(
+    "means of receipts",
+    "give a folder that 'explanans explain' wrote",
+    {
+        "receipts": {**dict.fromkeys(FIGURES, (int, float)), "predicted classes": int},
+        "data": {"name": str, "images": int},
+        "classifier": {"weights_hash": str},
+    },
+)
+STATUS = pa.schema([IMAGES.field("status")])
+SHARES = pa.schema([SHARD_RECEIPTS.field(name) for name in FIGURES])
 KINDS = ("explainer", "rtis")
 """Methods of a benchmark that are Explainers."""
 
@@ -48,12 +62,7 @@ def receipt_figures(path: str | Path, explainer: Explainer) -> dict[str, Any]:
             f"receipts={path} holds none of {RECEIPTS}, {INDEX}, {JOB}; give a folder that 'explanans explain' wrote."
         )
     file = found[0]
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"receipts: {file} is not valid JSON ({error}).") from error
-    if not isinstance(content, dict) or not {"receipts", "settings"} & set(content):
-        raise InputError(f"receipts: {file} holds no receipts; give a folder that 'explanans explain' wrote.")
+    content = read_json(file, {INDEX: folders.RECORD, JOB: job.RECORD}.get(file.name, MEASURED))
     _check(file, content.get("settings", content), explainer)
     if "receipts" in content:
         means, data = content["receipts"], content["data"]
@@ -69,9 +78,9 @@ def receipt_figures(path: str | Path, explainer: Explainer) -> dict[str, Any]:
         return _means(file, rows, len(good), list(made[0]["fills"]) if made else [])
     images, parts = 0, [np.empty((0, len(FIGURES)))]
     for shard in sorted(file.parent.glob("*/*/images.parquet")):
-        images += pq.ParquetFile(shard).read(columns=["status"])["status"].to_pylist().count("ok")
+        images += read_parquet(shard, job.PICTURES, STATUS)["status"].to_pylist().count("ok")
         if (receipts := shard.with_name("receipts.parquet")).is_file():
-            table = pq.ParquetFile(receipts).read(columns=list(FIGURES))
+            table = read_parquet(receipts, job.PICTURES, SHARES)
             parts.append(np.stack([table[name].to_numpy().astype(float) for name in FIGURES], axis=1))
     return _means(file, np.concatenate(parts), images, list(FILLS))
 

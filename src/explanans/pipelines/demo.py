@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from explanans.benchmark import BenchmarkSettings, MethodSettings, Results, run_benchmark
+from explanans.benchmark.progress import followed
 from explanans.benchmark.report.demo import write_report
 from explanans.classifiers.explanandum import Explanandum
 from explanans.data import open_dataset
@@ -89,7 +90,7 @@ def run_demo(
         seed: of pictures, weights and draws.
         recipe: how much of everything.
         threads: of the trainings and the comparison, see :class:`explanans.training.Run`.
-        progress: show bars where standard output is a terminal.
+        progress: say how far each part is, on standard error.
         say: is told what is being done.
     """
     out = Path(out)
@@ -120,7 +121,7 @@ def run_demo(
             test=recipe.test,
             seed=seed,
             workers=min(4, os.cpu_count() or 1),
-            quiet=True,
+            quiet=not progress,
         )
     with part("classifier", f"2/5  training the classifier, {recipe.classifier_epochs} epochs from scratch"):
         folder = fit_classifier(
@@ -147,8 +148,13 @@ def run_demo(
             run=replace(settings, max_epochs=recipe.explainer_epochs, gradient_clip_val=5.0),
             out=out / "explainer",
         )
-    with sharing(threads), part("comparison", f"4/5  comparing on {recipe.test} unseen pictures"):
-        results = run_benchmark(comparison(data, folder, saved, recipe.test, seed), out / "benchmark")
+    asked = comparison(data, folder, saved, recipe.test, seed)
+    with (
+        sharing(threads),
+        part("comparison", f"4/5  comparing on {recipe.test} unseen pictures"),
+        followed(show=progress) as timetable,
+    ):
+        results = run_benchmark(asked, out / "benchmark", timetable)
     with part("report", "5/5  writing the report"):
         scores = json.loads((folder / "explanandum.json").read_text(encoding="utf-8"))["metrics"]
         test = open_dataset(data, "test", preprocessing=classifier.preprocessing)
@@ -162,6 +168,7 @@ def run_demo(
             classifier_scores=scores,
             facts=_facts(results, seconds),
             commands=next_commands(out, saved),
+            show=progress,
         )
     return Demo(report, results, seconds)
 

@@ -152,7 +152,7 @@ def test_a_folder_without_weights_never_gives_a_random_classifier(saved: Path) -
 
 @pytest.mark.parametrize(
     ("text", "complaint"),
-    [("{", "not valid JSON"), ("[]", "lacks source"), ('{"classes": ["a"]}', "lacks source, activation")],
+    [("{", "not valid JSON"), ("[]", "holds a list"), ('{"classes": ["a"]}', "lacks source, activation")],
 )
 def test_a_damaged_description_is_named(saved: Path, text: str, complaint: str) -> None:
     (saved / sources.CONFIG).write_text(text)

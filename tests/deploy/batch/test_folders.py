@@ -83,7 +83,7 @@ def test_a_second_run_skips_what_is_done_and_notices_a_changed_picture(
 def test_other_settings_are_refused(explainer: Explainer, photos: Path, tmp_path: Path) -> None:
     pictures, out = list_files([photos / "a.png"]), tmp_path / "out"
     explain_many(explainer, pictures, out)
-    with pytest.raises(InputError, match="other settings"):
+    with pytest.raises(InputError, match=r"other settings: options\.threshold was 0\.5, is 0\.1"):
         explain_many(explainer, pictures, out, Settings(Selection(threshold=0.1)))
     with torch.no_grad():
         next(explainer.network.parameters()).add_(1)

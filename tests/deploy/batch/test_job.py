@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from explanans.errors import InputError
 from explanans.explainers.explainer import Explainer
 from explanans.images.reading import read_image
 from explanans.ops.refinement import enlarge
+from explanans.utils.temporaries import temporary_folder
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -105,7 +106,7 @@ def test_no_folder_holds_more_than_ten_thousand_files() -> None:
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_run_that_is_repeated_ends_in_the_same_bytes(
-    explainer: Explainer, photos: Path, tmp_path: Path, workers: int
+    explainer: Explainer, photos: Path, tmp_path: Path, of_the_dead: Callable[[Path], Path], workers: int
 ) -> None:
     options = Options(batch_size=2, top_k=2, receipts=True)
     explain_shards(explainer, [photos], tmp_path / "one", options, shard_size=4, workers=0)
@@ -116,7 +117,7 @@ def test_a_run_that_is_repeated_ends_in_the_same_bytes(
     for path in (tmp_path / "two" / "0000" / "0000001").iterdir():
         path.unlink()
     (tmp_path / "two" / "0000" / "0000001").rmdir()
-    (tmp_path / "two" / "0000" / ".0000001.abc").mkdir()
+    of_the_dead(temporary_folder(tmp_path / "two" / "0000" / "0000001"))
     seen = []
     outcome = explain_shards(
         explainer,
@@ -132,22 +133,32 @@ def test_a_run_that_is_repeated_ends_in_the_same_bytes(
     assert files(tmp_path / "two") == whole
 
 
-def test_killed_in_the_middle(saved: Path, explainer: Explainer, photos: Path, tmp_path: Path) -> None:
+KILLED = """
+import os, signal
+from explanans.cli.main import main
+from explanans.deploy.batch.job import Job
+write, written = Job.write, []
+
+def killed(*arguments):
+    if len(written) == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    written.append(write(*arguments))
+
+Job.write = killed
+main({arguments!r})
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs POSIX signals")
+def test_killed_in_the_middle(saved: Path, photos: Path, tmp_path: Path) -> None:
     arguments = [str(saved), str(photos), "--format", "parquet", "--top_k", "2", "--batch_size", "1"]
     arguments += ["--shard_size", "1", "--workers", "1", "--threads", "1", "--device", "cpu"]
-    slow = "import time, explanans.deploy.batch.job as j; w = j.Job.write\n"
-    slow += "j.Job.write = lambda *a: (time.sleep(0.2), w(*a))\n"
-    slow += f"from explanans.cli.main import main; main({['explain', *arguments, '--out', str(tmp_path / 'out')]!r})"
-    process = subprocess.Popen([sys.executable, "-c", slow], env={**os.environ, "OMP_NUM_THREADS": "1"})
-    deadline = time.monotonic() + 90
-    while len(list((tmp_path / "out").glob("0000/*/images.parquet"))) < 3 and time.monotonic() < deadline:
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    # Nothing is held by the dead, though their workers live on for a while.
-    kept = len(list((tmp_path / "out").glob("0000/[0-9]*/images.parquet")))
-    assert 3 <= kept < 11
-    # A picture that cannot be read makes the exit status 1.
+    script = KILLED.format(arguments=["explain", *arguments, "--out", str(tmp_path / "out")])
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    ended = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
+    assert len(list((tmp_path / "out").glob("0000/[0-9]*/images.parquet"))) == 3
+    # Nothing is held by the dead, though their workers live on for a while. A picture that cannot be read: status 1.
     assert main(["explain", *arguments, "--out", str(tmp_path / "out"), "--quiet"]) == 1
     assert main(["explain", *arguments, "--out", str(tmp_path / "other"), "--quiet"]) == 1
     assert files(tmp_path / "out") == files(tmp_path / "other")
@@ -192,10 +203,10 @@ def test_a_job_keeps_its_threads(explainer: Explainer, photos: Path, tmp_path: P
 
 def test_other_settings_and_other_folders_are_refused(explainer: Explainer, photos: Path, tmp_path: Path) -> None:
     run(explainer, photos, tmp_path / "out")
-    with pytest.raises(InputError, match=r"other settings \(options.top_k\)"):
+    with pytest.raises(InputError, match=r"holds a batch job with other settings: options\.top_k was 2, is 1\."):
         run(explainer, photos, tmp_path / "out", top_k=1)
     explainer.calibrate(2, 0)
-    with pytest.raises(InputError, match=r"other settings \(explainer\)"):
+    with pytest.raises(InputError, match=r"other settings: explainer\.calibration was \[1\.0, 0\.0\], is"):
         run(explainer, photos, tmp_path / "out")
     with pytest.raises(InputError, match="holds other things"):
         run(explainer, photos, photos)

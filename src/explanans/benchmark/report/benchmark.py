@@ -11,6 +11,7 @@ from explanans.benchmark.report import sections, tables
 from explanans.benchmark.report.comparison import Comparison, compare_all
 from explanans.benchmark.report.cost_and_sanity import cost_rows, sanity_rows
 from explanans.benchmark.report.lines import coloured
+from explanans.benchmark.report.photo_kinds import kind_tables
 from explanans.benchmark.report.photo_section import photo_section
 from explanans.benchmark.report.score_table import findings, reference_table, score_table
 from explanans.benchmark.report.table_files import LEGEND, write_tables
@@ -18,6 +19,7 @@ from explanans.benchmark.results import Results
 from explanans.data import LabelledImages
 from explanans.errors import InputError
 from explanans.utils.files import atomic_file
+from explanans.utils.progress import Progress
 
 REPORT = "report.html"
 GRID_BUDGET = 4_300_000
@@ -25,7 +27,12 @@ GRID_BUDGET = 4_300_000
 
 
 def write_report(
-    results: Results, folder: str | Path, *, reference: str | None = None, data: LabelledImages | None = None
+    results: Results,
+    folder: str | Path,
+    *,
+    reference: str | None = None,
+    data: LabelledImages | None = None,
+    show: bool = False,
 ) -> Path:
     """Write ``report.html``, ``tables.md`` and the folder ``tables`` with .md, .tex and .csv, each whole or not at all.
 
@@ -35,6 +42,7 @@ def write_report(
         reference: method that the others are tested against; None for the benchmark's own.
         data: the images that were measured, for the photos; None to open what ``benchmark.json`` names under
             ``data.source``. Without either the page says so and has no photos.
+        show: say how far it is, on standard error.
 
     Returns:
         The page.
@@ -45,16 +53,24 @@ def write_report(
     reference = results.reference if reference is None else reference
     if reference is not None and reference not in results.methods:
         raise InputError(f"reference={reference!r} is none of the methods {results.methods}.")
-    compared = {name: compare_all(results, name, reference) for name in results.classifiers}
-    compared = {name: found for name, found in compared.items() if found}
-    if not compared:
-        raise InputError(f"{results.folder} has no scores yet; go on with explanans benchmark, then report.")
-    folder = Path(folder)
-    write_tables(results, compared, folder)
-    body: list[str] = []
-    for name, comparisons in compared.items():
-        prefix = f"{name}: " if len(compared) > 1 else ""
-        body += _classifier(results, comparisons, prefix, reference, data, GRID_BUDGET // len(compared))
+    # Testing all methods on all columns takes as long as drawing the page.
+    with Progress("report", 2 * len(results.classifiers), show=show) as progress:
+        compared: dict[str, list[Comparison]] = {}
+        for name in results.classifiers:
+            progress.set(note=f"intervals and tests of {name}")
+            found = compare_all(results, name, reference)
+            compared |= {name: found} if found else {}
+            progress.advance()
+        if not compared:
+            raise InputError(f"{results.folder} has no scores yet; go on with explanans benchmark, then report.")
+        folder = Path(folder)
+        write_tables(results, compared, folder)
+        body: list[str] = []
+        for name, comparisons in compared.items():
+            progress.set(note=f"page of {name}")
+            prefix = f"{name}: " if len(compared) > 1 else ""
+            body += _classifier(results, comparisons, prefix, reference, data, GRID_BUDGET // len(compared))
+            progress.advance()
     body += _measured(results)
     body = [_head(results, compared), html.contents("\n".join(body))]
     path = folder / REPORT
@@ -188,8 +204,10 @@ def _scores(results: Results, comparison: Comparison, prefix: str, legend: str) 
     parts = [html.heading(name), html.paragraph(f"{about} {legend}")]
     for number, (theme, columns) in enumerate(tables.themes(comparison).items()):
         parts.append(html.details(theme, score_table(results, comparison, columns), number == 0))
+    for title, (header, lines) in kind_tables(results, comparison).items():
+        parts.append(html.details(f"{title} by kind of photo", html.table(header, lines)))
     if comparison.reference is not None:
-        title = tables.method_title(results, comparison.rows[comparison.reference].method)
+        title = results.title(comparison.rows[comparison.reference].method)
         text = html.paragraph("≈ may be chance (p ≥ 0.05 after Holm's correction).", "soft")
         columns = next(iter(tables.themes(comparison).values()))
         parts.append(html.details(f"Difference to {title}", reference_table(results, comparison, columns) + text))

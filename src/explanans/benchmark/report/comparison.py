@@ -13,7 +13,7 @@ from explanans.benchmark.columns import COLUMNS
 from explanans.benchmark.results import Results, Row
 from explanans.benchmark.statistics import sign_flips
 
-HEADLINES = ("iou_soft", "f1_soft", "iou_mean", "specificity_gap", "insertion", "kept")
+HEADLINES = ("class_iou_soft", "iou_soft", "f1_soft", "iou_mean", "specificity_gap", "insertion", "kept")
 """The first of these that was measured orders the rows."""
 
 TRUTH = "ground_truth"

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Iterable
 
-from explanans.benchmark.report.tables import method_title
+from explanans.benchmark.report.tables import written_csv
 from explanans.benchmark.results import Results
 
 COSTS = {
@@ -32,22 +30,19 @@ def cost_rows(results: Results, classifier: str) -> tuple[list[str], list[list[s
     lines = []
     for method, cost in sorted(found.items(), key=lambda each: each[1].get("ms_per_image", math.inf)):
         cells = [significant(cost[name]) if cost.get(name) is not None else "–" for name in columns]
-        lines.append([method_title(results, method) + (" (failed)" if cost.get("error") else ""), *cells])
+        lines.append([results.title(method) + (" (failed)" if cost.get("error") else ""), *cells])
     return ["method", *(COSTS[name] for name in columns)], lines
 
 
 def cost_csv(results: Results, classifier: str) -> str:
     names = [*COSTS, "error"]
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["classifier", "method", "title", *names])
-    for method in results.methods:
-        cost = results.costs(classifier, method)
-        if cost is not None:
-            writer.writerow(
-                [classifier, method, method_title(results, method), *(cost.get(name, "") for name in names)]
-            )
-    return buffer.getvalue()
+    measured = {method: results.costs(classifier, method) for method in results.methods}
+    lines = [
+        [classifier, method, results.title(method), *(cost.get(name, "") for name in names)]
+        for method, cost in measured.items()
+        if cost is not None
+    ]
+    return written_csv(["classifier", "method", "title", *names], lines)
 
 
 def sanity_rows(results: Results, classifier: str, methods: Iterable[str]) -> tuple[list[str], list[list[str]]]:
@@ -59,7 +54,7 @@ def sanity_rows(results: Results, classifier: str, methods: Iterable[str]) -> tu
     for method, each in measured.items():
         cells = [f"{stage['spearman']:.2f} / {stage['ssim']:.2f}" for stage in each["stages"]]
         failed = sum(stage.get("failed", 0) for stage in each["stages"])
-        first = [method_title(results, method), str(each.get("randomised", ""))]
+        first = [results.title(method), str(each.get("randomised", ""))]
         lines.append([*first, *cells, *["–"] * (most - len(cells)), str(failed)])
     return ["method", "randomised", *(f"stage {stage + 1}" for stage in range(most)), "no map"], lines
 

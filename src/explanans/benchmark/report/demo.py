@@ -23,6 +23,7 @@ from explanans.methods.grad_cam import GradCAM
 from explanans.metrics import normalise
 from explanans.utils.devices import like
 from explanans.utils.files import atomic_file
+from explanans.utils.progress import Progress
 
 FIRST = ("iou_soft", "iou_best")
 THEN = ("f1_soft", "accuracy_soft", "f1_mean", "iou_mean", "iou_50", "saliency")
@@ -49,6 +50,7 @@ def write_report(
     classifier_scores: Mapping[str, float],
     facts: Sequence[tuple[str, str]],
     commands: Sequence[str],
+    show: bool = False,
 ) -> Path:
     """Write the page, whole or not at all.
 
@@ -61,6 +63,7 @@ def write_report(
         classifier_scores: of the classifier on its validation split.
         facts: figures on the run, each with its meaning.
         commands: how to go on.
+        show: say how far it is, on standard error.
     """
     rows = results.summary(*SHOWN)
     means = {row.method: row.mean for row in rows}
@@ -95,7 +98,7 @@ def write_report(
             "of two ways to hide pixels), and the mask's area. A good mask keeps the probability, removes it from the "
             "rest, and is small. Below each is Grad-CAM for the same class."
         ),
-        html.group("scenes", _scenes(explainer, scenes)),
+        html.group("scenes", _scenes(explainer, scenes, show)),
         html.heading("Training"),
         html.group(
             "curves",
@@ -149,16 +152,17 @@ def _table(results: Results, rows: Sequence[Row]) -> str:
     return html.table(header, lines, marked)
 
 
-def _scenes(explainer: Explainer, scenes: LabelledImages) -> list[str]:
+def _scenes(explainer: Explainer, scenes: LabelledImages, show: bool) -> list[str]:
     grad_cam = GradCAM(explainer.explanandum)
     device = like(explainer).device
     cards = []
-    for index in range(len(scenes)):
-        labels = scenes.labels[index].bool()
-        explanation = explainer.explain(scenes.picture(index), classes=labels.nonzero().flatten().tolist())
-        inputs = scenes[index]["image"][None].to(device)
-        cams = normalise(grad_cam(inputs, labels[None].to(device)), "minmax")[0].cpu()
-        cards.append(_card(explanation, scenes.segmentation_map(index), cams))  # type: ignore[arg-type]
+    with Progress("explaining", len(scenes), unit="pictures", show=show) as progress:
+        for index in progress.over(range(len(scenes))):
+            labels = scenes.labels[index].bool()
+            explanation = explainer.explain(scenes.picture(index), classes=labels.nonzero().flatten().tolist())
+            inputs = scenes[index]["image"][None].to(device)
+            cams = normalise(grad_cam(inputs, labels[None].to(device)), "minmax")[0].cpu()
+            cards.append(_card(explanation, scenes.segmentation_map(index), cams))  # type: ignore[arg-type]
     return cards
 
 

@@ -53,7 +53,7 @@ class Maps:
         return cls(
             data=data,
             places={name: place for place, name in enumerate(data.names)},
-            titles={method: facts[method]["title"] for method in methods},
+            titles={method: results.title(method) for method in methods},
             maps={method: results.maps(classifier, method) for method in methods},
             states=states,
             labels_only=frozenset(method for method in methods if facts[method].get("classes") == "labels"),

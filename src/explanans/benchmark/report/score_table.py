@@ -7,10 +7,10 @@ from html import escape
 
 from explanans.benchmark.columns import COLUMNS
 from explanans.benchmark.report.comparison import LEVEL, TRUTH, Comparison
-from explanans.benchmark.report.tables import counts, figure, heading, method_title
+from explanans.benchmark.report.tables import counts, figure, heading
 from explanans.benchmark.results import Results
 
-TOLD = ("iou_soft", "f1_soft", "specificity_gap", "saliency", "insertion")
+TOLD = ("class_iou_soft", "iou_soft", "f1_soft", "specificity_gap", "saliency", "insertion")
 """Metrics whose outcome is put in words."""
 
 
@@ -20,7 +20,7 @@ def score_table(results: Results, comparison: Comparison, columns: Sequence[str]
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in names)
     lines = []
     for row, found in enumerate(comparison.rows):
-        cells = [f'<th scope="row">{escape(method_title(results, found.method))}</th><td>{found.normalisation}</td>']
+        cells = [f'<th scope="row">{escape(results.title(found.method))}</th><td>{escape(found.normalisation)}</td>']
         cells += [_cell(comparison, row, column) for column in columns]
         cells += [f"<td>{each}</td>" for each in counts(comparison, row)]
         kind = ' class="baseline"' if row not in comparison.competitors else ""
@@ -37,7 +37,7 @@ def reference_table(results: Results, comparison: Comparison, columns: Sequence[
     for row, found in enumerate(comparison.rows):
         if row == comparison.reference:
             continue
-        cells = [f'<th scope="row">{escape(method_title(results, found.method))}</th><td>{found.normalisation}</td>']
+        cells = [f'<th scope="row">{escape(results.title(found.method))}</th><td>{escape(found.normalisation)}</td>']
         for column in chosen:
             difference, p = comparison.versus.get((row, column), (None, None))
             if difference is None or p is None:
@@ -106,7 +106,7 @@ def _baselines(results: Results, comparison: Comparison, columns: Sequence[str])
         # That the true objects are better says nothing against a score.
         blind = [name for name in names if results.settings["methods"][name]["method"] != TRUTH]
         if blind:
-            said.append(f"{COLUMNS[column].title} ({', '.join(method_title(results, name) for name in blind)})")
+            said.append(f"{COLUMNS[column].title} ({', '.join(results.title(name) for name in blind)})")
     if not said:
         return ""
     return f'<p class="soft">What explains nothing is better than every method in: {escape("; ".join(said))}.</p>'
@@ -119,4 +119,4 @@ def _heading(column: str) -> str:
 def _name(results: Results, comparison: Comparison, row: int) -> str:
     found = comparison.rows[row]
     own = comparison.firsts[found.method] == found.normalisation
-    return method_title(results, found.method) + ("" if own else f" ({found.normalisation})")
+    return results.title(found.method) + ("" if own else f" ({found.normalisation})")

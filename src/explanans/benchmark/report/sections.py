@@ -15,10 +15,9 @@ from explanans.benchmark.report.comparison import Comparison
 from explanans.benchmark.report.heatmaps import diagonal_and_rest, heat_map, scale
 from explanans.benchmark.report.lines import lines
 from explanans.benchmark.report.scatter import scatter
-from explanans.benchmark.report.tables import method_title
 from explanans.benchmark.results import Results
 
-QUALITIES = ("iou_soft", "specificity_gap", "insertion", "kept")
+QUALITIES = ("class_iou_soft", "iou_soft", "specificity_gap", "insertion", "kept")
 """What is drawn against cost, the first three of these that were measured."""
 
 FAILURES = 12
@@ -26,7 +25,7 @@ FAILURES = 12
 
 
 def titles(results: Results) -> dict[str, str]:
-    return {method: method_title(results, method) for method in results.methods}
+    return {method: results.title(method) for method in results.methods}
 
 
 def cost_figures(results: Results, comparison: Comparison, bright: Sequence[str]) -> list[str]:
@@ -122,7 +121,7 @@ def specificity_figures(results: Results, comparison: Comparison, leave_out: Col
     highest = max(float(np.nanmax(matrix, initial=0)) for matrix in matrices.values()) or 1.0
     cards = []
     for row in sorted(matrices, key=lambda row: -comparison.cells[row, "specificity_gap"].mean):
-        title = method_title(results, comparison.rows[row].method)
+        title = results.title(comparison.rows[row].method)
         cell = comparison.cells[row, "specificity_gap"]
         own, others = diagonal_and_rest(matrices[row])
         caption = (
@@ -150,6 +149,6 @@ def failures(results: Results, comparisons: Sequence[Comparison]) -> list[str]:
         bad = [(name, status, error) for name, status, error in zip(*columns, strict=True) if status != "ok"]
         shown = [f"{name}: {status}" + (f", {error}" if error else "") for name, status, error in bad[:FAILURES]]
         more = [f"… and {len(bad) - FAILURES} more"] if len(bad) > FAILURES else []
-        title = f"{method_title(results, found.method)}: {found.failed} failed, {found.nan} NaN"
+        title = f"{results.title(found.method)}: {found.failed} failed, {found.nan} NaN"
         said.append(html.details(title, html.code([*shown, *more])))
     return said

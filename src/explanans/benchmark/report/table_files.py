@@ -8,6 +8,7 @@ from pathlib import Path
 from explanans.benchmark.report import tables
 from explanans.benchmark.report.comparison import Comparison, compare
 from explanans.benchmark.report.cost_and_sanity import cost_csv, cost_rows, sanity_rows
+from explanans.benchmark.report.photo_kinds import kind_tables
 from explanans.benchmark.results import Results
 from explanans.errors import InputError
 from explanans.utils.files import atomic_file
@@ -41,6 +42,11 @@ def write_tables(results: Results, compared: dict[str, list[Comparison]], folder
                 pieces.append(f"## {tables.markdown(caption)}\n\n{table}")
                 typeset.append(tables.to_latex(results, comparison, columns, caption))
             everything += pieces
+            for title, (header, lines) in kind_tables(results, comparison).items():
+                caption = f"{title} by kind of photo: {tables.SUBSETS[comparison.subset].lower()}, {classifier}"
+                pieces.append(f"## {tables.markdown(caption)}\n\n{tables.plain_markdown(header, lines)}")
+                typeset.append(tables.plain_latex(header, lines, caption))
+                everything.append(pieces[-1])
             files[f"{stem}.md"] = "\n".join(pieces)
             files[f"{stem}.tex"] = "\n".join(typeset)
             files[f"{stem}.csv"] = tables.to_csv(results, comparison)
@@ -69,7 +75,7 @@ def chosen_table(results: Results, columns: Sequence[str], subset: str = "all", 
         results: of a benchmark.
         columns: names of :data:`explanans.benchmark.columns.COLUMNS`.
         subset: "all" or "shared".
-        classifier: which; None for the first.
+        classifier: whose table; None for the first.
 
     Raises:
         InputError: an unknown column, one that was not measured on these images, an unknown classifier, or nothing

@@ -11,20 +11,29 @@ from collections.abc import Sequence
 from explanans.benchmark.columns import COLUMNS
 from explanans.benchmark.report.comparison import Cell, Comparison
 from explanans.benchmark.results import Results
+from explanans.utils.text import printable
 
 THEMES: dict[str, tuple[str, ...]] = {
-    "Main scores": ("f1_soft", "iou_soft", "f1_mean", "iou_mean", "f1_best", "iou_best", "saliency", "specificity_gap"),
+    "Main scores": (
+        *("class_iou_soft", "iou_soft", "f1_soft", "f1_mean", "iou_mean", "f1_best", "iou_best", "saliency"),
+        *("specificity_gap", "grid_pointing"),
+    ),
+    "Class by class, and outlines": (
+        *("class_iou_soft", "class_iou_mean", "class_iou_best", "voc_miou", "voc_miou_predicted"),
+        *("boundary_iou", "boundary_f1_1", "boundary_f1_2"),
+    ),
     "Against the segmentation": (
         *("accuracy_soft", "roc_auc", "average_precision", "object_coverage", "background_coverage"),
-        *("pointing", "energy_pointing", "area"),
+        *("pointing", "energy_pointing", "area", "object_area"),
     ),
     "At single thresholds": ("f1_25", "f1_50", "f1_75", "iou_25", "iou_50", "iou_75"),
     "Against the classifier": (
-        *("whole", "kept", "removed", "average_drop", "average_increase", "insertion", "deletion", "road"),
+        *("whole", "kept", "removed", "average_drop", "average_increase", "average_drop_50", "average_increase_50"),
+        *("average_drop_15", "average_increase_15", "insertion", "deletion", "road"),
         "max_sensitivity",
     ),
 }
-"""A table of thirty columns is read by nobody; these are its parts."""
+"""A table of forty columns is read by nobody; these are its parts."""
 
 SUBSETS = {"all": "All images", "shared": "The shared images"}
 MARKS = {"best": "", "level": "≈", "": ""}
@@ -64,10 +73,6 @@ def counts(comparison: Comparison, row: int) -> list[str]:
     return [str(found.images), str(found.failed), str(found.nan)]
 
 
-def method_title(results: Results, method: str) -> str:
-    return results.settings["methods"][method]["title"]
-
-
 def to_markdown(results: Results, comparison: Comparison, columns: Sequence[str], counted: bool = True) -> str:
     """Bold: the best; ≈: its difference to the best is not significant; *: not the column's images.
 
@@ -84,7 +89,7 @@ def to_markdown(results: Results, comparison: Comparison, columns: Sequence[str]
             text = f"**{mean}**" if cell.mark == "best" else mean
             cells.append(text + (f" ±{half}" if half else "") + (f" {MARKS[cell.mark]}" if MARKS[cell.mark] else ""))
         cells += counts(comparison, row) if counted else []
-        lines.append(_pipes([markdown(method_title(results, found.method)), found.normalisation, *cells]))
+        lines.append(_pipes([markdown(results.title(found.method)), found.normalisation, *cells]))
     return "\n".join(lines) + "\n"
 
 
@@ -93,7 +98,7 @@ def to_latex(results: Results, comparison: Comparison, columns: Sequence[str], c
     header = ["method", "norm.", *(heading(comparison, column) for column in columns)]
     lines = []
     for row, found in enumerate(comparison.rows):
-        cells = [latex(method_title(results, found.method)), latex(found.normalisation)]
+        cells = [latex(results.title(found.method)), latex(found.normalisation)]
         for column in columns:
             cell = comparison.cells[row, column]
             mean, half = figure(cell, column)
@@ -114,22 +119,28 @@ def to_csv(results: Results, comparison: Comparison) -> str:
     reference (both corrected by Holm for the number of methods)."""
     names = ["classifier", "images", "method", "title", "normalisation", "metric", "higher_is_better", "mean", "low"]
     names += ["high", "scored", "mark", "p_best", "difference_to_reference", "p_reference", "failed", "nan"]
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(names)
+    lines: list[list[str | float]] = []
     for row, found in enumerate(comparison.rows):
         for column in comparison.columns:
             cell = comparison.cells[row, column]
             if cell.missing:
                 continue
             difference, p = comparison.versus.get((row, column), (math.nan, math.nan))
-            title = method_title(results, found.method)
+            title = results.title(found.method)
             first = [comparison.classifier, comparison.subset, found.method, title, found.normalisation, column]
-            figures = [_plain(value) for value in (cell.mean, cell.low, cell.high)]
-            tests = [_plain(value) for value in (cell.p, difference, p)]
+            figures, tests = (cell.mean, cell.low, cell.high), (cell.p, difference, p)
             direction = {True: "yes", False: "no", None: ""}[COLUMNS[column].higher_is_better]
             mark = "other images" if cell.short else cell.mark
-            writer.writerow([*first, direction, *figures, cell.images, mark, *tests, found.failed, found.nan])
+            lines.append([*first, direction, *figures, cell.images, mark, *tests, found.failed, found.nan])
+    return written_csv(names, lines)
+
+
+def written_csv(header: Sequence[str], lines: Sequence[Sequence[str | float]]) -> str:
+    """Numbers in full, nothing for NaN, and text that a spreadsheet takes for no formula: ' before =, +, - and @."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows([_inert(cell) if isinstance(cell, str) else _plain(cell) for cell in line] for line in lines)
     return buffer.getvalue()
 
 
@@ -147,7 +158,7 @@ def plain_latex(header: Sequence[str], lines: Sequence[Sequence[str]], caption: 
 
 def latex(text: str) -> str:
     """Text with nothing in it that LaTeX takes for a command."""
-    return "".join(LATEX.get(letter, letter) for letter in text)
+    return "".join(LATEX.get(letter, letter) for letter in printable(text))
 
 
 def _tabular(alignment: str, header: Sequence[str], lines: Sequence[str], caption: str) -> str:
@@ -177,9 +188,13 @@ def _pipes(cells: Sequence[str]) -> str:
 
 def markdown(text: str) -> str:
     """Text with nothing in it that Markdown takes for markup or for the end of a cell."""
-    plain = re.sub(r"([\\`*_|\[\]])", r"\\\1", text)
+    plain = re.sub(r"([\\`*_|\[\]])", r"\\\1", printable(text))
     return " ".join(plain.replace("&", "&amp;").replace("<", "&lt;").split())
 
 
 def _plain(value: float) -> str:
-    return "" if math.isnan(value) else repr(float(value))
+    return "" if math.isnan(value) else str(value) if isinstance(value, int) else repr(float(value))
+
+
+def _inert(text: str) -> str:
+    return f"'{printable(text)}" if text[:1] in ("=", "+", "-", "@") else printable(text)

@@ -15,7 +15,7 @@ from explanans.classifiers.sources.shared.weights import load_weights
 from explanans.classifiers.sources.timm_models import SETTINGS
 from explanans.errors import InputError
 from explanans.utils.network import hub_or_cache
-from explanans.utils.options import check_settings
+from explanans.utils.typed import check_settings
 
 
 def load_hugging_face(name: str, weights: str | Path | None) -> Loaded:

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
 from PIL import Image
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
 from explanans.data.scenes.compose import CLASSES, Scene, check_size, draw_scene
 from explanans.errors import InputError
 from explanans.utils.files import atomic_folder
-from explanans.utils.progress import progress_bar
+from explanans.utils.progress import Progress
+from explanans.utils.records import Kind, read_json, write_json
+from explanans.utils.run_folder import check_same
 
 GENERATOR = 1
 """Raised whenever the same seed and index would draw something else."""
 
 RECORD = "scenes.json"
+KIND = Kind("data set of scenes", "name a new folder, or delete this one")
 SPLIT_SPACING = 1_000_000
 """Scenes of train are drawn from index 0, of val from 1,000,000, of test from 2,000,000: the number of scenes in one
 split changes no other, and no two splits share a scene."""
@@ -56,7 +56,7 @@ def write_scenes(
         size: height and width in pixels, at least 48.
         seed: another seed gives other scenes.
         workers: processes that draw, 0 or 1 for none but this one; the files are the same for any number.
-        quiet: no progress bar and no message; the bar also stays away where standard error is no terminal.
+        quiet: do not say on standard error how far it is.
 
     Returns:
         The folder.
@@ -69,12 +69,9 @@ def write_scenes(
     _check(counts, size, seed, workers)
     settings = {"generator": GENERATOR, "classes": list(CLASSES), **counts, "size": size, "seed": seed}
     console = Console(stderr=True, quiet=quiet)
-    if (previous := _read_record(folder)) is not None:
-        if previous != settings:
-            raise InputError(
-                f"folder={folder} holds scenes of other settings ({_difference(previous, settings)}); "
-                "name a new folder or delete this one."
-            )
+    if (folder / RECORD).is_file():
+        previous = read_json(folder / RECORD, KIND)
+        check_same(folder / RECORD, KIND, previous, settings, argument="folder")
         console.print(f"[dim]{folder} already holds these scenes; nothing to do.[/dim]", highlight=False)
         return folder
     names = {split: [_name(split, i) for i in range(count)] for split, count in counts.items()}
@@ -83,13 +80,15 @@ def write_scenes(
         for part in ("JPEGImages", "SegmentationClass", "Annotations", "ImageSets/Segmentation"):
             (temporary / part).mkdir(parents=True)
         job = partial(_write_scene, root=temporary, seed=seed, size=size)
-        with _mapped(job, everything, workers) as done:
-            _follow(done, len(everything), not quiet)
+        progress = Progress("drawing scenes", len(everything), unit="scenes", show=not quiet)
+        with _mapped(job, everything, workers) as done, progress:
+            for _ in progress.over(done):
+                pass
         for split, listed in names.items():
             if listed:
                 (temporary / "ImageSets" / "Segmentation" / f"{split}.txt").write_text("\n".join(listed) + "\n")
         (temporary / "classes.txt").write_text("\n".join(CLASSES) + "\n")
-        (temporary / RECORD).write_text(json.dumps(settings, indent=2) + "\n")
+        write_json(temporary / RECORD, KIND, settings)
     return folder
 
 
@@ -116,23 +115,6 @@ def _check(counts: dict[str, int], size: int, seed: int, workers: int) -> None:
     check_size(size)
 
 
-def _read_record(folder: Path) -> dict[str, Any] | None:
-    file = folder / RECORD
-    if not file.is_file():
-        return None
-    try:
-        record = json.loads(file.read_text())
-    except ValueError as error:
-        raise InputError(f"{file} cannot be read ({error}); name a new folder or delete this one.") from error
-    return record if isinstance(record, dict) else {}
-
-
-def _difference(previous: dict[str, Any], wanted: dict[str, Any]) -> str:
-    return ", ".join(
-        f"{key} {previous.get(key)} not {value}" for key, value in wanted.items() if previous.get(key) != value
-    )
-
-
 def _name(split: str, i: int) -> str:
     return f"{('train', 'val', 'test').index(split) * SPLIT_SPACING + i:07d}"
 
@@ -144,13 +126,6 @@ def _mapped(job: partial[None], names: list[str], workers: int) -> Iterator[Iter
         return
     with multiprocessing.Pool(workers) as pool:
         yield pool.imap_unordered(job, names, chunksize=16)
-
-
-def _follow(done: Iterable[None], total: int, show: bool) -> None:
-    columns = (TextColumn("Drawing scenes"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with progress_bar(*columns, show=show) as progress:
-        for _ in progress.track(done, total=total):
-            pass
 
 
 def _write_scene(name: str, root: Path, seed: int, size: int) -> None:

@@ -73,7 +73,7 @@ def parquet(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> bytes:
     """Always the same bytes for the same rows."""
     buffer = io.BytesIO()
     columns = {name: [row[name] for row in rows] for name in schema.names}
-    pq.write_table(pa.table(columns, schema), buffer, compression="zstd")
+    pq.write_table(pa.table(columns, schema), buffer, compression="zstd", write_page_checksum=True)
     return buffer.getvalue()
 
 

@@ -4,25 +4,36 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from PIL import Image
 from torch import Tensor
 
-from explanans.errors import InputError
 from explanans.explanations.batch import Masker, Settings
 from explanans.explanations.explain import explain_pictures
+from explanans.explanations.explanation import RECORD as EXPLANATION
 from explanans.explanations.explanation import RESULT
 from explanans.images.reading import ImageError, read_image
-from explanans.utils.files import atomic_file, claimed_folder
+from explanans.utils.records import Kind, read_json, write_json
+from explanans.utils.run_folder import as_json, check_same, claimed
 
 INDEX = "index.json"
+RECORD = Kind(
+    "folder of explanations",
+    "put back a copy of it, or name a new folder",
+    {
+        "settings": {"classifier": dict, "options": dict},
+        "images": [
+            {"source": str, "folder": (str, NoneType), "classes": [dict], "failure": (str, NoneType)},
+        ],
+    },
+)
 
 
 @dataclass(frozen=True)
@@ -47,7 +58,7 @@ class Done:
 def folder_name(path: Path) -> str:
     """A name for a picture's folder: its stem, and eight hex digits of its full path that keep equal stems apart."""
     plain = re.sub(r"[^\w-]+", "_", path.stem).encode()[:100].decode(errors="ignore")
-    return f"{plain}-{hashlib.sha256(os.path.realpath(path).encode()).hexdigest()[:8]}"
+    return f"{plain}-{hashlib.sha256(os.fsencode(os.path.realpath(path))).hexdigest()[:8]}"
 
 
 def explain_many(
@@ -82,12 +93,16 @@ def explain_many(
     # Checks names of classes before any work is done.
     asked = settings.selection.requested(masker.explanandum, 1)
     options = {"classes": settings.selection.classes, **settings.to_dict()}
-    claim = json.loads(json.dumps({**masker.identity(), "options": options}))
-    with claimed_folder(out, INDEX):
-        _claim(out, claim)
+    described = as_json({**masker.identity(), "options": options})
+    record = out / INDEX
+    with claimed(record, RECORD) as earlier:
+        if earlier is None:
+            _write(record, described, [])
+        else:
+            check_same(record, RECORD, earlier["settings"], described)
         results = _explain_waiting(masker, pictures, out, settings, asked, progress or (lambda done: None))
         ordered = [results[path] for path in pictures]
-        _write(out, claim, ordered)
+        _write(record, described, ordered)
     return ordered
 
 
@@ -141,21 +156,11 @@ def _finished(path: Path, out: Path) -> Done | None:
 
 
 def _classes_in(folder: Path) -> Sequence[Mapping[str, Any]]:
-    return json.loads((folder / RESULT).read_text(encoding="utf-8"))["classes"]
+    return read_json(folder / RESULT, EXPLANATION)["classes"]
 
 
-def _claim(out: Path, settings: Mapping[str, Any]) -> None:
-    index = out / INDEX
-    if not index.is_file():
-        _write(out, settings, [])
-    elif json.loads(index.read_text(encoding="utf-8"))["settings"] != settings:
-        raise InputError(f"out={out} holds explanations that were made with other settings; name a new folder.")
-
-
-def _write(out: Path, settings: Mapping[str, Any], results: Sequence[Done]) -> None:
+def _write(record: Path, settings: Mapping[str, Any], results: Sequence[Done]) -> None:
     entries = [dataclasses.asdict(done) for done in results]
     for entry in entries:
         del entry["skipped"]
-    with atomic_file(out / INDEX) as temporary:
-        text = json.dumps({"settings": settings, "images": entries}, indent=2, ensure_ascii=False)
-        temporary.write_text(text + "\n", encoding="utf-8")
+    write_json(record, RECORD, {"settings": settings, "images": entries})

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,19 +10,31 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import torch
 
 from explanans.deploy.batch.loading import Loaded, load_shards
 from explanans.deploy.batch.manifest import Manifest, write_manifest
-from explanans.deploy.batch.shards import Explaining, Options, explain_shard
+from explanans.deploy.batch.shards import IMAGES, Explaining, Options, explain_shard
 from explanans.errors import InputError
 from explanans.explanations.batch import Masker
 from explanans.images.listing import list_items
-from explanans.utils.files import atomic_file, atomic_folder, claimed_folder
+from explanans.utils.files import atomic_folder
+from explanans.utils.records import Kind, read_json, read_parquet, reading, write_json
+from explanans.utils.run_folder import as_json, check_same, claimed
 
 JOB, MANIFEST, DONE = "job.json", "manifest.parquet", "images.parquet"
+RECORD = Kind(
+    "batch job",
+    "put back a copy of it, or name a new folder",
+    {
+        "settings": {"classifier": dict, "images": [str], "shard_size": int, "options": {"format": str}},
+        "classes": [str],
+    },
+)
+PICTURES = Kind("pictures of a shard", "delete the shard's folder, and repeat the command to make it again")
+FAILURES = pa.schema([IMAGES.field(name) for name in ("source", "failure")])
 SHARD_SIZE = 1000
 SHARDS_PER_FOLDER = 1000
 
@@ -48,7 +58,8 @@ class Job:
     def __init__(self, out: str | Path) -> None:
         self.out = Path(out)
         self.manifest = Manifest(self.out / MANIFEST)
-        self.options = Options(**settings_of(out)["settings"]["options"])
+        with reading(self.out / JOB, RECORD):
+            self.options = Options(**settings_of(out)["options"])
 
     @classmethod
     @contextmanager
@@ -72,15 +83,16 @@ class Job:
                 or there is no picture.
         """
         # A manifest without settings is what an interrupted listing left.
-        with claimed_folder(out, JOB, MANIFEST):
-            cls._settle(Path(out), masker, images, options, shard_size, threads or torch.get_num_threads())
-            job = cls(out)
-            job._sweep()
-            yield job
+        record = Path(out) / JOB
+        with claimed(record, RECORD, remains=(MANIFEST,), levels=1) as earlier:
+            before = None if earlier is None else earlier["settings"]
+            cls._settle(record, before, masker, images, options, shard_size, threads or torch.get_num_threads())
+            yield cls(out)
 
     @staticmethod
     def _settle(
-        out: Path,
+        record: Path,
+        earlier: Mapping[str, Any] | None,
         masker: Masker,
         images: Iterable[str | Path],
         options: Options,
@@ -90,35 +102,22 @@ class Job:
         """Write down what the job is, or check that it is the same."""
         if shard_size < 1:
             raise InputError(f"shard_size={shard_size} must be at least 1.")
-        path = out / JOB
-        earlier = settings_of(out)["settings"] if path.is_file() else None
         if options.threads is None:
             options = dataclasses.replace(options, threads=earlier["options"].get("threads") if earlier else threads)
         arguments = [str(each) for each in images]
-        settings = {
-            **masker.identity(),
-            "images": arguments,
-            "shard_size": shard_size,
-            "options": dataclasses.asdict(options),
-        }
-        settings = json.loads(json.dumps(settings))
+        settings = as_json(
+            {
+                **masker.identity(),
+                "images": arguments,
+                "shard_size": shard_size,
+                "options": dataclasses.asdict(options),
+            }
+        )
         if earlier is not None:
-            before, now = _flat(earlier), _flat(settings)
-            if changed := sorted(name for name in now if before.get(name) != now[name]):
-                names = ", ".join(changed)
-                raise InputError(f"out={out} holds a job with other settings ({names}); name a new folder.")
+            check_same(record, RECORD, earlier, settings)
             return
-        write_manifest(out / MANIFEST, list_items(arguments), shard_size)
-        with atomic_file(path) as temporary:
-            text = json.dumps(
-                {"settings": settings, "classes": list(masker.explanandum.classes)}, indent=2, ensure_ascii=False
-            )
-            temporary.write_text(text + "\n", encoding="utf-8")
-
-    def _sweep(self) -> None:
-        """Remove what a killed run had half written."""
-        for path in self.out.glob("[0-9]*/.*"):
-            shutil.rmtree(path, ignore_errors=True)
+        write_manifest(record.with_name(MANIFEST), list_items(arguments), shard_size)
+        write_json(record, RECORD, {"settings": settings, "classes": list(masker.explanandum.classes)})
 
     def folder(self, shard: int) -> Path:
         return self.out / f"{shard // SHARDS_PER_FOLDER:04d}" / f"{shard:07d}"
@@ -145,7 +144,7 @@ class Job:
         found: list[tuple[str, str]] = []
         for shard in range(self.manifest.shards):
             if self.is_done(shard):
-                table = pq.ParquetFile(self.folder(shard) / DONE).read(columns=["source", "failure"])
+                table = read_parquet(self.folder(shard) / DONE, PICTURES, FAILURES)
                 bad = table.filter(pc.not_equal(table["failure"], ""))
                 found += list(zip(bad["source"].to_pylist(), bad["failure"].to_pylist(), strict=True))
         return found
@@ -210,11 +209,5 @@ def _explain_left(
 
 
 def settings_of(out: str | Path) -> dict[str, Any]:
-    """What ``job.json`` says."""
-    return json.loads((Path(out) / JOB).read_text(encoding="utf-8"))
-
-
-def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings by name, each option one of its own: ``options.format``."""
-    options = {f"options.{name}": value for name, value in settings["options"].items()}
-    return {**{name: value for name, value in settings.items() if name != "options"}, **options}
+    """The settings in ``job.json``."""
+    return read_json(Path(out) / JOB, RECORD)["settings"]

@@ -13,8 +13,10 @@ import pyarrow.parquet as pq
 from explanans.errors import InputError
 from explanans.images.listing import Item
 from explanans.utils.files import atomic_file
+from explanans.utils.records import Kind, open_parquet, reading
 from explanans.utils.text import path_bytes, path_text
 
+RECORD = Kind("list of a job's pictures", "put back a copy of it, or name a new folder")
 PATHS = ("path", "member")
 SCHEMA = pa.schema(
     [
@@ -30,7 +32,7 @@ def write_manifest(path: Path, items: Iterable[Item], shard_size: int) -> None:
     """A Parquet file with a row group for each shard; as little is in memory as one shard's names."""
     names = [field.name for field in fields(Item)]
     count = 0
-    with atomic_file(path) as temporary, pq.ParquetWriter(temporary, SCHEMA) as writer:
+    with atomic_file(path) as temporary, pq.ParquetWriter(temporary, SCHEMA, write_page_checksum=True) as writer:
         for group in _groups(items, shard_size):
             rows = [asdict(item) for item in group]
             count += len(rows)
@@ -46,13 +48,14 @@ class Manifest:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self._file = pq.ParquetFile(path)
+        self._file = open_parquet(path, RECORD, SCHEMA)
         self.pictures = self._file.metadata.num_rows
         self.shards = self._file.num_row_groups
         self.shard_size = self._file.metadata.row_group(0).num_rows
 
     def shard(self, number: int) -> list[Item]:
-        rows = self._file.read_row_group(number).to_pylist()
+        with reading(self.path, RECORD):
+            rows = self._file.read_row_group(number, SCHEMA.names).to_pylist()
         return [Item(**row | {name: path_text(row[name]) for name in PATHS}) for row in rows]
 
     def size(self, number: int) -> int:

@@ -13,7 +13,8 @@ from explanans.classifiers.spatial import spatial_view
 from explanans.classifiers.taps import find_taps
 from explanans.errors import InputError
 from explanans.explainers.networks.fpn import Smooth, mask_head
-from explanans.utils.options import Count, split_options
+from explanans.utils.options import split_options
+from explanans.utils.typed import Count
 
 
 class _Shared:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,15 @@ from explanans.classifiers.explanandum import Explanandum
 from explanans.errors import InputError
 from explanans.training.surrogates.queries import DRAWN, Queries
 from explanans.utils.devices import like
-from explanans.utils.files import atomic_file, hold
+from explanans.utils.records import Kind, reading, write_json
+from explanans.utils.run_folder import as_json, check_same, claimed
 
+RECORD = Kind(
+    "list of questions to a box",
+    "put back a copy of it, or name a new folder",
+    {"box": dict, "data": dict, "seed": int, "fill": str},
+)
+NUMBERS = Kind("answers of a box", "delete this folder to ask again, or put back a copy of it")
 DESCRIPTION, ANSWERS, SPENT = "queries.json", "answers.f32", "spent.txt"
 
 
@@ -43,11 +50,10 @@ class Answers:
 
     def __init__(self, folder: str | Path, box: Explanandum, queries: Queries) -> None:
         self.folder, self.box, self.queries = Path(folder), box, queries
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._claim()
         self.path = self.folder / ANSWERS
         self.count = self.spent = 0
-        self._look()
+        with self._claimed():
+            self._look()
 
     def ask(self, calls: int, batch_size: int = 32, progress: Callable[[int], None] | None = None) -> None:
         """Ask until ``calls`` queries are answered, or until the box has answered so many pictures.
@@ -65,8 +71,7 @@ class Answers:
                 process is asking for the same folder.
         """
         device = like(self.box).device
-        with self.path.open("ab") as file, torch.no_grad():
-            hold(file, f"another process is asking for {self.folder}; wait until it is done, or name another folder.")
+        with self._claimed(), self.path.open("ab") as file, torch.no_grad():
             self._look()
             # The end of half an answer would shift all that follow.
             os.truncate(self.path, self.count * self._width)
@@ -110,8 +115,12 @@ class Answers:
         self.count = self.path.stat().st_size // self._width if self.path.is_file() else 0
         spent = self.folder / SPENT
         # The last line may be half of one.
-        lines = spent.read_text(encoding="ascii").split("\n")[:-1] if spent.is_file() else []
-        self.spent = max(self.count, int(lines[-1]) if lines else 0)
+        if not spent.is_file():
+            self.spent = self.count
+            return
+        with reading(spent, NUMBERS):
+            lines = spent.read_text(encoding="ascii").split("\n")[:-1]
+            self.spent = max(self.count, int(lines[-1]) if lines else 0)
 
     def _spend(self, pictures: int) -> None:
         self.spent += pictures
@@ -126,24 +135,24 @@ class Answers:
             return torch.zeros(0, self.box.num_classes)
         values = np.fromfile(self.path, np.float32, self.count * self.box.num_classes)
         values = values.reshape(-1, self.box.num_classes)
+        if not np.isfinite(values).all():
+            raise NUMBERS.complain(self.path, "is damaged: it holds NaN or infinity, which are never kept")
         return torch.from_numpy(values[first:last].copy())
 
-    def _claim(self) -> None:
+    @contextmanager
+    def _claimed(self) -> Iterator[None]:
+        record = self.folder / DESCRIPTION
         description = _description(self.box, self.queries)
-        path = self.folder / DESCRIPTION
-        if path.is_file():
-            earlier = {"drawn": 1, **json.loads(path.read_text(encoding="utf-8"))}
-            changed = sorted(key for key in description if earlier.get(key) != description[key])
-            if changed:
-                raise InputError(
-                    f"{self.folder} holds answers to other questions ({', '.join(changed)} differ); name a new folder."
-                )
-            return
-        with atomic_file(path) as temporary:
-            temporary.write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
+        with claimed(record, RECORD, argument="answers") as earlier:
+            if earlier is None:
+                write_json(record, RECORD, description)
+            else:
+                check_same(record, RECORD, {"drawn": 1, **earlier}, description, argument="answers")
+            yield
 
 
-def _description(box: Explanandum, queries: Queries) -> Mapping[str, Any]:
-    identity = json.loads(json.dumps(box.identity()))
+def _description(box: Explanandum, queries: Queries) -> dict[str, Any]:
     data = {"name": queries.dataset.name, "images": len(queries.dataset), "hash": queries.dataset.fingerprint()}
-    return {"box": identity, "data": data, "seed": queries.seed, "fill": queries.fill_name, "drawn": DRAWN}
+    return as_json(
+        {"box": box.identity(), "data": data, "seed": queries.seed, "fill": queries.fill_name, "drawn": DRAWN}
+    )

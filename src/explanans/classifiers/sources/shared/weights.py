@@ -18,6 +18,7 @@ from explanans.classifiers.sources.functions import FunctionBox
 from explanans.classifiers.sources.shared.boxes import FileBox
 from explanans.errors import InputError
 from explanans.utils.files import atomic_file, atomic_folder
+from explanans.utils.records import Kind, read_json
 
 CONFIG = "explanandum.json"
 WEIGHTS = "model.safetensors"
@@ -66,14 +67,9 @@ def read_config(folder: Path, name: str, kind: str, saver: str, keys: Sequence[s
     path = folder / name
     if not path.is_file():
         raise InputError(f"{folder} is no saved {kind}: it holds no {name}. Save one with {saver}.")
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{path} is not valid JSON ({error}); it is damaged. Save the {kind} again.") from error
-    lacking = [key for key in keys if key not in config] if isinstance(config, dict) else list(keys)
-    if lacking:
-        raise InputError(f"{path} lacks {', '.join(lacking)}; it is no description of a {kind}. Save the {kind} again.")
-    return config
+    return read_json(
+        path, Kind(f"description of a saved {kind}", f"save the {kind} again", dict.fromkeys(keys, object))
+    )
 
 
 def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
