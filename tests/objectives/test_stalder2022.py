@@ -310,6 +310,6 @@ def test_bad_settings_are_named() -> None:
         Stalder2022(ignorance="entropy")
     with pytest.raises(InputError, match=r"objective='rise'.*stalder2022"):
         make_objective("rise")
-    with pytest.raises(InputError, match=r"no setting lambda_e.*entropy_weight"):
+    with pytest.raises(InputError, match=r"'lambda_e' is no option of it.*entropy_weight"):
         make_objective("stalder2022", lambda_e=1)
     assert make_objective("stalder2022", tv_weight=0.3) == Stalder2022(tv_weight=0.3)

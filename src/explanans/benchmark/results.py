@@ -50,6 +50,7 @@ _AGAIN = "delete it, and 'explanans benchmark' with the settings of this folder 
 ROWS = Kind("part of a benchmark", _AGAIN)
 FACTS = Kind("costs or sanity in a benchmark", _AGAIN)
 PICTURES = Kind("maps of a benchmark", _AGAIN)
+
 NAME = re.compile(r"\w[\w.+-]*")
 """Of a classifier or a method in a benchmark, after which files are called."""
 
@@ -99,7 +100,14 @@ class Results:
 
     @classmethod
     def open(cls, folder: str | Path) -> Results:
-        """Raises InputError where there is no benchmark."""
+        """What lies in a folder.
+
+        Args:
+            folder: what ``explanans benchmark`` wrote, finished or not.
+
+        Raises:
+            InputError: there is no benchmark.
+        """
         path = Path(folder) / SETTINGS
         if not path.is_file():
             raise InputError(

@@ -15,18 +15,21 @@ from explanans.classifiers.sources.shared.logits import logits_of
 from explanans.errors import InputError
 from explanans.images.preprocessing import Preprocessing
 from explanans.utils.devices import like
+from explanans.utils.paths import user_path
 
 Activation = Literal["sigmoid", "softmax"]
 ACTIVATIONS = ("sigmoid", "softmax")
 
 
 def read_classes(classes: Sequence[str] | str | Path) -> tuple[str, ...]:
-    """Class names from a sequence, or from a text file with one name per line (empty lines are skipped)."""
+    """Class names from a sequence, from a text file with one name per line (empty lines are skipped), or from names
+    joined by commas.
+
+    Raises:
+        InputError: no such file, one that is no text, no names, or one twice.
+    """
     if isinstance(classes, str | Path):
-        path = Path(classes)
-        if not path.is_file():
-            raise InputError(f"classes={str(classes)!r} is no file; give a list of names or a file with one per line.")
-        classes = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        classes = _listed_classes(str(classes))
     names = tuple(str(name) for name in classes)
     doubled = sorted({name for name in names if names.count(name) > 1})
     if not names or doubled:
@@ -34,6 +37,24 @@ def read_classes(classes: Sequence[str] | str | Path) -> tuple[str, ...]:
             f"classes: {f'{doubled} occur twice' if doubled else 'the list is empty'}; give C unique names."
         )
     return names
+
+
+def _listed_classes(text: str) -> list[str]:
+    path = user_path(text, "classes")
+    if path.is_file():
+        try:
+            names = path.read_text(encoding="utf-8-sig").splitlines()
+        except UnicodeDecodeError as error:
+            raise InputError(
+                f"classes={text!r} is no text in UTF-8 (byte {error.start}); give a text file with one class per line."
+            ) from error
+    elif path.suffix or "/" in text:
+        raise InputError(
+            f"classes={text!r} is no file; give one with a class per line, or names joined by commas: a,b."
+        )
+    else:
+        names = text.split(",")
+    return [name.strip() for name in names if name.strip()]
 
 
 class Explanandum(nn.Module):
@@ -106,12 +127,15 @@ class Explanandum(nn.Module):
         Args:
             spec: ``timm:NAME``, ``torchvision:NAME``, ``hf:NAME`` or ``hf:FOLDER`` (transformers), ``onnx:FILE``,
                 ``torchscript:FILE``, ``export:FILE``, ``function:package.module:name`` (answers pictures),
-                ``package.module:factory`` (a function or class of yours that returns the module), or a folder written
-                by :meth:`save`. See docs/classifiers.md for what each knows and the options of some.
-            classes, activation, preprocessing: needed where the source does not know them; the error says which.
+                ``package.module:factory`` (a function or class of yours that returns the module), or a folder that
+                :meth:`save` or ``explanans classifier fit`` wrote. Options follow a question mark:
+                ``timm:NAME?pad_type=same``. See docs/classifiers.md for what each knows and takes.
+            classes: names, where the source does not know them: a file with one per line, or ``a,b,c``.
+            activation: "sigmoid" (multi-label) or "softmax" (single-label), where the source does not know it.
+            preprocessing: the input, where the source does not know it: size, mean, std.
             weights: a ``.safetensors`` or ``weights_only`` PyTorch file of the whole module. Without it, ``timm:`` and
                 ``torchvision:`` load their published weights; there is never a random classifier.
-            trust_factory: allow a *saved folder* to name a factory or function that is then imported and called,
+            trust_factory: run code that comes with a classifier: a factory or function that a *saved folder* names,
                 ``export:`` files, which PyTorch unpickles, and ``torchscript:`` files, which can write files. Off,
                 because loading a file must not run code.
         """

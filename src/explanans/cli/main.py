@@ -5,12 +5,12 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-import textwrap
 from collections.abc import Sequence
+from typing import Any, TextIO
 
 from explanans.cli.commands import COMMANDS
 from explanans.errors import InputError, TrainingDiverged
-from explanans.utils.memory import keep_freed_memory
+from explanans.utils.text import did_you_mean, shown
 from explanans.version import __version__
 
 GOOD, FAILED, WRONG_INPUT, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
@@ -22,6 +22,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0: done. 1: it failed, or failed for some images. 2: wrong input. 130: interrupted by Ctrl-C.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        _show_everything(stream)
     try:
         status = _dispatch(words)
         sys.stdout.flush()
@@ -48,37 +50,40 @@ def _dispatch(words: list[str]) -> int:
     for length in (2, 1):
         name = " ".join(words[:length])
         if name in COMMANDS:
-            # Only now, because the modules behind the commands import torch.
-            command = importlib.import_module(COMMANDS[name].module)
-            return _run(command, name, words[length:])
+            return _run(name, words[length:])
     within = [name for name in COMMANDS if name.startswith(f"{words[0]} ")]
     if within and words[1:2] in ([], ["--help"], ["-h"]):
         print(_overview(within))
         return GOOD if words[1:] else WRONG_INPUT
-    raise InputError(f"there is no command {' '.join(words[:2])!r}; the commands are {', '.join(COMMANDS)}.")
+    near = did_you_mean(" ".join(words[:2]), COMMANDS) or did_you_mean(words[0], COMMANDS)
+    raise InputError(f"there is no command {' '.join(words[:2])!r}{near}; explanans --help lists them.")
 
 
-def _run(command: object, name: str, words: list[str]) -> int:
-    from jsonargparse import ArgumentParser
+def _run(name: str, words: list[str]) -> int:
+    # Only now, because the modules behind the commands import torch.
+    from explanans.cli.help import command_help, settings_help
+    from explanans.cli.options import Given, Part, options_of
+    from explanans.cli.output import plain_output
+    from explanans.cli.parse import Parser
+    from explanans.cli.recipes import resolve
+    from explanans.utils.memory import keep_freed_memory
 
-    from explanans.cli.options import named_config
-
-    parser = ArgumentParser(
-        prog=f"explanans {name}", description=textwrap.dedent(command.__doc__ or "").strip(), default_env=False
-    )
-    parser.add_argument(
-        "--config",
-        action=named_config(name),
-        help="Options from a YAML file, or a recipe by its name (see explanans recipes); later options win.",
-    )
-    command.add_arguments(parser)  # type: ignore[attr-defined]
-    if hasattr(command, "check_words"):
-        command.check_words(words)
-    parsed = parser.parse_args(words)
-    keep_freed_memory()
-    options = vars(parser.instantiate(parsed))
-    options.pop("config", None)
-    return command.run(**options)  # type: ignore[attr-defined]
+    command: Any = importlib.import_module(COMMANDS[name].module)
+    parts: Sequence[Part] = getattr(command, "PARTS", ())
+    parser = Parser(f"explanans {name}", options_of(parts, command.run), lambda given: resolve(given, name))
+    request = parser.parse(words)
+    if request.show == "help":
+        print(command_help(parser, command.__doc__ or ""))
+    elif request.show == "config":
+        print(request.values.configuration(request.changed), end="")
+    elif request.show:
+        print(settings_help(request.values.options[request.show]))
+    else:
+        given = Given(request.values.build(), parts)
+        keep_freed_memory()
+        with plain_output(given.get("quiet", False)):
+            return command.run(**Part(command.run).arguments(given, 0), **({"given": given} if parts else {}))
+    return GOOD
 
 
 def _overview(names: Sequence[str] = ()) -> str:
@@ -103,9 +108,15 @@ def _overview(names: Sequence[str] = ()) -> str:
     )
 
 
+def _show_everything(stream: TextIO) -> None:
+    """Print what a terminal's encoding lacks as an escape, instead of failing."""
+    if hasattr(stream, "reconfigure"):
+        stream.reconfigure(errors="backslashreplace")
+
+
 def _complain(message: str, status: int) -> int:
     sys.stdout.flush()
-    print(f"explanans: {message}", file=sys.stderr)
+    print(f"explanans: {shown(message)}", file=sys.stderr)
     return status
 
 

@@ -9,8 +9,9 @@ from typing import Any
 
 from explanans.data.download.published import PLACES, data_root
 from explanans.errors import InputError
-from explanans.utils.options import settings_of, split_options
+from explanans.utils.options import split_options
 from explanans.utils.paths import user_path
+from explanans.utils.typed import settings_of
 
 # What open_dataset is given by other means.
 _RESERVED = ("split", "classes", "preprocessing", "augment", "cache")

@@ -24,19 +24,26 @@ class Named:
     """How to load who explains.
 
     Attributes:
-        name: a classifier's, see :meth:`explanans.Explanandum.load`, or the folder or hub name of a trained Explainer.
-        method, method_options, calls: see :func:`explanans.explain`; with an Explainer's name, ``method`` explains its
-            classifier.
-        classes, activation, preprocessing, weights: of a classifier, see :meth:`explanans.Explanandum.load`.
-        trust_factory: see there.
-        batch_size: masked images in one forward pass.
+        name: a classifier: ``timm:NAME``, ``torchvision:NAME``, ``hf:NAME``, ``onnx:FILE``, a saved folder, … (see
+            docs/classifiers.md and :meth:`explanans.Explanandum.load`). Or a trained Explainer: its folder, or its name
+            on the Hugging Face hub.
+        method: how a classifier is explained: spread_cam, grad_cam, rise, … (docs/methods.md); None for the best that
+            it allows without training. With an Explainer's name, the method explains its classifier.
+        method_options: settings of the method, such as ``{layer: layer3}``.
+        calls: how often a classifier without gradients is asked for each picture.
+        classes: the classifier's, where it does not know them: a file with one per line, or ``a,b,c``.
+        activation: "sigmoid" (multi-label) or "softmax" (single-label), where the classifier does not know it.
+        preprocessing: the classifier's input, where it does not know it: size, mean, std.
+        weights: file with the classifier's weights; None for those that come with its name.
+        trust_factory: run code that comes with the saved classifier: a factory, a function, a program.
+        batch_size: pictures, and masked ones, in one forward pass; less needs less memory.
     """
 
     name: str
     method: str | None = None
     method_options: Mapping[str, Any] = field(default_factory=dict)
     calls: int = CALLS
-    classes: Sequence[str] | Path | None = None
+    classes: Sequence[str] | str | Path | None = None
     activation: Activation | None = None
     preprocessing: Preprocessing | None = None
     weights: str | None = None

@@ -137,7 +137,7 @@ class Saved(nn.Module, ModelHubMixin, library_name="explanans", tags=["explainab
             explanandum: the classifier that it explains, where it was not saved with it.
             network: the mask network, where it was a module of your own; it gets the weights.
             allow_other_classifier: take an ``explanandum`` that is not the one it was trained for.
-            trust_factory: see :meth:`Explanandum.load`.
+            trust_factory: run code that the saved classifier names or holds; see :meth:`Explanandum.load`.
             options: ``revision`` (a branch, a tag or a commit's hash), ``token``, ``cache_dir``, ``force_download``,
                 ``local_files_only``: for the hub, see :func:`explanans.explainers.hub.fetch`.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 from explanans.errors import InputError
@@ -10,6 +9,8 @@ from explanans.objectives.base import Objective
 from explanans.objectives.dabkowski2017 import Dabkowski2017
 from explanans.objectives.guided import Guided
 from explanans.objectives.stalder2022 import Stalder2022
+from explanans.utils.text import did_you_mean
+from explanans.utils.typed import convert
 
 OBJECTIVES: dict[str, type[Any]] = {
     "stalder2022": Stalder2022,
@@ -24,12 +25,9 @@ def make_objective(name: str, **settings: Any) -> Objective:
     """An objective by name, with its settings.
 
     Raises:
-        InputError: unknown name or setting; the message lists the known ones.
+        InputError: unknown name or setting, where the message lists the known ones; or a value of another type.
     """
     if name not in OBJECTIVES:
-        raise InputError(f"objective={name!r}; take one of {sorted(OBJECTIVES)}.")
-    known = {field.name: field.default for field in dataclasses.fields(OBJECTIVES[name])}
-    unknown = sorted(set(settings) - set(known))
-    if unknown:
-        raise InputError(f"objective {name!r} has no setting {', '.join(unknown)}; it has {known}.")
-    return OBJECTIVES[name](**settings)
+        near = did_you_mean(name, OBJECTIVES)
+        raise InputError(f"objective={name!r}{near}; take one of {', '.join(sorted(OBJECTIVES))}.")
+    return convert(settings, OBJECTIVES[name], f"objective {name!r}")

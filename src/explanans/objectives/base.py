@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+import dataclasses
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from explanans.classifiers.explanandum import Activation, Explanandum
+from explanans.utils.numbers import check_number
+
+
+def check_weights(objective: Any) -> None:
+    """Raises InputError for a ``…_weight`` of an objective that is below 0 or no number: a term turned round."""
+    for field in dataclasses.fields(objective):
+        if field.name.endswith("_weight"):
+            check_number(field.name, getattr(objective, field.name))
 
 
 class Objective(Protocol):

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from explanans.classifiers.explanandum import Activation, Explanandum
 from explanans.errors import InputError
+from explanans.objectives.base import check_weights
 from explanans.ops.masking import apply_mask, make_fill
 from explanans.ops.refinement import enlarge
 
@@ -110,6 +111,7 @@ class Dabkowski2017:
     fill: str = "blur+noise"
 
     def __post_init__(self) -> None:
+        check_weights(self)
         if self.probability not in get_args(Probability):
             raise InputError(f"probability={self.probability!r}; take one of {get_args(Probability)}.")
         if not self.destroyer_power > 0:

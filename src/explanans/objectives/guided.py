@@ -12,9 +12,10 @@ from torch.nn import functional
 from explanans.classifiers.explanandum import Explanandum
 from explanans.errors import InputError
 from explanans.methods.spread_cam import SpreadCAM
-from explanans.objectives.base import absence_loss, classification_loss
+from explanans.objectives.base import absence_loss, check_weights, classification_loss
 from explanans.ops.masking import apply_mask, make_fill
 from explanans.ops.refinement import edge_aware_variation, enlarge
+from explanans.utils.numbers import check_number
 
 
 def straight_through(logits: Tensor) -> Tensor:
@@ -82,8 +83,15 @@ class Guided:
     fill: str = "mean+blur+noise"
 
     def __post_init__(self) -> None:
+        check_weights(self)
         if not self.scales or min(self.scales) <= 0:
             raise InputError(f"scales={self.scales}; give at least one enlargement above 0.")
+        for name in ("own_share", "level"):
+            check_number(name, getattr(self, name), 0, 1)
+        # Above 1 is never.
+        for name in ("start", "own_start"):
+            check_number(name, getattr(self, name))
+        check_number("sharpness", self.sharpness, above=True)
 
     def __call__(
         self,

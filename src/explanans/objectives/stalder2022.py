@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from explanans.classifiers.explanandum import Explanandum
 from explanans.errors import InputError
-from explanans.objectives.base import Ignorance, classification_loss, ignorance_loss, total_variation
+from explanans.objectives.base import Ignorance, check_weights, classification_loss, ignorance_loss, total_variation
 from explanans.ops.masking import apply_mask, make_fill
 
 
@@ -101,6 +101,7 @@ class Stalder2022:
     fill: str = "mean"
 
     def __post_init__(self) -> None:
+        check_weights(self)
         if not 0 <= self.minimum_area <= self.maximum_area <= 1:
             raise InputError(
                 f"minimum_area={self.minimum_area}, maximum_area={self.maximum_area}; want 0 ≤ minimum ≤ maximum ≤ 1."

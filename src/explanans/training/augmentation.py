@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,7 @@ from torchvision.transforms import v2
 from explanans.errors import InputError
 from explanans.images.preprocessing import Preprocessing
 
-AUGMENTATIONS = ("none", "flip", "turn", "crop")
+Augmentation = Literal["none", "flip", "turn", "crop"]
 CROPPED = 0.7
 
 
@@ -26,7 +26,7 @@ class QuarterTurns(v2.Transform):
         return tv_tensors.wrap(torch.rot90(inpt, params["turns"], (-2, -1)), like=inpt)
 
 
-def augmentation(name: str, preprocessing: Preprocessing) -> nn.Module | None:
+def augmentation(name: Augmentation, preprocessing: Preprocessing) -> nn.Module | None:
     """A transform from its name.
 
     - "none": the picture as it is (the paper).
@@ -53,4 +53,4 @@ def augmentation(name: str, preprocessing: Preprocessing) -> nn.Module | None:
                 v2.ColorJitter(brightness=0.2, contrast=0.2, saturation=0.2),
             ]
         )
-    raise InputError(f"augment={name!r}; take one of {AUGMENTATIONS}.")
+    raise InputError(f"augment={name!r}; take one of {', '.join(get_args(Augmentation))}.")

@@ -71,7 +71,12 @@ def fabricate(
         "data": {"name": scenes.name, "split": "test", "fingerprint": scenes.fingerprint(), "images": names},
         "threshold_data": None,
         "classifiers": {
-            name: {"classes": list(scenes.classes), "activation": "sigmoid", "preprocessing": PREPROCESSING.to_dict()}
+            name: {
+                "classes": list(scenes.classes),
+                "activation": "sigmoid",
+                "preprocessing": PREPROCESSING.to_dict(),
+                "weights_hash": "0" * 64,
+            }
             for name in classifiers
         },
         "methods": {
@@ -82,6 +87,7 @@ def fabricate(
                 "normalisations": list(each["normalisations"]),
                 "subset": each["subset"],
                 "classes": "all",
+                "weights": dict.fromkeys(classifiers),
             }
             for name, each in methods.items()
         },

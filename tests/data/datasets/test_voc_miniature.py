@@ -111,7 +111,7 @@ def test_a_year_and_options(devkit: Path, preprocessing: Preprocessing, monkeypa
     assert opened("voc:2007?task=none").fingerprint() == plain.fingerprint()
     for spec, said in {
         "voc:2007?difficult=maybe": "difficult='maybe'; give true or false",
-        "voc:2007?task": r"'task' has no value; its options are task=…, difficult=…",
+        "voc:2007?task": r"'task' has no value; write task=VALUE",
         "voc:2007?seed=1": "'seed' is no option of it",
         "voc:2007?cache=true": "'cache' is no option of it",
         "voc:2007?task=main&task=main": "'task' is given twice",

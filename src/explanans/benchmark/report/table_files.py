@@ -75,7 +75,7 @@ def chosen_table(results: Results, columns: Sequence[str], subset: str = "all", 
         results: of a benchmark.
         columns: names of :data:`explanans.benchmark.columns.COLUMNS`.
         subset: "all" or "shared".
-        classifier: which; None for the first.
+        classifier: whose table; None for the first.
 
     Raises:
         InputError: an unknown column, one that was not measured on these images, an unknown classifier, or nothing

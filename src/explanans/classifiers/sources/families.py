@@ -21,7 +21,8 @@ from explanans.classifiers.sources.timm_models import build_timm, load_timm
 from explanans.classifiers.sources.torchvision_models import SETTINGS as TORCHVISION_SETTINGS
 from explanans.classifiers.sources.torchvision_models import build_torchvision, load_torchvision
 from explanans.errors import InputError
-from explanans.utils.options import check_settings, split_options
+from explanans.utils.options import split_options
+from explanans.utils.typed import check_settings
 
 BUILT: dict[str, tuple[Callable[[str, str | Path | None], Loaded], Callable[[Source], nn.Module]]] = {
     "timm": (load_timm, build_timm),

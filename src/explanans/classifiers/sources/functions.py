@@ -17,7 +17,8 @@ from explanans.classifiers.sources.shared.base import Loaded, Source
 from explanans.classifiers.sources.shared.boxes import Outputs, as_logits, in_batches, refuse_weights
 from explanans.errors import InputError
 from explanans.images.preprocessing import Preprocessing
-from explanans.utils.options import Count, split_options
+from explanans.utils.options import split_options
+from explanans.utils.typed import Count
 
 OPTIONS = {"outputs": Outputs, "size": Count, "batch": Count, "retries": Annotated[int, 0], "version": str}
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

@@ -10,7 +10,7 @@ from torch import nn
 
 from explanans.classifiers.sources.shared.base import WRONG_SETTINGS, Loaded, Source, unfit_settings
 from explanans.errors import InputError
-from explanans.utils.options import settings_of
+from explanans.utils.typed import settings_of
 
 
 def _own(name: str) -> Callable[..., nn.Module]:

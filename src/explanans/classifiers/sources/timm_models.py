@@ -12,8 +12,9 @@ from explanans.classifiers.sources.shared.published import published, refuse_ran
 from explanans.classifiers.sources.shared.weights import load_weights
 from explanans.errors import InputError
 from explanans.images.preprocessing import Preprocessing
-from explanans.utils.options import Count, split_options
+from explanans.utils.options import split_options
 from explanans.utils.text import did_you_mean
+from explanans.utils.typed import Count
 
 SETTINGS: dict[str, Any] = {
     "num_classes": Count,
@@ -52,7 +53,7 @@ def load_timm(name: str, weights: str | Path | None) -> Loaded:
     source = Source(f"timm:{name}", arguments)
     if weights is None:
         refuse_random_head(spec, arguments)
-        module = published(spec, lambda: _create(source, pretrained=True))
+        module = published(spec, lambda: _create(source, pretrained=True), page=_page(name))
     else:
         module = build_timm(source)
         load_weights(module, weights)
@@ -84,6 +85,14 @@ def _create(source: Source, *, pretrained: bool) -> Any:
         return timm.create_model(name, pretrained=pretrained, **source.arguments)
     except WRONG_SETTINGS as error:
         raise unfit_settings(source, error) from error
+
+
+def _page(name: str) -> str | None:
+    """Where the hub shows the weights."""
+    import timm
+
+    config = timm.get_pretrained_cfg(name) if timm.is_model(name.split(".")[0]) else None
+    return f"https://huggingface.co/{config.hf_hub_id}" if config is not None and config.hf_hub_id else None
 
 
 def imagenet_names() -> list[str]:

@@ -13,7 +13,8 @@ from explanans.classifiers.sources.shared.published import published, refuse_ran
 from explanans.classifiers.sources.shared.weights import load_weights
 from explanans.errors import InputError
 from explanans.images.preprocessing import Preprocessing
-from explanans.utils.options import Count, split_options
+from explanans.utils.options import split_options
+from explanans.utils.typed import Count
 
 SETTINGS: dict[str, Any] = {
     "num_classes": Count,

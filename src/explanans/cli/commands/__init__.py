@@ -1,7 +1,8 @@
 """The commands; a new one is a new file and a line in ``COMMANDS``.
 
-A command's module has ``add_arguments(parser)``, ``run(**options) -> exit status``, and a docstring that becomes its
-help. Only the chosen one is imported.
+A command's module has ``PARTS``, the functions of the library whose parameters are its options, and ``run``, which
+calls them, prints, and returns the exit status. Parameters of ``run`` itself are options too; where there are parts it
+is ``run(given, …)``. The docstring is its help. Only the chosen one is imported.
 """
 
 from __future__ import annotations

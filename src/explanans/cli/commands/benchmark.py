@@ -9,23 +9,17 @@ on any image; such images count with the worst value and are listed.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from dataclasses import fields
 from pathlib import Path
-from typing import Any
-
-from jsonargparse import ActionYesNo, ArgumentParser
 
 from explanans.benchmark.columns import COLUMNS
 from explanans.benchmark.progress import followed
 from explanans.benchmark.report.benchmark import write_report
 from explanans.benchmark.results import Results, Row
 from explanans.benchmark.runner import run_benchmark
-from explanans.benchmark.settings import BenchmarkSettings, MethodSettings
-from explanans.cli.options import plain_output
-from explanans.errors import InputError
+from explanans.benchmark.settings import BenchmarkSettings
+from explanans.cli.options import Given, Part
+from explanans.cli.output import say
 from explanans.utils.tables import aligned
-from explanans.utils.text import printable
 
 SHOWN = (
     *("class_iou_soft", "iou_soft", "iou_best", "f1_soft", "saliency", "kept", "removed", "specificity_gap"),
@@ -36,37 +30,23 @@ SHOWN = (
 FAILURES = 10
 
 
-def add_arguments(parser: ArgumentParser) -> None:
-    parser.usage = f"{parser.prog} --config FILE.yaml [options]"
-    parser.add_class_arguments(BenchmarkSettings, as_group=False)
-    parser.add_argument("--out", type=str, default="runs/benchmark", help="Result folder, new or of an earlier run.")
-    parser.add_argument("--report", action=ActionYesNo, default=True, help="Write the tables and report.html too.")
-    parser.add_argument("--quiet", action=ActionYesNo, default=False, help="Print nothing but what failed.")
+PARTS = (Part(BenchmarkSettings),)
 
 
-def check_words(words: Sequence[str]) -> None:
-    """Raises InputError for the name of a method with a dot, of which the parser would drop what follows the dot."""
-    known = {each.name for each in fields(MethodSettings)}
-    for word in words:
-        _, _, name = word.partition("=")[0].partition("--methods.")
-        method, _, setting = name.partition(".")
-        if setting and setting.partition(".")[0] not in known:
-            raise InputError(
-                f"--methods.{name}: {setting!r} is no setting of a method, and a name with a dot can be given in a "
-                f"--config file only; take another name, or one of the settings {', '.join(sorted(known))} of {method}."
-            )
+def run(given: Given, out: str = "runs/benchmark", report: bool = True) -> int:
+    """Measure.
 
-
-def run(out: str, report: bool, quiet: bool, **options: Any) -> int:
-    settings = BenchmarkSettings(**{each.name: options[each.name] for each in fields(BenchmarkSettings)})
-    with plain_output(quiet):
-        with followed(show=not quiet) as timetable:
-            results = run_benchmark(settings, out, timetable)
-        print(_table(results))
-        if report:
-            page = write_report(results, Path(out), show=not quiet)
-            print(f"open {page.resolve().as_uri()}")
-        print(f"results in {out}; again as tables and a page: explanans report {out}")
+    Args:
+        out: result folder, new or of an earlier run.
+        report: write the tables and report.html too.
+    """
+    with followed(show=not given["quiet"]) as timetable:
+        results = run_benchmark(given.call(BenchmarkSettings), out, timetable)
+    say(_table(results))
+    if report:
+        page = write_report(results, Path(out), show=not given["quiet"])
+        say(f"open {page.resolve().as_uri()}")
+    say(f"results in {out}; again as tables and a page: explanans report {out}")
     return _report_failures(results)
 
 
@@ -107,9 +87,9 @@ def _report_failures(results: Results) -> int:
         for line in _failures(results, classifier, method)
     ]
     for line in failures[:FAILURES]:
-        print(f"failed: {printable(line)}", file=sys.stderr)
+        say(f"failed: {line}", sys.stderr)
     if len(failures) > FAILURES:
-        print(f"… and {len(failures) - FAILURES} more; they are in {results.folder / 'scores'}", file=sys.stderr)
+        say(f"… and {len(failures) - FAILURES} more; they are in {results.folder / 'scores'}", sys.stderr)
     return 1 if failures else 0
 
 

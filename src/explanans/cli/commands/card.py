@@ -11,10 +11,8 @@ import json
 import sys
 from pathlib import Path
 
-from jsonargparse import ArgumentParser
-
 from explanans.classifiers import sources
-from explanans.cli.options import add_function
+from explanans.cli.output import say
 from explanans.errors import InputError
 from explanans.explainers.explainer import Explainer
 from explanans.explainers.model_card import CARD, is_edited, renewed, without_text, write_card
@@ -23,11 +21,7 @@ from explanans.pipelines.card import benchmark_figures, receipt_figures
 from explanans.utils.files import atomic_file
 
 
-def add_arguments(parser: ArgumentParser) -> None:
-    add_function(parser, card)
-
-
-def card(
+def run(
     explainer: str,
     receipts: str | None = None,
     benchmark: str | None = None,
@@ -35,19 +29,17 @@ def card(
     name: str | None = None,
     overwrite: bool = False,
     trust_factory: bool = False,
-    quiet: bool = False,
 ) -> int:
-    """Parse and call.
+    """Write it.
 
     Args:
-        explainer: Folder of a saved Explainer.
-        receipts: What explanans explain wrote; the means of its receipts go onto the card.
-        benchmark: Folder of a benchmark that measured this Explainer; its row goes onto the card.
-        method: The row's name, where the benchmark has other weights on record.
+        explainer: folder of a saved Explainer.
+        receipts: what explanans explain wrote; the means of its receipts go onto the card.
+        benchmark: folder of a benchmark that measured this Explainer; its row goes onto the card.
+        method: the row's name, where the benchmark has other weights on record.
         name: OWNER/NAME, where the Explainer will be on the Hugging Face hub.
-        overwrite: Write the card anew even where a person edited its text.
-        trust_factory: Run the code that the saved classifier names as its architecture.
-        quiet: Print nothing but what was left as it is.
+        overwrite: write the card anew even where a person edited its text.
+        trust_factory: run the code that the saved classifier names as its architecture.
     """
     folder = Path(explainer)
     if not folder.is_dir():
@@ -64,15 +56,11 @@ def card(
     path = folder / CARD
     old = path.read_text(encoding="utf-8") if path.is_file() else None
     if old is not None and is_edited(old) and not overwrite:
-        print(f"{path} was edited and stays as it is; --overwrite writes it anew.", file=sys.stderr)
+        say(f"{path} was edited and stays as it is; --overwrite writes it anew.", sys.stderr)
         return 0
     with atomic_file(path) as temporary:
         temporary.write_text(
             renewed(write_card(config, name), without_text(old) if overwrite else old), encoding="utf-8"
         )
-    if not quiet:
-        print(f"card in {path}")
+    say(f"card in {path}")
     return 0
-
-
-run = card

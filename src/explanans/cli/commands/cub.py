@@ -6,29 +6,14 @@ the same command then checks and unpacks it. The archives may be deleted afterwa
 
 from __future__ import annotations
 
-from jsonargparse import ArgumentParser
-
-from explanans.cli.options import add_function, comma_list
+from explanans.cli.options import Given, Part
+from explanans.cli.output import say
 from explanans.data.download.published import install, installed_as
 
-
-def add_arguments(parser: ArgumentParser) -> None:
-    add_function(parser, cub, optional="folder")
+PARTS = (Part(install, names={"parts": "part"}, without=("data", "progress"), optional="folder"),)
 
 
-def cub(folder: str | None = None, part: str | None = None, quiet: bool = False) -> int:
-    """Parse and call.
-
-    Args:
-        folder: Where to; left out, the folder that cub:2011 looks in ($EXPLANANS_DATA, or ~/.cache/explanans/data).
-        part: images, segmentations or both (images,segmentations); null for both.
-        quiet: Print nothing, show no progress.
-    """
-    parts = comma_list(part)
-    place = install("cub:2011", folder, parts=parts, progress=not quiet)
-    if not quiet:
-        print(f"CUB-200-2011 is in {place}; use it as {installed_as('cub:2011', folder)}")
+def run(given: Given) -> int:
+    place = given.call(install, "cub:2011", progress=not given["quiet"])
+    say(f"CUB-200-2011 is in {place}; use it as {installed_as('cub:2011', given['folder'])}")
     return 0
-
-
-run = cub

@@ -6,24 +6,13 @@ more, print it: explanans fit --config voc2007-vgg16 --print_config > mine.yaml
 
 from __future__ import annotations
 
-from jsonargparse import ArgumentParser
-
 from explanans.cli.commands import COMMANDS
-from explanans.cli.options import add_function
-from explanans.cli.recipes import recipes as recipes_of
-from explanans.cli.recipes import summary
+from explanans.cli.output import say
+from explanans.cli.recipes import recipes, summary
 
 
-def add_arguments(parser: ArgumentParser) -> None:
-    add_function(parser, recipes)
-
-
-def recipes() -> int:
-    """Parse and call."""
+def run() -> int:
     for command in COMMANDS:
-        for name, path in recipes_of(command).items():
-            print(f"explanans {command} --config {name}\n    {summary(path)}")
+        for name, path in recipes(command).items():
+            say(f"explanans {command} --config {name}\n    {summary(path)}")
     return 0
-
-
-run = recipes

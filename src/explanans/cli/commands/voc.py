@@ -8,32 +8,19 @@ from __future__ import annotations
 
 from typing import Literal
 
-from jsonargparse import ArgumentParser
-
-from explanans.cli.options import add_function, comma_list
+from explanans.cli.options import Given, Part
+from explanans.cli.output import say
 from explanans.data.download.published import install, installed_as
 
-
-def add_arguments(parser: ArgumentParser) -> None:
-    add_function(parser, voc, optional="folder")
+PARTS = (Part(install, names={"parts": "part"}, without=("data", "progress"), optional="folder"),)
 
 
-def voc(
-    folder: str | None = None, year: Literal[2007, 2012] = 2007, part: str | None = None, quiet: bool = False
-) -> int:
-    """Parse and call.
+def run(given: Given, year: Literal[2007, 2012] = 2007) -> int:
+    """Fetch.
 
     Args:
-        folder: Where to; left out, the folder that voc:2007 looks in ($EXPLANANS_DATA, or ~/.cache/explanans/data).
-        year: The challenge. 2007 is the paper's; of 2012 the test labels were never published.
-        part: trainval, test or both (trainval,test); null for all that the year has.
-        quiet: Print nothing, show no progress.
+        year: of the challenge. 2007 is the paper's; of 2012 the test labels were never published.
     """
-    parts = comma_list(part)
-    place = install(f"voc:{year}", folder, parts=parts, progress=not quiet)
-    if not quiet:
-        print(f"VOC-{year} is in {place}; use it as {installed_as(f'voc:{year}', folder)}")
+    place = given.call(install, f"voc:{year}", progress=not given["quiet"])
+    say(f"VOC-{year} is in {place}; use it as {installed_as(f'voc:{year}', given['folder'])}")
     return 0
-
-
-run = voc

@@ -101,9 +101,10 @@ def install(
 
     Args:
         data: a name in ``PUBLISHED``.
-        folder: gets the archives and what comes out of them; None for :func:`data_root`. The archives may be deleted
-            afterwards.
-        parts: the archives wanted, by their names in ``PUBLISHED``; None for all.
+        folder: gets the archives and what comes out of them; None for the folder that ``voc:2007`` and its like look
+            in ($EXPLANANS_DATA, or ~/.cache/explanans/data). The archives may be deleted afterwards.
+        parts: the archives wanted: of VOC trainval and test, of CUB images and segmentations, of COCO annotations,
+            train and val; None for all.
         progress: bars with the time left.
 
     Returns:

@@ -55,9 +55,11 @@ def export_onnx(
 
     Args:
         explainer: a trained one.
+        path: the file to write.
         what: "masks", or "both": classifier and Explainer as one graph.
-        preprocessing: where pictures are resized and normalised.
-        dynamic_size: height and width of ``images`` are free too, where the networks allow it.
+        preprocessing: where pictures are resized and normalised: "outside" (the graph takes normalised images), or
+            "inside" (it takes uint8 pictures of any size).
+        dynamic_size: leave height and width of ``images`` free too, where the networks allow it.
         pictures: photos to compare on (anything that :func:`explanans.images.reading.read_image` takes); without any,
             generated ones.
         tolerance: largest difference of a mask value or a probability.

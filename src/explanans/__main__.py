@@ -1,0 +1,8 @@
+"""``python -m explanans``."""
+
+import sys
+
+from explanans.cli.main import main
+
+if __name__ == "__main__":
+    sys.exit(main())
