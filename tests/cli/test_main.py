@@ -193,7 +193,7 @@ def test_a_classifier_is_explained_without_training(
     assert main([*words, *shards, "--method=grad_cam"]) == 0
     assert "2 of 2 explained (2 earlier)" in capsys.readouterr().out
     assert main([*words, *shards, "--method=layer_cam"]) == 2
-    assert "other settings (method)" in capsys.readouterr().err
+    assert "other settings: method" in capsys.readouterr().err
 
 
 def test_an_unknown_class_fails_once_and_before_any_work(

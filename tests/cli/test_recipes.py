@@ -46,11 +46,12 @@ def assert_as_in_the_paper(options: dict[str, Any], rate: float, patience: float
         pretrained_factor=1.0,
         weight_decay=0.0,
         schedule="constant",
-        average=0.0,
+        ema_decay=0.0,
         freeze_statistics=False,
     )
     wanted = {"batch_size": 16, "patience": patience, "min_delta": 1e-3, "seed": 42, "precision": "32-true"}
-    wanted |= {"accumulate": 1, "clip": 0.0, "devices": 1, "nodes": 1, "keep": "best", "epochs": 1000}
+    wanted |= {"accumulate_grad_batches": 1, "gradient_clip_val": 0.0, "devices": 1, "num_nodes": 1}
+    wanted |= {"keep": "best", "max_epochs": 1000}
     run = Run(**options["run"])
     assert {key: getattr(run, key) for key in wanted} == wanted
 
