@@ -2,9 +2,9 @@
 
     python benchmarks/many_classes.py [--classes 10000] [--photos 8] [--size 224] [--only spread_cam …]
 
-``photos`` pictures of noise in one batch, two classes each, with receipts; MobileNetV2 with random weights. Each line
-is measured in a process of its own: the peak resident memory after a forward pass of the classifier on the batch, and
-how much higher it is after explaining. ``attribute`` is :meth:`explanans.Explainer.attribute` for one class per photo.
+``photos`` pictures of noise in one batch, two classes each, with receipts; MobileNetV2 of random weights. Each line is
+measured in a process of its own: the peak resident memory after a forward pass of the classifier on the batch, and how
+much higher it is after explaining. ``attribute`` is :meth:`explanans.Explainer.attribute` for one class per photo.
 """
 
 from __future__ import annotations

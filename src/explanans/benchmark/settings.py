@@ -57,9 +57,9 @@ class BenchmarkSettings:
         methods: By name.
         split: What is measured, or a part of it such as val[:200].
         threshold_split: Another split, from which each method's best threshold comes; null leaves those scores out.
-        metrics: Groups of scores on all images: classes (each label against its own region), predicted (the classes
-            that the classifier names), segmentation, boundary, saliency, kept, top_area (average drop and increase at
-            half and 15 % of the area), insertion, road, specificity, grid (four photos in one), sensitivity
+        metrics: Groups of scores on all images: classes (each label against its own region), predicted (with the
+            classes that the classifier names), segmentation, boundary, saliency, kept, top_area (average drop and
+            increase at half and 15 % of the area), insertion, road, specificity, grid (four photos in one), sensitivity
             (max-sensitivity, a few images), sanity (randomised weights, a few images).
         subset_metrics: Groups that are computed on the shared subset only, because they cost many forwards.
         also_normalise: Steps that are applied to every method besides its own, such as minmax.

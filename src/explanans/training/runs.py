@@ -9,7 +9,7 @@ import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from torch.utils.data import DataLoader
 from explanans.errors import InputError
 from explanans.training.curves import CURVES, Curves, read_curves
 from explanans.training.precision import choose_precision
-from explanans.training.run_settings import Run
+from explanans.training.run_settings import Run, epochs_for
 from explanans.training.sharing import FreeCores, judges
 from explanans.training.watch import Watch
 from explanans.utils.files import atomic_file
@@ -103,6 +103,8 @@ def train(
         TrainingDiverged: the loss became NaN or infinite.
     """
     folder = Path(folder)
+    epochs = run.max_epochs or epochs_for(len(training))
+    run = replace(run, max_epochs=epochs)
     best = callbacks.ModelCheckpoint(folder, "best", monitor=monitor, mode=mode, enable_version_counter=False)
     # Two callbacks, because one that saves both writes "last" only when "best" changes.
     last = callbacks.ModelCheckpoint(folder, "last", save_on_train_epoch_end=True, enable_version_counter=False)
@@ -111,7 +113,7 @@ def train(
     cores = FreeCores(folder / CONFIG, judging=judges(run.threads))
     hooks = [best, last, cores, *extra, *([stopping] if stopping else []), Curves(folder), watch]
     options: dict[str, Any] = {
-        "max_epochs": run.max_epochs,
+        "max_epochs": epochs,
         "accelerator": run.accelerator,
         "devices": run.devices,
         "num_nodes": run.num_nodes,
@@ -145,13 +147,13 @@ def train(
     state = read_checkpoint(kept, CHECKPOINT)
     module.load_state_dict(state["state_dict"])
     took = timedelta(seconds=round(time.monotonic() - start))
-    if done == run.max_epochs:
+    if done == epochs:
         watch.say(f"nothing is left to train: all {done} epochs are done")
     elif stopping and stopping.wait_count >= run.patience:
         patience = f"run.patience={run.patience}"
         watch.say(f"stopped after epoch {trainer.current_epoch} ({took}): no better {monitor} for {patience} epochs")
     else:
-        watch.say(f"trained {run.max_epochs - done} epochs in {took}")
+        watch.say(f"trained {epochs - done} epochs in {took}")
     watch.say(f"kept epoch {state['epoch'] + 1}{_figures(folder, state['epoch'] + 1, watch.figures)}")
 
 
@@ -225,7 +227,7 @@ def claimed_run(folder: Path, run: Run, description: Mapping[str, Any]) -> Itera
             raise InputError(f"out={folder} holds a {RECORD.name} already; name a new folder, or let it resume.")
         if earlier is not None:
             check_same(record, RECORD, earlier["settings"], settings, free=FREE)
-            if (done := epochs_done(folder / LAST)) > run.max_epochs:
+            if run.max_epochs is not None and (done := epochs_done(folder / LAST)) > run.max_epochs:
                 raise InputError(
                     f"run.max_epochs={run.max_epochs}, but {folder} holds a training of {done} epochs already; ask for "
                     f"{done} or more, or name a new folder."
