@@ -86,6 +86,10 @@ class Explainer(Saved, Masker):
         self.facts: dict[str, Any] = {}
         self.card: str | None = None
 
+    def __repr__(self) -> str:
+        network = self.network_name or type(self.network).__name__
+        return f"Explainer({network} of {self.explanandum!r}{'' if self.facts else ', not trained'})"
+
     @property
     def classes(self) -> tuple[str, ...]:
         return self.explanandum.classes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -96,12 +97,17 @@ def _page(name: str) -> str | None:
 
 
 def imagenet_names() -> list[str]:
-    """The 1000 names; the two cranes, a bird and a machine, are told apart by their WordNet numbers."""
+    """The 1000 names, the first of several words for a class alone where that is enough to tell it from the others.
+
+    The two cranes, a bird and a machine, are told apart by their WordNet numbers.
+    """
     from timm.data import ImageNetInfo
 
     info = ImageNetInfo()
-    names = list(info.label_descriptions())
+    whole = list(info.label_descriptions())
+    first = [name.split(",")[0] for name in whole]
+    times, lower = Counter(whole), Counter(name.lower() for name in first)
     return [
-        f"{name} ({number})" if names.count(name) > 1 else name
-        for name, number in zip(names, info.label_names(), strict=True)
+        short if lower[short.lower()] == 1 else name if times[name] == 1 else f"{name} ({number})"
+        for short, name, number in zip(first, whole, info.label_names(), strict=True)
     ]
