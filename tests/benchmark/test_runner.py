@@ -203,8 +203,7 @@ def test_modules_are_asked_in_evaluation_mode_and_restored(make_settings, fakes:
     method.train()
     method.frozen.eval()
     folder = Folder(tmp_path / "out")
-    folder.claim(record_of(settings, plan))
-    with torch.no_grad():
+    with folder.claimed(record_of(settings, plan)), torch.no_grad():
         _Run(plan, folder, Timetable()).everything()
     assert method.modes
     assert not any(method.modes)

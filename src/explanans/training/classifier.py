@@ -23,7 +23,7 @@ from explanans.training.linear_head import fit_head, head_features
 from explanans.training.optimizer import Optimizer
 from explanans.training.precision import choose_precision
 from explanans.training.processes import once
-from explanans.training.runs import LAST, Run, train, weights_of
+from explanans.training.runs import LAST, Run, check_run_folder, train, weights_of
 
 SAVED = "classifier"
 BLANKS, HIDDEN = 0.25, 0.5
@@ -102,6 +102,7 @@ def fit_classifier(
         TrainingDiverged: the loss became NaN.
     """
     run = run or Run()
+    check_run_folder(out)
     optimizer = optimizer or (FROM_SCRATCH if weights is None else FINE_TUNING)
     blanks, hidden = _check_blanks(activation, blanks, hidden)
     if not 0 < hidden_largest <= 1:

@@ -27,7 +27,7 @@ from explanans.training.depthwise import quick_depthwise
 from explanans.training.module import TrainingModule
 from explanans.training.optimizer import Optimizer
 from explanans.training.processes import once
-from explanans.training.runs import Run, train, weights_of
+from explanans.training.runs import Run, check_run_folder, train, weights_of
 from explanans.training.surrogates import load_surrogate
 
 SAVED = "explainer"
@@ -142,6 +142,7 @@ def fit(
         TrainingDiverged: the loss became NaN; the message names the term.
     """
     optimizer, run, calibration = optimizer or Optimizer(), run or Run(), calibration or Calibration()
+    check_run_folder(out)
     explanandum = explainer.explanandum
     teacher, stands_in = None, None
     if surrogate is None:
