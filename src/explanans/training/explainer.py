@@ -27,7 +27,7 @@ from explanans.training.module import TrainingModule
 from explanans.training.optimizer import Optimizer
 from explanans.training.processes import is_first, once
 from explanans.training.run_settings import Run
-from explanans.training.runs import train
+from explanans.training.runs import check_run_folder, train
 from explanans.training.sharing import on_free_cores
 from explanans.training.splits import augmented, describe, facts_of, open_splits
 from explanans.training.surrogates import load_surrogate
@@ -150,6 +150,7 @@ def fit(
         TrainingDiverged: the loss became NaN; the message names the term.
     """
     optimizer, run, calibration = optimizer or newcomer.OPTIMIZER, run or newcomer.RUN, calibration or Calibration()
+    check_run_folder(out)
     explanandum = explainer.explanandum
     teacher, stands_in = None, None
     if surrogate is None:

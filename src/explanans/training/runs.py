@@ -30,7 +30,7 @@ from explanans.training.sharing import FreeCores, judges
 from explanans.training.watch import Watch
 from explanans.utils.files import atomic_file
 from explanans.utils.records import Kind, read_checkpoint, write_json
-from explanans.utils.run_folder import as_json, check_same, claimed
+from explanans.utils.run_folder import as_json, check_claimable, check_same, claimed
 from explanans.version import __version__
 
 LAST = "last.ckpt"
@@ -57,11 +57,15 @@ CHECKPOINT = Kind(
 
 
 class AtomicCheckpoints(TorchCheckpointIO):
-    """Checkpoints that are whole or not there, also where the system's temporary folder is on another disk."""
+    """Checkpoints that are whole or not there.
+
+    Lightning's own go through the system's temporary folder, which may be full, and where a kill would leave them.
+    """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
-        with atomic_file(path) as temporary:
-            super().save_checkpoint(checkpoint, temporary, storage_options)
+        # Handed an open file, torch writes no name into it: the same state is the same bytes.
+        with atomic_file(path) as temporary, temporary.open("wb") as file:
+            torch.save(checkpoint, file)
 
 
 class Patience(callbacks.EarlyStopping):
@@ -210,6 +214,15 @@ def _fit(
             raise
         signal.signal(signal.SIGINT, handler)
         raise KeyboardInterrupt from None
+
+
+def check_run_folder(folder: str | Path) -> None:
+    """Before any work: whether :func:`train` could begin or go on in a folder.
+
+    Raises:
+        InputError: it is a file, or holds other things.
+    """
+    check_claimable(Path(folder) / CONFIG, remains=(ANSWERS,))
 
 
 @contextmanager
