@@ -23,7 +23,7 @@ class Request:
 
     Attributes:
         values: what was given.
-        show: "help", "config", or the name of an option whose settings are to be explained; "" to run the command.
+        show: "config", or the name of an option whose settings are to be explained; "" to run the command.
         changed: in the configuration, nothing that is as it is by default.
     """
 
@@ -67,8 +67,6 @@ class Parser:
             if word == "--":
                 placed += rest
                 break
-            if word in ("--help", "-h"):
-                return Request(values, HELP)
             if not word.startswith("-") or word == "-" or _is_number(word):
                 placed.append(word)
                 continue
@@ -89,12 +87,12 @@ class Parser:
         return request
 
     def _apply(self, values: Values, word: str, name: str, text: str | None, rest: list[str]) -> None:
-        option = values.options.get(name) or values.options.get(name.removeprefix("no_"))
-        if option is not None and option.is_switch:
+        off = name.startswith("no_") and values.is_switch(name[3:])
+        if off or values.is_switch(name):
             if text is None and rest and rest[0] in ("true", "false"):
                 text = rest.pop(0)
             said = True if text is None else read(text, bool, f"--{name}")
-            values.held[option.name] = said if option.name == name else not said
+            values.target(name[3:] if off else name, word)[1](said != off)
             return
         adds, name = name.endswith("+"), name.removesuffix("+")
         where = word if not word.startswith("--") else f"--{name}"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
-import segmentation_models_pytorch as smp
 from torch import Tensor, nn
 
 from explanans.errors import InputError
@@ -18,6 +18,7 @@ class SMP(nn.Module):
 
     def __init__(self, decoder: str, encoder: str, num_classes: int, encoder_weights: EncoderWeights) -> None:
         super().__init__()
+        smp = _library()
         try:
             self.model = smp.create_model(
                 decoder,
@@ -36,6 +37,18 @@ class SMP(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         require_multiple(images.shape[-2], images.shape[-1], self.multiple)
         return self.model(images)
+
+
+def _library() -> Any:
+    """Imported when it is needed: it takes a second, and cannot be imported where docstrings are stripped."""
+    try:
+        import segmentation_models_pytorch
+    except TypeError as error:
+        raise InputError(
+            "network: segmentation-models-pytorch cannot be imported with PYTHONOPTIMIZE=2 (python -OO); unset it, or "
+            "take another network, such as trunk."
+        ) from error
+    return segmentation_models_pytorch
 
 
 def smp_network(decoder: str) -> Callable[[str, int, EncoderWeights], nn.Module]:
