@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from explanans.cli.parse import Parser
 
 GOOD, FAILED, WRONG_INPUT, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
+
+_WRONG_PATHS = (errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP)
+"""A path that can be no such thing, whatever the machine does."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -40,7 +44,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Python flushes stdout once more at exit, which would complain again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
-    except (OSError, TrainingDiverged) as error:
+    except OSError as error:
+        if error.errno in _WRONG_PATHS:
+            reason = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+            return _complain(f"{reason}; name another file or folder.", WRONG_INPUT)
+        return _complain(str(error), FAILED)
+    except TrainingDiverged as error:
         return _complain(str(error), FAILED)
 
 

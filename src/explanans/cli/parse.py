@@ -62,8 +62,6 @@ class Parser:
         request, placed, rest = Request(values), [], list(words)
         while rest:
             word = rest.pop(0)
-            if "\0" in word:
-                raise InputError(f"{word!r} has a NUL byte, which no option and no file name can have; leave it out.")
             if word == "--":
                 placed += rest
                 break
@@ -79,7 +77,7 @@ class Parser:
             elif name == CONFIG:
                 values.apply_file(self.locate(text if equals else _next(rest, word, "a YAML file or a recipe")))
             else:
-                self._apply(values, word, name, text if equals else None, rest)
+                self._apply(values, word, name, _filled(text, f"--{name}") if equals else None, rest)
         self._place(values, placed)
         missing = [each.name for each in self.placed if each.default is REQUIRED and each.name not in values.held]
         if missing and not request.show:
@@ -107,10 +105,12 @@ class Parser:
 
     def _place(self, values: Values, words: list[str]) -> None:
         for option in self.placed:
+            where = option.name.upper()
             if option.place == "+" and words:
-                values.held[option.name], words = list(words), []
+                values.held[option.name] = [read(_filled(word, where), str, where) for word in words]
+                words = []
             elif words:
-                values.held[option.name] = read(words.pop(0), option.hint, option.name)
+                values.held[option.name] = read(_filled(words.pop(0), where), option.hint, where)
         if words:
             raise InputError(
                 f"{words[0]!r} is one argument too many, or a second value of an option that takes one; write "
@@ -122,9 +122,13 @@ def _next(rest: list[str], word: str, what: str) -> str:
     """The value of an option, which is the word behind it."""
     if not rest or (rest[0].startswith("--") and rest[0] != "--"):
         raise InputError(f"{word} has no value; give {what} after it.")
-    if "\0" in rest[0]:
-        raise InputError(f"{word}={rest[0]!r} has a NUL byte; leave it out.")
-    return rest.pop(0)
+    return _filled(rest.pop(0), word)
+
+
+def _filled(text: str, where: str) -> str:
+    if not text:
+        raise InputError(f"{where} is empty, perhaps a variable of the shell that is not set; give a value.")
+    return text
 
 
 def _is_number(word: str) -> bool:

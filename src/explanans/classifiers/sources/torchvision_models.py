@@ -14,6 +14,7 @@ from explanans.classifiers.sources.shared.weights import load_weights
 from explanans.errors import InputError
 from explanans.images.preprocessing import Preprocessing
 from explanans.utils.options import split_options
+from explanans.utils.text import did_you_mean
 from explanans.utils.typed import Count
 
 SETTINGS: dict[str, Any] = {
@@ -54,7 +55,11 @@ def torchvision_weights(name: str) -> Any:
     names = torchvision.models.list_models(module=torchvision.models)
     if architecture not in names:
         close = [known for known in names if known.startswith(name[:4])][:8]
-        raise InputError(f"torchvision has no classifier {name!r}; close to it: {', '.join(close) or 'nothing'}.")
+        near = did_you_mean(architecture, names)
+        others = (
+            f"close to it: {', '.join(close)}" if close and name else "torchvision.models.list_models() has all names"
+        )
+        raise InputError(f"torchvision has no classifier {name!r}{near}; {others}.")
     entries = torchvision.models.get_model_weights(architecture)
     if tag and tag not in entries.__members__:
         known = ", ".join(f"{architecture}.{each.name}" for each in entries)
