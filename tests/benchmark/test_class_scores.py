@@ -13,6 +13,12 @@ LABELS = torch.tensor([[True, True]])
 MASKS = torch.tensor([[[[0.9, 0.6, 0.3, 0.0]], [[0.0, 0.7, 0.4, 0.2]]]])
 
 
+def test_background_is_named_for_nobody() -> None:
+    answers = torch.tensor([[0.9, 0.6, 0.1], [0.2, 0.7, 0.5]])
+    assert named_classes(answers, "sigmoid", [1]).tolist() == [[True, False, False], [False, False, True]]
+    assert named_classes(answers, "softmax", [1]).tolist() == [[True, False, False], [False, False, False]]
+
+
 def test_what_a_classifier_names() -> None:
     probabilities = torch.tensor([[0.6, 0.5, 0.2], [0.1, 0.2, 0.3]])
     assert named_classes(probabilities, "sigmoid").tolist() == [[True, True, False], [False] * 3]

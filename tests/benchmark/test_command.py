@@ -10,6 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from explanans.cli.main import main
+from explanans.data import LabelledImages
+
+from .report.pages import Page, tables
 
 Captured = pytest.CaptureFixture[str]
 
@@ -93,6 +96,32 @@ def test_a_failure_under_another_normalisation_is_one(words: list[str], capsys: 
     error = capsys.readouterr().err
     assert error.count("failed: tiny, evidence") == 4
     assert "take 'minmax'" in error
+
+
+def test_a_table_of_one_s_own_photos_and_masks(
+    saved: Path, val: LabelledImages, tmp_path: Path, capsys: Captured
+) -> None:
+    lines = [",".join(["image", "segmentation", *val.classes])]
+    assert val.segmentations is not None
+    for path, mask, labels in zip(val.paths, val.segmentations, val.labels.int().tolist(), strict=True):
+        lines.append(",".join([str(path), str(mask), *map(str, labels)]))
+    (tmp_path / "mine.csv").write_text("\n".join(lines))
+    words = ["benchmark", f"--classifiers.tiny={saved}", f"--data=table:{tmp_path / 'mine.csv'}", "--split=all"]
+    words += ["--methods.evidence={}", "--methods.constant_1={}", "--cost_images=1", "--device=cpu"]
+    words += ["--metrics=[classes, predicted, segmentation, boundary]", f"--background=[{val.classes[0]}]"]
+    assert main([*words, f"--out={tmp_path / 'out'}"]) == 0
+    out = capsys.readouterr().out
+    others = int(val.labels[:, 1:].bool().any(1).sum())
+    assert out.startswith(f"tiny, {others} images (all)")
+    page = Page((tmp_path / "out" / "report.html").read_text(encoding="utf-8"))
+    assert "constant 1, which looks at nothing, has" in page.text
+    (table,) = [each for each in tables(page.root) if "mIoU (VOC), labels known ↑" in each.header]
+    assert [cells[0] for cells in table.rows] == ["the evidence", "constant 1"]
+    main_scores = next(each for each in tables(page.root) if "IoU per class (soft) ↑" in each.header)
+    assert main_scores.header[2] == "IoU per class (soft) ↑"
+    shown = [heading.text for heading in page.section("Photos").all("h4")]
+    assert shown
+    assert val.classes[0] not in shown
 
 
 def test_a_printed_configuration_does_the_same(words: list[str], capsys: Captured, tmp_path: Path) -> None:

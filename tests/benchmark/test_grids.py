@@ -34,8 +34,8 @@ def whole(images: Tensor, indices: list[int]) -> Tensor:
     return answers[list(indices)]
 
 
-def grids(seed: int = 0) -> Grids:
-    return Grids(Photos(), whole, torch.device("cpu"), seed)  # type: ignore[arg-type]
+def grids(seed: int = 0, background: tuple[int, ...] = ()) -> Grids:
+    return Grids(Photos(), whole, torch.device("cpu"), seed, background)  # type: ignore[arg-type]
 
 
 def test_four_sure_photos_of_four_classes() -> None:
@@ -48,6 +48,12 @@ def test_four_sure_photos_of_four_classes() -> None:
         assert len(four) == len({int(LABELS[each].argmax()) for each in four}) == 4
         assert not {6, 7, 8} & set(four)
     assert [made.around(index) for index in (6, 7, 8)] == [None] * 3
+
+
+def test_what_is_background_may_be_in_the_photo_too() -> None:
+    # Photo 8 shows class 2, and the classifier sees class 4 there.
+    assert grids(background=(4,)).around(8) is not None
+    assert grids(background=(3,)).around(8) is None
 
 
 def test_the_draw_follows_from_seed_and_photo() -> None:

@@ -58,17 +58,9 @@ def command(*words: object) -> list[str]:
     return [sys.executable, "-m", "explanans.cli.main", *map(str, words)]
 
 
-def seconds(*words: str) -> float:
-    start = time.perf_counter()
-    subprocess.run(words, check=True, capture_output=True)
-    return time.perf_counter() - start
-
-
 def test_help_and_import_do_not_wait_for_torch() -> None:
-    # The best of three, because other processes may keep the machine busy.
-    assert min(seconds(*command("--help")) for _ in range(3)) < 1
-    assert min(seconds(sys.executable, "-c", "import explanans") for _ in range(3)) < 0.6
-    loaded = "import explanans.cli.main, sys; assert not {'torch', 'numpy', 'yaml', 'lightning'} & set(sys.modules)"
+    heavy = "{'torch', 'numpy', 'yaml', 'lightning'}"
+    loaded = f"import explanans.cli.main as cli, sys; cli.main(['--help']); assert not {heavy} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", loaded], check=True)
 
 
@@ -236,7 +228,7 @@ def test_ctrl_c_is_status_130_and_says_how_to_go_on(
 
     monkeypatch.setattr("explanans.cli.commands.scenes.run", interrupted)
     assert main(["data", "scenes", str(tmp_path / "x")]) == 130
-    assert "goes on from there" in capsys.readouterr().err
+    assert "repeat the command to go on" in capsys.readouterr().err
 
 
 def test_a_closed_pipe_is_no_traceback() -> None:

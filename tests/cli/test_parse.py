@@ -16,6 +16,7 @@ from explanans.errors import InputError
 class Machine:
     epochs: int = 3
     seed: int = 0
+    quick: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,9 @@ def test_words_in_any_order() -> None:
     switches = (["--no_report"], ["--report", "false"], ["--report=no"], ["--no_report=true"])
     assert [built("d", "p", *words)["report"] for words in switches] == [False] * 4
     assert built("d", "--report", "true", "p")["pictures"] == ["p"]
+    switches = (["--machine.quick"], ["--machine.quick", "true"], ["--no_machine.quick=false"], ["--machine.quick=yes"])
+    assert [built("d", "p", *words)["machine"].quick for words in switches] == [True] * 4
+    assert built("d", "p", "--machine.quick", "--no_machine.quick")["machine"].quick is False
     assert built("--data", "d", "--pictures", "[p]")["pictures"] == ["p"]
 
 
@@ -112,7 +116,7 @@ def test_a_printed_configuration_says_the_same(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("words", "show"),
-    [(["--help"], "help"), (["d", "-h"], "help"), (["--machine.help"], "machine"), (["--methods.help"], "methods")],
+    [(["--print_config"], "config"), (["d", "--machine.help"], "machine"), (["--methods.help"], "methods")],
 )
 def test_what_is_shown_instead(words: list[str], show: str) -> None:
     assert PARSER.parse(words).show == show
@@ -123,9 +127,9 @@ def test_what_is_shown_instead(words: list[str], show: str) -> None:
     [
         (["d"], r"PICTURES missing; write explanans fit DATA PICTURES\.\.\. \[options\]"),
         ([], "DATA and PICTURES missing"),
-        (["d", "p", "--oftn", "1"], r"--oftn is no option of explanans fit \(did you mean 'often'\?\)"),
-        (["d", "p", "--epochs", "1"], r"--epochs is no option .*did you mean 'machine.epochs'"),
-        (["d", "p", "--machine.epoch", "1"], "did you mean 'machine.epochs'"),
+        (["d", "p", "--oftn", "1"], r"--oftn is no option of explanans fit \(did you mean --often\?\)"),
+        (["d", "p", "--epochs", "1"], r"--epochs is no option .*did you mean --machine.epochs"),
+        (["d", "p", "--machine.epoch", "1"], "did you mean --machine.epochs"),
         (["d", "p", "--size.depth", "1"], "--size.depth is no option"),
         (["d", "p", "-o", "1"], "^-o is no option"),
         (["d", "p", "--often"], "--often has no value; give a whole number or null after it"),

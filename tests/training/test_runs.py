@@ -23,3 +23,9 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(tmp_path: Pat
         AtomicCheckpoints().save_checkpoint({"epoch": 2, "lambda": (generator for generator in ())}, path)
     assert torch.load(path, weights_only=True) == {"epoch": 1}
     assert [file.name for file in tmp_path.iterdir()] == ["last.ckpt"]
+
+
+def test_the_same_state_is_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("last.ckpt", "best.ckpt"):
+        AtomicCheckpoints().save_checkpoint({"epoch": 1, "weight": torch.ones(3)}, tmp_path / name)
+    assert (tmp_path / "last.ckpt").read_bytes() == (tmp_path / "best.ckpt").read_bytes()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -13,11 +15,17 @@ CUT = 0.5
 """Where a mask is cut whose best threshold nobody has chosen."""
 
 
-def named_classes(probabilities: Tensor, activation: Activation) -> Tensor:
-    """The classes (N, C) bool that a classifier names: all from ½ on, or under softmax the most probable."""
+def named_classes(probabilities: Tensor, activation: Activation, background: Sequence[int] = ()) -> Tensor:
+    """The classes (N, C) bool that a classifier names: all from ½ on, or under softmax the most probable.
+
+    Those at the positions ``background`` are nothing to be found, and named for nobody.
+    """
     if activation == "sigmoid":
-        return probabilities >= 0.5
-    return functional.one_hot(probabilities.argmax(1), probabilities.shape[1]).bool()
+        named = probabilities >= 0.5
+    else:
+        named = functional.one_hot(probabilities.argmax(1), probabilities.shape[1]).bool()
+    named[:, list(background)] = False
+    return named
 
 
 def class_scores(

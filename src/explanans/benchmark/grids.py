@@ -29,12 +29,21 @@ class Grids:
         whole: the classifier's answers to them, by position.
         device: where it answers.
         seed: of the draws.
+        background: positions of classes that may be in a photo besides its label.
     """
 
-    def __init__(self, dataset: LabelledImages, whole: WholeAnswers, device: torch.device, seed: int) -> None:
+    def __init__(
+        self,
+        dataset: LabelledImages,
+        whole: WholeAnswers,
+        device: torch.device,
+        seed: int,
+        background: Sequence[int] = (),
+    ) -> None:
         self.dataset, self.whole, self.device, self.seed = dataset, whole, device, seed
         self.single = dataset.labels.bool().sum(1) == 1
         self.classes = dataset.labels.bool().int().argmax(1)
+        self.background = list(background)
 
     def around(self, index: int) -> tuple[list[int], int] | None:
         """Positions of the four photos cell by cell, and the cell of photo ``index``; None where there are none."""
@@ -57,7 +66,8 @@ class Grids:
     def _sure(self, index: int) -> bool:
         if not self.single[index]:
             return False
-        answer = self.whole(self.images([index]), [index])[0]
+        answer = self.whole(self.images([index]), [index])[0].clone()
+        answer[self.background] = 0
         own = int(self.classes[index])
         others = torch.cat([answer[:own], answer[own + 1 :]])
         return bool(answer[own] >= SURE and (others < 0.5).all())

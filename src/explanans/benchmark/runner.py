@@ -16,7 +16,6 @@ from torch import nn
 from explanans import metrics
 from explanans.benchmark.batches import WholeAnswers, read_pictures, rows_of, scored
 from explanans.benchmark.calling import HELD_OUT, Called
-from explanans.benchmark.class_scores import named_classes
 from explanans.benchmark.columns import CURVE_THRESHOLDS, SCHEMA
 from explanans.benchmark.costs import counted, measure
 from explanans.benchmark.folder import Folder
@@ -79,7 +78,9 @@ class _Run:
         self.timetable = timetable
         self.whole = {station.name: WholeAnswers(station.explanandum) for station in plan.stations}
         self.grids = {
-            station.name: Grids(station.dataset, self.whole[station.name], plan.device, plan.seed)
+            station.name: Grids(
+                station.dataset, self.whole[station.name], plan.device, plan.seed, station.scorer.background
+            )
             for station in plan.stations
         }
 
@@ -173,8 +174,7 @@ class _Run:
             if "specificity" in groups:
                 asked = asked | groups["specificity"][:, None]
             if "predicted" in groups:
-                named = named_classes(pictures.answers("predicted"), station.explanandum.activation)
-                asked = asked | (named & groups["predicted"][:, None])
+                asked = asked | (station.scorer.named(pictures) & groups["predicted"][:, None])
             begin = time.perf_counter()
             called = task.caller(pictures.images, asked, chunk)
             mapped = time.perf_counter()

@@ -121,13 +121,27 @@ class Scorer:
         fill: what hidden pixels become, see :func:`explanans.ops.masking.make_fill`.
         batch_size: masked images per forward pass of the classifier.
         seed: of what is drawn.
+        background: positions of classes that are background in the segmentations.
     """
 
-    def __init__(self, explanandum: Explanandum, *, fill: str = "mean", batch_size: int = 64, seed: int = 0) -> None:
+    def __init__(
+        self,
+        explanandum: Explanandum,
+        *,
+        fill: str = "mean",
+        batch_size: int = 64,
+        seed: int = 0,
+        background: Sequence[int] = (),
+    ) -> None:
         self.explanandum = explanandum
         self.fill = make_fill(fill, explanandum.preprocessing)
         self.batch_size = batch_size
         self.seed = seed
+        self.background = background
+
+    def named(self, pictures: Pictures) -> Tensor:
+        """The classes (N, C) bool that the classifier names in the whole images; none that is background."""
+        return named_classes(pictures.answers("predicted"), self.explanandum.activation, self.background)
 
     def __call__(
         self,
@@ -275,8 +289,8 @@ class _Work:
 
     def predicted(self, rows: Tensor) -> dict[str, Tensor]:
         pictures = self.pictures.at(rows)
-        named = named_classes(pictures.answers("predicted"), self.scorer.explanandum.activation)
-        counts = voc_counts(self.masks[rows], pictures.segmented("predicted"), named, self.threshold)
+        segmentation = pictures.segmented("predicted")
+        counts = voc_counts(self.masks[rows], segmentation, self.scorer.named(pictures), self.threshold)
         return {"voc_counts_predicted": counts}
 
     def boundary(self, rows: Tensor) -> dict[str, Tensor]:

@@ -67,7 +67,13 @@ def _open(settings: BenchmarkSettings, name: str, explanandum: Explanandum) -> S
                 f"threshold_split={settings.threshold_split!r} shares {len(overlap)} images with "
                 f"split={settings.split!r}; choose thresholds on other images."
             )
-    scorer = Scorer(explanandum, fill=settings.fill, batch_size=settings.classifier_batch_size, seed=settings.seed)
+    scorer = Scorer(
+        explanandum,
+        fill=settings.fill,
+        batch_size=settings.classifier_batch_size,
+        seed=settings.seed,
+        background=[explanandum.classes.index(each) for each in settings.background],
+    )
     return Station(name, explanandum, dataset, held_out, without_label, scorer)
 
 
@@ -82,9 +88,13 @@ def _images(
         preprocessing=explanandum.preprocessing,
         cache=settings.cache,
     )
+    dataset = dataset.with_background(settings.background)
     labelled = dataset.labels.bool().any(1)
     if not labelled.any():
-        raise InputError(f"data {settings.data!r}, split {split!r}: no image has a label; there is nothing to compare.")
+        besides = f" besides {settings.background}" if settings.background else ""
+        raise InputError(
+            f"data {settings.data!r}, split {split!r}: no image has a label{besides}; there is nothing to compare."
+        )
     without = tuple(name for name, has in zip(dataset.names, labelled.tolist(), strict=True) if not has)
     chosen = dataset.subset(labelled.nonzero().flatten()[: settings.limit])
     doubled = len(chosen.names) - len(set(chosen.names))

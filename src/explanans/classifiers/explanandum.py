@@ -148,6 +148,8 @@ class Explanandum(nn.Module):
                 ``export:`` files, which PyTorch unpickles, and ``torchscript:`` files, which can write files. Off,
                 because loading a file must not run code.
         """
+        # Before anything is fetched or built.
+        classes = None if classes is None else read_classes(classes)
         loaded = sources.load(spec, weights=weights, trust_factory=trust_factory)
         known = {
             "classes": classes if classes is not None else loaded.classes,

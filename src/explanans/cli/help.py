@@ -74,7 +74,9 @@ def _form(option: Option) -> str:
 def _said(option: Option) -> str:
     text = option.help
     if option.is_switch and option.default is True:
-        text = f"do not {text}"
+        text = f"do not {text[:1].lower()}{text[1:]}"
+    if get_origin(option.hint) is list and not option.place:
+        text = f"{text} --{option.name}+ adds one."
     if option.is_switch or option.default is REQUIRED:
         return text
     if option.default in (None, "", [], {}):

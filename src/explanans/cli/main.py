@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from explanans.cli.commands import COMMANDS
 from explanans.errors import InputError, TrainingDiverged
 from explanans.utils.text import did_you_mean, shown
 from explanans.version import __version__
 
+if TYPE_CHECKING:
+    from explanans.cli.options import Part
+    from explanans.cli.parse import Parser
+
 GOOD, FAILED, WRONG_INPUT, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
+
+_WRONG_PATHS = (errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP)
+"""A path that can be no such thing, whatever the machine does."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,12 +39,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         return _complain(str(error), WRONG_INPUT)
     except KeyboardInterrupt:
-        return _complain("stopped. What is done is kept; the same command goes on from there.", INTERRUPTED)
+        return _complain("stopped. What was finished is kept; repeat the command to go on.", INTERRUPTED)
     except BrokenPipeError:
         # Python flushes stdout once more at exit, which would complain again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
-    except (OSError, TrainingDiverged) as error:
+    except OSError as error:
+        if error.errno in _WRONG_PATHS:
+            reason = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+            return _complain(f"{reason}; name another file or folder.", WRONG_INPUT)
+        return _complain(str(error), FAILED)
+    except TrainingDiverged as error:
         return _complain(str(error), FAILED)
 
 
@@ -60,21 +73,21 @@ def _dispatch(words: list[str]) -> int:
 
 
 def _run(name: str, words: list[str]) -> int:
+    asked = words[: words.index("--")] if "--" in words else words
+    if {"--help", "-h"} & set(asked):
+        from explanans.cli.kept_help import kept_help
+
+        print(kept_help(name, lambda: _help(name)))
+        return GOOD
     # Only now, because the modules behind the commands import torch.
-    from explanans.cli.help import command_help, settings_help
-    from explanans.cli.options import Given, Part, options_of
+    from explanans.cli.help import settings_help
+    from explanans.cli.options import Given, Part
     from explanans.cli.output import plain_output
-    from explanans.cli.parse import Parser
-    from explanans.cli.recipes import resolve
     from explanans.utils.memory import keep_freed_memory
 
-    command: Any = importlib.import_module(COMMANDS[name].module)
-    parts: Sequence[Part] = getattr(command, "PARTS", ())
-    parser = Parser(f"explanans {name}", options_of(parts, command.run), lambda given: resolve(given, name))
+    command, parts, parser = _command(name)
     request = parser.parse(words)
-    if request.show == "help":
-        print(command_help(parser, command.__doc__ or ""))
-    elif request.show == "config":
+    if request.show == "config":
         print(request.values.configuration(request.changed), end="")
     elif request.show:
         print(settings_help(request.values.options[request.show]))
@@ -84,6 +97,24 @@ def _run(name: str, words: list[str]) -> int:
         with plain_output(given.get("quiet", False)):
             return command.run(**Part(command.run).arguments(given, 0), **({"given": given} if parts else {}))
     return GOOD
+
+
+def _help(name: str) -> str:
+    from explanans.cli.help import command_help
+
+    command, _, parser = _command(name)
+    return command_help(parser, command.__doc__ or "")
+
+
+def _command(name: str) -> tuple[Any, Sequence[Part], Parser]:
+    """The module of a command, the functions that it calls, and its options."""
+    from explanans.cli.options import options_of
+    from explanans.cli.parse import Parser
+    from explanans.cli.recipes import resolve
+
+    command: Any = importlib.import_module(COMMANDS[name].module)
+    parts = getattr(command, "PARTS", ())
+    return command, parts, Parser(f"explanans {name}", options_of(parts, command.run), lambda it: resolve(it, name))
 
 
 def _overview(names: Sequence[str] = ()) -> str:

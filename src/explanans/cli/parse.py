@@ -23,7 +23,7 @@ class Request:
 
     Attributes:
         values: what was given.
-        show: "help", "config", or the name of an option whose settings are to be explained; "" to run the command.
+        show: "config", or the name of an option whose settings are to be explained; "" to run the command.
         changed: in the configuration, nothing that is as it is by default.
     """
 
@@ -62,13 +62,9 @@ class Parser:
         request, placed, rest = Request(values), [], list(words)
         while rest:
             word = rest.pop(0)
-            if "\0" in word:
-                raise InputError(f"{word!r} has a NUL byte, which no option and no file name can have; leave it out.")
             if word == "--":
                 placed += rest
                 break
-            if word in ("--help", "-h"):
-                return Request(values, HELP)
             if not word.startswith("-") or word == "-" or _is_number(word):
                 placed.append(word)
                 continue
@@ -81,7 +77,7 @@ class Parser:
             elif name == CONFIG:
                 values.apply_file(self.locate(text if equals else _next(rest, word, "a YAML file or a recipe")))
             else:
-                self._apply(values, word, name, text if equals else None, rest)
+                self._apply(values, word, name, _filled(text, f"--{name}") if equals else None, rest)
         self._place(values, placed)
         missing = [each.name for each in self.placed if each.default is REQUIRED and each.name not in values.held]
         if missing and not request.show:
@@ -89,12 +85,12 @@ class Parser:
         return request
 
     def _apply(self, values: Values, word: str, name: str, text: str | None, rest: list[str]) -> None:
-        option = values.options.get(name) or values.options.get(name.removeprefix("no_"))
-        if option is not None and option.is_switch:
+        off = name.startswith("no_") and values.is_switch(name[3:])
+        if off or values.is_switch(name):
             if text is None and rest and rest[0] in ("true", "false"):
                 text = rest.pop(0)
             said = True if text is None else read(text, bool, f"--{name}")
-            values.held[option.name] = said if option.name == name else not said
+            values.target(name[3:] if off else name, word)[1](said != off)
             return
         adds, name = name.endswith("+"), name.removesuffix("+")
         where = word if not word.startswith("--") else f"--{name}"
@@ -109,10 +105,12 @@ class Parser:
 
     def _place(self, values: Values, words: list[str]) -> None:
         for option in self.placed:
+            where = option.name.upper()
             if option.place == "+" and words:
-                values.held[option.name], words = list(words), []
+                values.held[option.name] = [read(_filled(word, where), str, where) for word in words]
+                words = []
             elif words:
-                values.held[option.name] = read(words.pop(0), option.hint, option.name)
+                values.held[option.name] = read(_filled(words.pop(0), where), option.hint, where)
         if words:
             raise InputError(
                 f"{words[0]!r} is one argument too many, or a second value of an option that takes one; write "
@@ -124,9 +122,13 @@ def _next(rest: list[str], word: str, what: str) -> str:
     """The value of an option, which is the word behind it."""
     if not rest or (rest[0].startswith("--") and rest[0] != "--"):
         raise InputError(f"{word} has no value; give {what} after it.")
-    if "\0" in rest[0]:
-        raise InputError(f"{word}={rest[0]!r} has a NUL byte; leave it out.")
-    return rest.pop(0)
+    return _filled(rest.pop(0), word)
+
+
+def _filled(text: str, where: str) -> str:
+    if not text:
+        raise InputError(f"{where} is empty, perhaps a variable of the shell that is not set; give a value.")
+    return text
 
 
 def _is_number(word: str) -> bool:

@@ -37,18 +37,27 @@ class Values:
         Raises:
             InputError: there is no such option; the message begins with ``where`` and has the nearest.
         """
-        if name in self.options:
-            option = self.options[name]
-            if option.is_group:
-                return option.hint, lambda value: self.held.update({name: self._merged(option, value, where)})
-            return option.hint, lambda value: self.held.update({name: value})
-        base = next((each for each in self.options if name.startswith(f"{each}.")), None)
-        inner = None if base is None else _within(self.options[base].hint, name[len(base) + 1 :])
-        if base is None or inner is None:
+        found = self._find(name)
+        if found is None:
             near = hint_for(name, self.names())
             raise InputError(f"{where} is no option of {self.program}{near}; {self.program} --help lists them.")
-        path, hint = inner
-        return hint, lambda value: _set(self.held, (base, *path), value)
+        path, hint = found
+        if len(path) == 1 and self.options[name].is_group:
+            return hint, lambda value: self.held.update({name: self._merged(self.options[name], value, where)})
+        return hint, lambda value: _set(self.held, path, value)
+
+    def is_switch(self, name: str) -> bool:
+        """Whether ``--name`` and ``--no_name`` say it without a value."""
+        found = self._find(name)
+        return found is not None and found[1] is bool
+
+    def _find(self, name: str) -> tuple[tuple[str, ...], Any] | None:
+        """The keys that lead to what ``name`` means, and its type."""
+        if name in self.options:
+            return (name,), self.options[name].hint
+        base = next((each for each in self.options if name.startswith(f"{each}.")), None)
+        inner = None if base is None else _within(self.options[base].hint, name[len(base) + 1 :])
+        return None if base is None or inner is None else ((base, *inner[0]), inner[1])
 
     def list_of(self, name: str, where: str) -> list[Any]:
         """The list that an option has so far."""
@@ -62,8 +71,6 @@ class Values:
         yield from (CONFIG, PRINT_CONFIG, HELP)
         for option in self.options.values():
             yield option.name
-            if option.is_switch:
-                yield f"no_{option.name}"
             for kind in filter(dataclasses.is_dataclass, members(option.hint)):
                 yield from (f"{option.name}.{name}" for name in fields_of(kind))
 

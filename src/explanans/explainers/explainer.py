@@ -14,7 +14,7 @@ from explanans.classifiers import sources
 from explanans.classifiers.explanandum import Explanandum
 from explanans.errors import InputError
 from explanans.explainers.folding import fold_batch_norms
-from explanans.explainers.networks import TrunkHead, build_network
+from explanans.explainers.networks import AUTO, TrunkHead, build_network, choose_network
 from explanans.explainers.networks.heads import only
 from explanans.explainers.saving import Saved
 from explanans.explanations.batch import Draw, Masker
@@ -43,7 +43,8 @@ class Explainer(Saved, Masker):
 
     Args:
         explanandum: the classifier that is explained; it is kept as it is and never trained.
-        network: the mask network's name: "trunk" (a head on the classifier's own features), "compact",
+        network: the mask network's name: "auto" (what the classifier suggests: "trunk" where its features can be read,
+            else "light/mobilenetv3_large_100"), "trunk" (a head on the classifier's own features), "compact",
             "light/ENCODER", "deeplabv3_resnet50" (the paper's), "unet/ENCODER", …, see
             :func:`explanans.explainers.networks.build_network`; in Python also a module (N, 3, H, W) → (N, C, h, w) of
             your own (then loading needs that module again).
@@ -62,13 +63,17 @@ class Explainer(Saved, Masker):
     def __init__(
         self,
         explanandum: Explanandum,
-        network: str | nn.Module = "deeplabv3_resnet50",
+        network: str | nn.Module = AUTO,
         *,
         encoder_weights: Literal["published", "explanandum"] | str | Path | None = "published",
     ) -> None:
         super().__init__()
         if not isinstance(explanandum, Explanandum):
             raise InputError(f"explanandum is a {type(explanandum).__name__}; wrap it: Explanandum(module, classes=…).")
+        if not isinstance(network, str | nn.Module):
+            raise InputError(f"network is a {type(network).__name__}; give a name, such as 'trunk', or a module.")
+        if network == AUTO:
+            network = choose_network(explanandum)
         self.explanandum = explanandum
         self.network_name = network if isinstance(network, str) else None
         if isinstance(network, str):

@@ -31,7 +31,8 @@ _LAYERS: WeakKeyDictionary[Explanandum, tuple[str, str]] = WeakKeyDictionary()
 def guide_of(explanandum: Explanandum) -> SpreadCAM:
     """The classifier's guide; its layers are looked for once."""
     layer, feature_layer = _LAYERS.get(explanandum, (None, None))
-    guide = SpreadCAM(explanandum, layer=layer, feature_layer=feature_layer)
+    # A guide is walked less far and refined farther than a map that stands alone: what its weights were chosen with.
+    guide = SpreadCAM(explanandum, steps=2, refinements=10, layer=layer, feature_layer=feature_layer)
     _LAYERS[explanandum] = guide.cam.layer_name, guide.feature_layer_name
     return guide
 

@@ -63,7 +63,7 @@ def new_classifier(
             sources.load_weights(module, weights, exact=False)
     preprocessing = _preprocessing(scheme, name, module)
     mean, std = statistics or (preprocessing.mean, preprocessing.std)
-    preprocessing = Preprocessing(size or preprocessing.size, mean, std, preprocessing.interpolation)
+    preprocessing = Preprocessing(preprocessing.size if size is None else size, mean, std, preprocessing.interpolation)
     return module, source, preprocessing
 
 

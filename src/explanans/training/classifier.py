@@ -23,7 +23,7 @@ from explanans.training.optimizer import Optimizer
 from explanans.training.precision import choose_precision
 from explanans.training.processes import is_first, once
 from explanans.training.run_settings import Run
-from explanans.training.runs import LAST, train
+from explanans.training.runs import LAST, check_run_folder, train
 from explanans.training.sharing import on_free_cores
 from explanans.training.splits import augmented, describe, facts_of, open_splits
 from explanans.training.watch import announce, size_of
@@ -110,6 +110,7 @@ def fit_classifier(
         TrainingDiverged: the loss became NaN.
     """
     run = run or Run()
+    check_run_folder(out)
     optimizer = optimizer or (FROM_SCRATCH if weights is None else FINE_TUNING)
     blanks, hidden = _check_blanks(activation, blanks, hidden)
     if not 0 < hidden_largest <= 1:

@@ -19,6 +19,7 @@ from explanans.explainers.explainer import Explainer
 from explanans.objectives import Objective, make_objective
 from explanans.ops.masking import apply_mask, make_fill, merge
 from explanans.ops.refinement import enlarge
+from explanans.training import newcomer
 from explanans.training.augmentation import Augmentation, augmentation
 from explanans.training.calibration import Calibration, calibrate, first_labelled
 from explanans.training.depthwise import quick_depthwise
@@ -26,7 +27,7 @@ from explanans.training.module import TrainingModule
 from explanans.training.optimizer import Optimizer
 from explanans.training.processes import is_first, once
 from explanans.training.run_settings import Run
-from explanans.training.runs import train
+from explanans.training.runs import check_run_folder, train
 from explanans.training.sharing import on_free_cores
 from explanans.training.splits import augmented, describe, facts_of, open_splits
 from explanans.training.surrogates import load_surrogate
@@ -131,7 +132,8 @@ def fit(
         objective_options: settings of a named objective, such as area_weight.
         augment: random changes of the training pictures: "none" (the paper), "flip" (left and right), "turn" (by
             quarters too) or "crop" (and colours); see :func:`explanans.training.augmentation.augmentation`.
-        optimizer, run: how the weights move; length, machine, precision, seed, resume.
+        optimizer, run: how the weights move; length, machine, precision, seed, resume. None: what holds without tuning,
+            see :mod:`explanans.training.newcomer`.
         calibration: after the training, on images of the validation data; None for none.
         surrogate: folder of a network that stands in for a classifier without gradients (``explanans surrogate fit``):
             the objective asks it, the calibration and receipts ask the classifier itself.
@@ -147,7 +149,8 @@ def fit(
         InputError: data, objective or run folder do not fit.
         TrainingDiverged: the loss became NaN; the message names the term.
     """
-    optimizer, run, calibration = optimizer or Optimizer(), run or Run(), calibration or Calibration()
+    optimizer, run, calibration = optimizer or newcomer.OPTIMIZER, run or newcomer.RUN, calibration or Calibration()
+    check_run_folder(out)
     explanandum = explainer.explanandum
     teacher, stands_in = None, None
     if surrogate is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,7 +16,7 @@ class Run:
     """Length, machine and book-keeping of a training, in the words of Lightning's Trainer where it has one.
 
     Args:
-        max_epochs: at most this many.
+        max_epochs: at most this many; None: as many as make about 750 steps, see :func:`epochs_for`.
         batch_size: images per step and device.
         patience: stop after this many epochs without a better validation loss; 0 never stops early.
         keep: "best": the epoch with the best validation figure; "last": the last one, for a schedule that ends low.
@@ -36,7 +37,7 @@ class Run:
         progress: say how far it is: a bar in a terminal, elsewhere a line every few seconds, on standard error.
     """
 
-    max_epochs: int = 100
+    max_epochs: int | None = 100
     batch_size: int = 16
     patience: int = 5
     keep: Literal["best", "last"] = "best"
@@ -58,7 +59,8 @@ class Run:
 
     def __post_init__(self) -> None:
         for name in ("max_epochs", "batch_size", "accumulate_grad_batches", "num_nodes"):
-            check_count(f"run.{name}", getattr(self, name))
+            if (given := getattr(self, name)) is not None or name != "max_epochs":
+                check_count(f"run.{name}", given)
         for name in ("patience", "num_workers"):
             check_count(f"run.{name}", getattr(self, name), 0)
         check_count("run.seed", self.seed, 0, 2**32)
@@ -68,3 +70,11 @@ class Run:
             raise InputError(f"run.keep={self.keep!r}; take 'best' or 'last'.")
         if self.threads != AUTO:
             check_count("run.threads", self.threads)
+
+
+STEPS, FEWEST, MOST = 750, 3, 60
+
+
+def epochs_for(steps: int) -> int:
+    """Epochs of ``steps`` steps each that make about 750 in all, as the photo recipe has: at least 3, at most 60."""
+    return min(MOST, max(FEWEST, math.ceil(STEPS / max(1, steps))))

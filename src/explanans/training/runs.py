@@ -9,7 +9,7 @@ import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -25,12 +25,12 @@ from torch.utils.data import DataLoader
 from explanans.errors import InputError
 from explanans.training.curves import CURVES, Curves, read_curves
 from explanans.training.precision import choose_precision
-from explanans.training.run_settings import Run
+from explanans.training.run_settings import Run, epochs_for
 from explanans.training.sharing import FreeCores, judges
 from explanans.training.watch import Watch
 from explanans.utils.files import atomic_file
 from explanans.utils.records import Kind, read_checkpoint, write_json
-from explanans.utils.run_folder import as_json, check_same, claimed
+from explanans.utils.run_folder import as_json, check_claimable, check_same, claimed
 from explanans.version import __version__
 
 LAST = "last.ckpt"
@@ -57,11 +57,15 @@ CHECKPOINT = Kind(
 
 
 class AtomicCheckpoints(TorchCheckpointIO):
-    """Checkpoints that are whole or not there, also where the system's temporary folder is on another disk."""
+    """Checkpoints that are whole or not there.
+
+    Lightning's own go through the system's temporary folder, which may be full, and where a kill would leave them.
+    """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
-        with atomic_file(path) as temporary:
-            super().save_checkpoint(checkpoint, temporary, storage_options)
+        # Handed an open file, torch writes no name into it: the same state is the same bytes.
+        with atomic_file(path) as temporary, temporary.open("wb") as file:
+            torch.save(checkpoint, file)
 
 
 class Patience(callbacks.EarlyStopping):
@@ -103,6 +107,8 @@ def train(
         TrainingDiverged: the loss became NaN or infinite.
     """
     folder = Path(folder)
+    epochs = run.max_epochs or epochs_for(len(training))
+    run = replace(run, max_epochs=epochs)
     best = callbacks.ModelCheckpoint(folder, "best", monitor=monitor, mode=mode, enable_version_counter=False)
     # Two callbacks, because one that saves both writes "last" only when "best" changes.
     last = callbacks.ModelCheckpoint(folder, "last", save_on_train_epoch_end=True, enable_version_counter=False)
@@ -111,7 +117,7 @@ def train(
     cores = FreeCores(folder / CONFIG, judging=judges(run.threads))
     hooks = [best, last, cores, *extra, *([stopping] if stopping else []), Curves(folder), watch]
     options: dict[str, Any] = {
-        "max_epochs": run.max_epochs,
+        "max_epochs": epochs,
         "accelerator": run.accelerator,
         "devices": run.devices,
         "num_nodes": run.num_nodes,
@@ -145,13 +151,13 @@ def train(
     state = read_checkpoint(kept, CHECKPOINT)
     module.load_state_dict(state["state_dict"])
     took = timedelta(seconds=round(time.monotonic() - start))
-    if done == run.max_epochs:
+    if done == epochs:
         watch.say(f"nothing is left to train: all {done} epochs are done")
     elif stopping and stopping.wait_count >= run.patience:
         patience = f"run.patience={run.patience}"
         watch.say(f"stopped after epoch {trainer.current_epoch} ({took}): no better {monitor} for {patience} epochs")
     else:
-        watch.say(f"trained {run.max_epochs - done} epochs in {took}")
+        watch.say(f"trained {epochs - done} epochs in {took}")
     watch.say(f"kept epoch {state['epoch'] + 1}{_figures(folder, state['epoch'] + 1, watch.figures)}")
 
 
@@ -210,6 +216,15 @@ def _fit(
         raise KeyboardInterrupt from None
 
 
+def check_run_folder(folder: str | Path) -> None:
+    """Before any work: whether :func:`train` could begin or go on in a folder.
+
+    Raises:
+        InputError: it is a file, or holds other things.
+    """
+    check_claimable(Path(folder) / CONFIG, remains=(ANSWERS,))
+
+
 @contextmanager
 def claimed_run(folder: Path, run: Run, description: Mapping[str, Any]) -> Iterator[None]:
     """Keep a run's folder to this process in the block, with a ``run.json`` that describes this training.
@@ -225,7 +240,7 @@ def claimed_run(folder: Path, run: Run, description: Mapping[str, Any]) -> Itera
             raise InputError(f"out={folder} holds a {RECORD.name} already; name a new folder, or let it resume.")
         if earlier is not None:
             check_same(record, RECORD, earlier["settings"], settings, free=FREE)
-            if (done := epochs_done(folder / LAST)) > run.max_epochs:
+            if run.max_epochs is not None and (done := epochs_done(folder / LAST)) > run.max_epochs:
                 raise InputError(
                     f"run.max_epochs={run.max_epochs}, but {folder} holds a training of {done} epochs already; ask for "
                     f"{done} or more, or name a new folder."

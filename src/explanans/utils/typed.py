@@ -36,6 +36,7 @@ def read(text: str, hint: Any, where: str) -> Any:
     Raises:
         InputError: it has none; the message begins with ``where`` and says what is wanted.
     """
+    _check_text(text, where)
     for kind, smallest in sorted(map(_plain, members(hint)), key=_rank):
         if kind is Any or _is_made_of_parts(kind):
             return convert(_parts(text, kind, where), hint, where)
@@ -50,6 +51,7 @@ def convert(value: Any, hint: Any, where: str) -> Any:
     Raises:
         InputError: it is of another type, or what a dataclass says of its values.
     """
+    _check_text(value, where)
     inner: InputError | None = None
     for kind, smallest in map(_plain, members(hint)):
         try:
@@ -207,6 +209,11 @@ def _name(key: Any, where: str) -> str:
     if not isinstance(key, str):
         raise InputError(f"{where}: the name {key!r} is no text; put it into quotes.")
     return key
+
+
+def _check_text(value: Any, where: str) -> None:
+    if isinstance(value, str) and "\0" in value:
+        raise InputError(f"{where}={value!r} has a NUL byte, which no name of a file can have; leave it out.")
 
 
 def _finite(value: Any, where: str) -> Any:

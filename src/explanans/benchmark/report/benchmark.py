@@ -8,6 +8,7 @@ from pathlib import Path
 
 from explanans.benchmark.report import page as html
 from explanans.benchmark.report import sections, tables
+from explanans.benchmark.report.baselines import advice, warning
 from explanans.benchmark.report.comparison import Comparison, compare_all
 from explanans.benchmark.report.cost_and_sanity import cost_rows, sanity_rows
 from explanans.benchmark.report.lines import coloured
@@ -91,6 +92,13 @@ def _head(results: Results, compared: dict[str, list[Comparison]]) -> str:
         figures.insert(1, (f"{len(results.subset_images):,}", "of them shared by all methods, slow ones too"))
     if len(compared) > 1:
         figures.append((f"{len(compared)}", "classifiers"))
+    warned = {
+        f"{name}: {text}" if len(compared) > 1 else text
+        for name, found in compared.items()
+        for each in found
+        if (text := warning(results, each.rows))
+    }
+    advised = advice(results, next(iter(compared.values()))[0].rows)
     said = [
         _findings(results, comparison, f"{name}: " if len(compared) > 1 else "", comparison is found[0])
         for name, found in compared.items()
@@ -112,6 +120,8 @@ def _head(results: Results, compared: dict[str, list[Comparison]]) -> str:
                 "lead",
             ),
             html.tiles(figures),
+            *(html.paragraph(text, "warning") for text in sorted(warned)),
+            html.paragraph(advised, "soft") if advised else "",
             *said,
             unfinished,
         ]

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from explanans.benchmark.columns import COLUMNS
 from explanans.benchmark.progress import followed
+from explanans.benchmark.report.baselines import warning
 from explanans.benchmark.report.benchmark import write_report
 from explanans.benchmark.results import Results, Row
 from explanans.benchmark.runner import run_benchmark
@@ -64,6 +65,8 @@ def _table(results: Results) -> str:
             header = ["method", *(COLUMNS[name].heading for name in shown), "ms per image"]
             images = max(row.images for row in rows)
             parts.append(f"{classifier}, {images} images ({subset})\n{aligned(header, lines)}")
+            if text := warning(results, rows):
+                parts.append(text)
     return "\n\n".join(parts)
 
 

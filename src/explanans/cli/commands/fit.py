@@ -9,13 +9,13 @@ from explanans.classifiers.explanandum import Explanandum
 from explanans.cli.options import Given, Part
 from explanans.cli.output import run_of, say
 from explanans.explainers.explainer import Explainer
-from explanans.training import fit
+from explanans.training import fit, newcomer
 from explanans.training.processes import is_first
 
 PARTS = (
     Part(Explanandum.load, names={"spec": "classifier"}),
     Part(Explainer),
-    Part(fit, without=("trainer_options",)),
+    Part(fit, without=("trainer_options",), defaults={"optimizer": newcomer.OPTIMIZER, "run": newcomer.RUN}),
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache, partial
@@ -124,8 +125,24 @@ def _mapped(job: partial[None], names: list[str], workers: int) -> Iterator[Iter
     if workers <= 1:
         yield map(job, names)
         return
-    with multiprocessing.Pool(workers) as pool:
+    # Ctrl-C reaches every process of a terminal; this one alone answers it, and ends the others.
+    with _held_back(signal.SIGINT):
+        pool = multiprocessing.Pool(workers, signal.signal, (signal.SIGINT, signal.SIG_IGN))
+    with pool:
         yield pool.imap_unordered(job, names, chunksize=16)
+
+
+@contextmanager
+def _held_back(number: signal.Signals) -> Iterator[None]:
+    """A signal waits until the block ends, also for processes that begin in it; on Windows nothing waits."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {number})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _write_scene(name: str, root: Path, seed: int, size: int) -> None:

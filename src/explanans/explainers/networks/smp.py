@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -20,9 +21,7 @@ class SMP(nn.Module):
 
     def __init__(self, decoder: str, encoder: str, num_classes: int, encoder_weights: EncoderWeights) -> None:
         super().__init__()
-        # Here, because it takes its time and most networks do without.
-        import segmentation_models_pytorch as smp
-
+        smp = _library()
         try:
             build = partial(
                 smp.create_model,
@@ -45,6 +44,18 @@ class SMP(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         require_multiple(images.shape[-2], images.shape[-1], self.multiple)
         return self.model(images)
+
+
+def _library() -> Any:
+    """Imported when it is needed: it takes a second, and cannot be imported where docstrings are stripped."""
+    try:
+        import segmentation_models_pytorch
+    except TypeError as error:
+        raise InputError(
+            "network: segmentation-models-pytorch cannot be imported with PYTHONOPTIMIZE=2 (python -OO); unset it, or "
+            "take another network, such as trunk."
+        ) from error
+    return segmentation_models_pytorch
 
 
 def smp_network(decoder: str) -> Callable[[str, int, EncoderWeights], nn.Module]:
