@@ -46,7 +46,7 @@ def iou(mask: NDArray, target: NDArray) -> float:
 
 def overlap(mask: Tensor, target: Tensor, thresholds: tuple[float, ...]) -> list[Tensor]:
     """Soft accuracy, F1, IoU, each (N,), and F1, IoU at every threshold, each (N, T)."""
-    soft, binary = soft_overlap(mask, target), binarised_overlap(mask, target, thresholds)
+    soft, binary = soft_overlap(mask, target), binarised_overlap(mask, target, thresholds=thresholds)
     return [soft.accuracy(), soft.f1(), soft.iou(), binary.f1(), binary.iou()]
 
 

@@ -114,8 +114,8 @@ def everything(make_settings: MakeSettings, brightest: tuple[int, float]) -> Ben
     return make_settings(
         methods,
         threshold_split="train[:6]",
-        metrics=["segmentation", "saliency", "kept", "specificity"],
-        subset_metrics=["insertion", "road", "sensitivity", "sanity"],
+        metrics=["classes", "predicted", "segmentation", "boundary", "saliency", "kept", "specificity"],
+        subset_metrics=["insertion", "road", "sensitivity", "sanity", "top_area", "grid"],
         also_normalise=["minmax"],
         reference="evidence",
         sensitivity_samples=2,

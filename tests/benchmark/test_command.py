@@ -10,6 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from explanans.cli.main import main
+from explanans.data import LabelledImages
+
+from .report.pages import Page, tables
 
 Captured = pytest.CaptureFixture[str]
 
@@ -51,13 +54,8 @@ def test_a_score_of_the_shared_images_stands_in_their_table_alone(words: list[st
 def test_without_a_report_and_without_a_word(words: list[str], capsys: Captured, tmp_path: Path) -> None:
     assert main([*words, "--methods.evidence={}", "--no_report", "--quiet"]) == 0
     assert capsys.readouterr() == ("", "")
-    assert {file.name for file in (tmp_path / "out").iterdir()} == {
-        "benchmark.json",
-        "scores",
-        "costs",
-        "maps",
-        ".lock",
-    }
+    names = {file.name for file in (tmp_path / "out").iterdir()}
+    assert names == {".lock", "benchmark.json", "scores", "costs", "maps"}
 
 
 def test_failures_are_listed_and_the_status_says_so(
@@ -100,6 +98,32 @@ def test_a_failure_under_another_normalisation_is_one(words: list[str], capsys: 
     assert "take 'minmax'" in error
 
 
+def test_a_table_of_one_s_own_photos_and_masks(
+    saved: Path, val: LabelledImages, tmp_path: Path, capsys: Captured
+) -> None:
+    lines = [",".join(["image", "segmentation", *val.classes])]
+    assert val.segmentations is not None
+    for path, mask, labels in zip(val.paths, val.segmentations, val.labels.int().tolist(), strict=True):
+        lines.append(",".join([str(path), str(mask), *map(str, labels)]))
+    (tmp_path / "mine.csv").write_text("\n".join(lines))
+    words = ["benchmark", f"--classifiers.tiny={saved}", f"--data=table:{tmp_path / 'mine.csv'}", "--split=all"]
+    words += ["--methods.evidence={}", "--methods.constant_1={}", "--cost_images=1", "--device=cpu"]
+    words += ["--metrics=[classes, predicted, segmentation, boundary]", f"--background=[{val.classes[0]}]"]
+    assert main([*words, f"--out={tmp_path / 'out'}"]) == 0
+    out = capsys.readouterr().out
+    others = int(val.labels[:, 1:].bool().any(1).sum())
+    assert out.startswith(f"tiny, {others} images (all)")
+    page = Page((tmp_path / "out" / "report.html").read_text(encoding="utf-8"))
+    assert "constant 1, which looks at nothing, has" in page.text
+    (table,) = [each for each in tables(page.root) if "mIoU (VOC), labels known ↑" in each.header]
+    assert [cells[0] for cells in table.rows] == ["the evidence", "constant 1"]
+    main_scores = next(each for each in tables(page.root) if "IoU per class (soft) ↑" in each.header)
+    assert main_scores.header[2] == "IoU per class (soft) ↑"
+    shown = [heading.text for heading in page.section("Photos").all("h4")]
+    assert shown
+    assert val.classes[0] not in shown
+
+
 def test_a_printed_configuration_does_the_same(words: list[str], capsys: Captured, tmp_path: Path) -> None:
     asked = ["--methods.evidence={}", "--methods.slow={method: noise, subset: shared}", "--subset_size=2"]
     assert main([*words, *asked, "--print_config"]) == 0
@@ -119,7 +143,7 @@ def test_ctrl_c_is_status_130_and_the_same_command_goes_on(
     fakes.LIMITS["interrupt"] = 7
     asked = ["--methods.evidence={}", "--batch_size=1", "--no_report"]
     assert main([*words, *asked]) == 130
-    assert "the same command goes on from there" in capsys.readouterr().err
+    assert "repeat the command to go on" in capsys.readouterr().err
     parts = sorted((tmp_path / "out" / "scores" / "tiny" / "evidence").glob("part-*"))
     before = {part: part.stat().st_mtime_ns for part in parts}
     assert 0 < len(before) < 4
@@ -154,7 +178,7 @@ def test_wrong_input_is_one_line_and_status_2(
 def test_another_configuration_is_status_2(words: list[str], capsys: Captured, tmp_path: Path) -> None:
     assert main([*words, "--methods.evidence={}", "--quiet"]) == 0
     assert main([*words, "--methods.evidence={}", "--limit=3"]) == 2
-    assert "other settings: " in capsys.readouterr().err
+    assert "holds a benchmark with other settings: settings.limit was 4, is 3" in capsys.readouterr().err
     assert json.loads((tmp_path / "out" / "benchmark.json").read_text())["settings"]["limit"] == 4
 
 

@@ -102,6 +102,38 @@ def test_limit_takes_the_first_that_have_a_label(make_settings, val: LabelledIma
     assert len(plan.subset) == 3
 
 
+def test_background_is_nothing_to_be_found(make_settings, val: LabelledImages, tmp_path: Path) -> None:
+    alone = val.labels[val.labels.sum(1) == 1].any(0).tolist()
+    sky = next(name for name, has in zip(val.classes, alone, strict=True) if has)
+    place = val.classes.index(sky)
+    settings = make_settings({"ground_truth": {}, "constant_1": {}}, background=[sky], metrics=["classes", "predicted"])
+    plan = make_plan(settings)
+    dataset = plan.stations[0].dataset
+    others = (val.labels.sum(1) - val.labels[:, place]).bool()
+    left_out = [name for name, has in zip(val.names, others.tolist(), strict=True) if not has]
+    assert left_out
+    assert dataset.names == tuple(name for name in val.names if name not in left_out)
+    assert set(left_out) <= set(plan.stations[0].without_label)
+    assert not dataset.labels[:, place].any()
+    assert record_of(settings, plan)["settings"]["background"] == [sky]
+    results = run_benchmark(settings, tmp_path / "out")
+    truth, ones = results.summary("class_iou_soft")
+    assert truth.mean["class_iou_soft"] == 1
+    assert not any(sky in labels for labels in results.rows("tiny", "ground_truth")["labels"].to_pylist())
+    regions = [
+        [(sample["segmentation"] == c + 1).float().mean() for c in sample["labels"].nonzero().flatten().tolist()]
+        for sample in (dataset[index] for index in range(len(dataset)))
+    ]
+    expected = sum(float(sum(each) / len(each)) for each in regions) / len(regions)
+    assert ones.mean["class_iou_soft"] == pytest.approx(expected, rel=1e-5)
+    with pytest.raises(InputError, match=r"other settings: .*settings\.background"):
+        run_benchmark(make_settings({"ground_truth": {}}, metrics=["classes", "predicted"]), tmp_path / "out")
+    with pytest.raises(InputError, match=r"background: \['skyy'\] are no classes"):
+        make_plan(make_settings({"evidence": {}}, background=["skyy"]))
+    with pytest.raises(InputError, match=r"no image has a label besides \["):
+        make_plan(make_settings({"evidence": {}}, background=list(val.classes)))
+
+
 def test_overlapping_splits_are_refused(make_settings) -> None:
     for split, other in (("val", "val[5:]"), ("train[:6]", "train[3:]")):
         with pytest.raises(InputError, match=r"threshold_split=.* shares \d images with split=.*other images"):

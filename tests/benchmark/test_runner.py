@@ -19,7 +19,7 @@ import torch
 
 from explanans import metrics
 from explanans.benchmark.calling import HELD_OUT, seed_of
-from explanans.benchmark.columns import COLUMNS, CURVE_THRESHOLDS, CURVES
+from explanans.benchmark.columns import COLUMNS, CURVE_THRESHOLDS, CURVES, MADE_FROM
 from explanans.benchmark.folder import Folder
 from explanans.benchmark.plan import make_plan
 from explanans.benchmark.progress import Timetable
@@ -65,7 +65,7 @@ def test_a_failure_counts_with_the_worst_value_and_is_never_dropped(
         assert table["error"].to_pylist() == ["" if n != bad else message for n in range(len(done.images))]
         row = table.to_pylist()[bad]
         for name, column in COLUMNS.items():
-            if name in ("whole", "specificity_gap", "max_sensitivity") or row[name] is None:
+            if name in ("whole", "object_area", *MADE_FROM, "max_sensitivity") or row[name] is None:
                 continue
             assert row[name] == pytest.approx(column.worst), name
         assert row["whole"] == done.rows("tiny", "evidence")["whole"].to_pylist()[bad]
@@ -101,6 +101,42 @@ def test_a_normalisation_that_a_map_does_not_fit_is_a_failure(make_settings, tmp
     assert refused["iou_soft"].to_pylist() == [0.0, 0.0]
 
 
+def test_scores_class_by_class_are_those_of_the_metrics(done: Results, val: LabelledImages) -> None:
+    batch = collate([val[index] for index in range(len(val))])
+    labels, segmentation = batch["labels"].bool(), batch["segmentation"]
+    masks = batch["image"].mean(1, keepdim=True).sigmoid() * labels[:, :, None, None]
+    table = done.rows("tiny", "evidence", "raw")
+    assert table["class_iou_soft"].to_numpy() == pytest.approx(
+        metrics.class_iou(masks, segmentation, labels).numpy(), abs=1e-6
+    )
+    (threshold,) = {done.settings["thresholds"]["tiny"]["evidence"]["raw"]}
+    found = metrics.segment(masks, labels, threshold)
+    expected = metrics.voc_miou(metrics.class_counts(found, segmentation, labels.shape[1])).item()
+    row = next(row for row in done.summary("voc_miou", subset="all") if row.method == "evidence")
+    assert row.mean["voc_miou"] == pytest.approx(expected, abs=1e-6)
+    target, valid = metrics.label_region(segmentation, labels)
+    expected = metrics.boundary_f1(masks.amax(1), target, valid, threshold, width=0.01)
+    assert table["boundary_f1_1"].to_numpy() == pytest.approx(expected.numpy(), abs=1e-6)
+    share = (target & valid).flatten(1).sum(1) / valid.flatten(1).sum(1)
+    assert table["object_area"].to_numpy() == pytest.approx(share.numpy())
+
+
+def test_the_classes_that_the_classifier_names_are_asked_for_too(
+    done: Results, val: LabelledImages, explanandum: Explanandum
+) -> None:
+    batch = collate([val[index] for index in range(len(val))])
+    with torch.no_grad():
+        named = explanandum.probabilities(batch["image"]) >= 0.5
+    assert (named & ~batch["labels"].bool()).any()
+    masks = batch["image"].mean(1, keepdim=True).sigmoid().expand(-1, named.shape[1], -1, -1)
+    threshold = done.settings["thresholds"]["tiny"]["evidence"]["raw"]
+    counts = metrics.class_counts(metrics.segment(masks, named, threshold), batch["segmentation"], named.shape[1])
+    row = next(row for row in done.summary("voc_miou_predicted", subset="all") if row.method == "evidence")
+    assert row.mean["voc_miou_predicted"] == pytest.approx(metrics.voc_miou(counts).item(), abs=1e-6)
+    # A method that is asked for the labels alone has no such score.
+    assert done.rows("tiny", "cheap")["voc_counts_predicted"].null_count == len(val)
+
+
 def test_scores_are_those_of_the_metrics(done: Results, val: LabelledImages, explanandum: Explanandum) -> None:
     batch = collate([val[index] for index in range(len(val))])
     labels = batch["labels"].bool()
@@ -119,7 +155,7 @@ def test_the_best_threshold_comes_from_the_other_split(done: Results, scenes: Pa
     other = open_dataset(f"scenes:{scenes}", "train[:6]", preprocessing=explanandum.preprocessing)
     batch = collate([other[n] for n in range(len(other)) if other.labels[n].any()])
     target, valid = metrics.label_region(batch["segmentation"], batch["labels"].bool())
-    curves = metrics.binarised_iou(batch["image"].mean(1).sigmoid(), target, CURVE_THRESHOLDS, valid)
+    curves = metrics.binarised_iou(batch["image"].mean(1).sigmoid(), target, valid, CURVE_THRESHOLDS)
     chosen = done.settings["thresholds"]["tiny"]
     assert chosen["evidence"]["raw"] == CURVE_THRESHOLDS[int(curves.double().mean(0).argmax())]
     assert chosen["evidence"]["raw"] != chosen["evidence"]["minmax"]
@@ -203,8 +239,7 @@ def test_modules_are_asked_in_evaluation_mode_and_restored(make_settings, fakes:
     method.train()
     method.frozen.eval()
     folder = Folder(tmp_path / "out")
-    folder.claim(record_of(settings, plan))
-    with torch.no_grad():
+    with folder.claimed(record_of(settings, plan)), torch.no_grad():
         _Run(plan, folder, Timetable()).everything()
     assert method.modes
     assert not any(method.modes)
@@ -214,7 +249,8 @@ def test_modules_are_asked_in_evaluation_mode_and_restored(make_settings, fakes:
 
 
 def test_the_passes_of_each_group_are_as_documented(make_settings, tmp_path: Path) -> None:
-    for group, passes in {"segmentation": 0, "saliency": 1, "kept": 2, "insertion": 34, "road": 8}.items():
+    documented = {"segmentation": 0, "classes": 0, "predicted": 0, "boundary": 0, "saliency": 1, "kept": 2}
+    for group, passes in {**documented, "top_area": 2, "insertion": 34, "road": 8}.items():
         run_benchmark(make_settings({"evidence": {}}, metrics=[group], limit=2), tmp_path / group)
         part = tmp_path / group / "scores" / "tiny" / "evidence" / "part-00000.parquet"
         facts = {name.decode(): json.loads(value) for name, value in pq.read_schema(part).metadata.items()}

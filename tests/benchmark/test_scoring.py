@@ -6,14 +6,18 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from explanans.benchmark.columns import COLUMNS, CURVE_THRESHOLDS, CURVES, GROUPS, SCHEMA
+from explanans.benchmark.columns import COLUMNS, CURVE_THRESHOLDS, CURVES, GROUPS, MADE_FROM, SCHEMA
 from explanans.benchmark.scoring import STEPS, Pictures, Scorer, Scores, masks_of
 from explanans.classifiers.explanandum import Explanandum
 from explanans.images.preprocessing import Preprocessing
 from explanans.metrics import label_region
 
 SIZE = 8
-ALL = ("segmentation", "kept", "saliency", "insertion", "road", "specificity")
+ALL = (
+    *("classes", "predicted", "segmentation", "boundary", "kept", "top_area", "saliency", "insertion", "road"),
+    "specificity",
+)
+ASKED_AGAIN = ("max_sensitivity", "grid_pointing")
 
 
 class ChannelMean(nn.Module):
@@ -48,7 +52,7 @@ def pictures(explanandum: Explanandum, labels: list[list[int]]) -> Pictures:
     target, valid = label_region(segmentation, given)
     with torch.no_grad():
         whole = explanandum.probabilities(images)
-    return Pictures(images, given, target, valid, whole, tuple(range(len(given))))
+    return Pictures(images, given, target, valid, whole, tuple(range(len(given))), segmentation)
 
 
 def asked(count: int, *groups: str) -> dict[str, Tensor]:
@@ -68,8 +72,8 @@ def score(explanandum: Explanandum, given: Pictures, masks: Tensor, *groups: str
 def test_columns_groups_and_schema_belong_together(classifier: Explanandum) -> None:
     given = pictures(classifier, [[1, 0]])
     found = score(classifier, given, truth(given), *ALL, threshold=0.5).values
-    computed = {*found, "max_sensitivity"}
-    listed = {*COLUMNS, *CURVES, "specificity"} - {"specificity_gap"}
+    computed = {*found, *ASKED_AGAIN}
+    listed = {*COLUMNS, *CURVES, *MADE_FROM.values()} - MADE_FROM.keys()
     assert computed == listed
     assert listed <= set(SCHEMA.names)
     assert {column.group for column in COLUMNS.values()} | {"sanity"} == set(GROUPS)
@@ -149,12 +153,16 @@ def test_an_image_without_a_map_has_the_worst_of_everything_and_asks_nothing(cla
     found = score(classifier, given, masks, *ALL, threshold=0.5, failed=failed)
     assert found.broken.tolist() == [False, True, True]
     for name, column in COLUMNS.items():
-        if name not in ("whole", "specificity_gap", "max_sensitivity"):
+        if name not in ("whole", "object_area", *MADE_FROM, *ASKED_AGAIN):
             assert found.values[name][1:].tolist() == pytest.approx([column.worst] * 2), name
     for name, (_, worst) in CURVES.items():
         assert (found.values[name][1:] == worst).all(), name
         assert found.values[name].shape[1] == (STEPS + 1 if "tion" in name else len(CURVE_THRESHOLDS))
     assert found.values["specificity"][1:].tolist() == [[0, 1, 1, 0]] * 2
+    # 16 of 56 pixels of the labels and 40 of the background are missed.
+    assert found.values["voc_counts"][1:].tolist() == [[0, 0, 0, 40, 0, 16]] * 2
+    assert torch.equal(found.values["voc_counts_predicted"], found.values["voc_counts"])
+    assert found.values["object_area"].tolist() == pytest.approx([16 / 56] * 3)
     assert found.values["whole"].tolist() == pytest.approx([1 / (1 + math.exp(-1))] * 3)
     alone = score(classifier, pictures(classifier, [[1, 0]]), masks[:1], *ALL, threshold=0.5)
     for name, values in alone.values.items():

@@ -18,7 +18,7 @@ GIVEN: dict[str, Any] = {"classifiers": {"mine": "folder"}, "data": "voc:x", "me
         ({"methods": {}}, "methods is empty"),
         ({"methods": {"../up": MethodSettings("grad_cam")}}, "will name files"),
         ({"methods": {"gard_cam": MethodSettings()}}, "methods: 'gard_cam' is not known; take one of .*grad_cam"),
-        ({"metrics": ["iou"]}, r"metrics: \['iou'\] are not known; take of segmentation"),
+        ({"metrics": ["iou"]}, r"metrics: \['iou'\] are not known; take of classes"),
         ({"subset_metrics": ["iou"]}, "subset_metrics"),
         ({"metrics": ["road"], "subset_metrics": ["road"]}, r"name \['road'\] both"),
         ({"metrics": []}, "are both empty"),

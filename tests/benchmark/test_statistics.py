@@ -6,8 +6,8 @@ import torch
 from scipy import stats
 
 from explanans.benchmark import statistics
-from explanans.benchmark.statistics import bootstrap, paired, sign_flip, specificity_per_image
-from explanans.metrics import specificity_gap, specificity_matrix
+from explanans.benchmark.statistics import bootstrap, miou_per_image, paired, sign_flip, specificity_per_image
+from explanans.metrics import specificity_gap, specificity_matrix, voc_miou
 
 
 def test_interval_of_a_share_is_that_of_the_binomial() -> None:
@@ -113,3 +113,27 @@ def test_its_interval_is_that_of_resampled_matrices() -> None:
         chosen = torch.from_numpy(values[drawn]), torch.from_numpy(labels[drawn])
         gaps.append(specificity_gap(specificity_matrix(*chosen)).item())
     assert (low, high) == pytest.approx(tuple(np.quantile(gaps, [0.025, 0.975])), abs=0.01)
+
+
+def counts_of(generator: np.random.Generator, images: int) -> np.ndarray:
+    either = generator.integers(1, 200, size=(images, 4))
+    return np.stack([(either * generator.random((images, 4))).astype(int), either], 1).astype(float)
+
+
+def test_the_mean_iou_of_images_is_that_of_the_data_set() -> None:
+    counts = counts_of(np.random.default_rng(5), 30)
+    counts[:, :, 2] = 0
+    expected = voc_miou(torch.from_numpy(counts)).item()
+    assert miou_per_image(counts).mean() == pytest.approx(expected)
+    # Twice the same image: each is the data set.
+    assert miou_per_image(np.stack([counts[0]] * 2)) == pytest.approx(
+        [voc_miou(torch.from_numpy(counts[0])).item()] * 2
+    )
+
+
+def test_its_interval_is_that_of_resampled_data_sets() -> None:
+    generator = np.random.default_rng(6)
+    counts = counts_of(generator, 80)
+    low, high = bootstrap(miou_per_image(counts))
+    drawn = [voc_miou(torch.from_numpy(counts[generator.integers(80, size=80)])).item() for _ in range(2000)]
+    assert (low, high) == pytest.approx(tuple(np.quantile(drawn, [0.025, 0.975])), abs=0.01)

@@ -110,7 +110,7 @@ def test_wrong_input_is_one_line_and_status_2(
 
 def test_an_unknown_option_is_status_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["data", "scenes", "x", "--sise", "64"]) == 2
-    assert "did you mean 'size'?" in capsys.readouterr().err
+    assert "did you mean --size?" in capsys.readouterr().err
 
 
 def test_a_printed_configuration_can_be_read_back(

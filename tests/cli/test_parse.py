@@ -127,9 +127,9 @@ def test_what_is_shown_instead(words: list[str], show: str) -> None:
     [
         (["d"], r"PICTURES missing; write explanans fit DATA PICTURES\.\.\. \[options\]"),
         ([], "DATA and PICTURES missing"),
-        (["d", "p", "--oftn", "1"], r"--oftn is no option of explanans fit \(did you mean 'often'\?\)"),
-        (["d", "p", "--epochs", "1"], r"--epochs is no option .*did you mean 'machine.epochs'"),
-        (["d", "p", "--machine.epoch", "1"], "did you mean 'machine.epochs'"),
+        (["d", "p", "--oftn", "1"], r"--oftn is no option of explanans fit \(did you mean --often\?\)"),
+        (["d", "p", "--epochs", "1"], r"--epochs is no option .*did you mean --machine.epochs"),
+        (["d", "p", "--machine.epoch", "1"], "did you mean --machine.epochs"),
         (["d", "p", "--size.depth", "1"], "--size.depth is no option"),
         (["d", "p", "-o", "1"], "^-o is no option"),
         (["d", "p", "--often"], "--often has no value; give a whole number or null after it"),

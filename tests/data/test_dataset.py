@@ -96,6 +96,30 @@ def test_the_same_images_without_their_segmentations(tmp_path: Path, preprocessi
         bare.with_segmentation()
 
 
+@pytest.mark.parametrize("cache", [False, True])
+def test_classes_that_are_background_are_no_label_and_nothing_in_the_segmentation(
+    tmp_path: Path, preprocessing: Preprocessing, cache: bool
+) -> None:
+    data = make(tmp_path, preprocessing, cache=cache)
+    found = data.with_background(["odd"])
+    assert found.background == ("odd",)
+    assert found.labels.tolist() == [[1, 0], [0, 0], [1, 0], [0, 0]]
+    assert found[1]["labels"].tolist() == [0, 0]
+    assert found[1]["segmentation"].tolist() == [[0] * 7 + [255]] * 6
+    assert found[0]["segmentation"][0].tolist() == [1, 1, 1, 1, 0, 0, 0, 255]
+    assert set(found.segmentation_map(3).unique().tolist()) == {0, 255}
+    assert found.subset([1, 0])[0]["segmentation"].tolist() == [[0] * 7 + [255]] * 6
+    # The data set that it came from, and the cache of both, are as they were.
+    assert data.labels.tolist() == [[1, 0], [0, 1], [1, 0], [0, 1]]
+    assert data[1]["segmentation"][0, 0] == 2
+    assert data.background == ()
+    assert data.fingerprint() != found.fingerprint()
+    assert data.with_background([]).fingerprint() == data.fingerprint()
+    assert found.with_background(["even"]).background == ("odd", "even")
+    with pytest.raises(InputError, match=r"background: \['grass'\] are no classes of four; take of even, odd"):
+        data.with_background(["grass"])
+
+
 def test_labels_need_no_pictures(tmp_path: Path, preprocessing: Preprocessing) -> None:
     data = make(tmp_path, preprocessing)
     for path in data.paths:

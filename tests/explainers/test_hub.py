@@ -175,7 +175,7 @@ def test_the_environment_names_the_hub(hub: Hub, place: str, tmp_path: Path) -> 
     """In a process of its own, because huggingface_hub reads HF_ENDPOINT when it is imported."""
     explainer = made()
     explainer.push_to_hub(NAME)
-    code = "import sys; from explanans import hub; print(hub.fetch(sys.argv[1], ['*']))"
+    code = "import sys; from explanans.explainers import hub; print(hub.fetch(sys.argv[1], ['*']))"
     environment = {**os.environ, "HF_ENDPOINT": place, "HF_HOME": str(tmp_path / "home")}
     done = subprocess.run(
         [sys.executable, "-c", code, NAME], env=environment, check=True, capture_output=True, text=True

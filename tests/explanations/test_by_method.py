@@ -155,7 +155,7 @@ def test_an_explainers_classifier_by_another_method() -> None:
     [
         ({"method": "grad_kam"}, "grad_kam"),
         ({"method": "grad_cam", "method_options": {"layers": "0"}}, "layers"),
-        ({"method_options": {"layer": "0"}}, "name the method"),
+        ({"method_options": {"layer": "0"}}, "nobody's: name the method"),
         ({"calls": 0}, "calls"),
         ({"method": lambda *given: given, "method_options": {"a": 1}}, "made already"),
     ],

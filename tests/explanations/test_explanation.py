@@ -373,3 +373,15 @@ def test_nan_masks() -> None:
     nn.init.constant_(model.network.scale, torch.nan)
     with pytest.raises(InputError, match="image number 0, counted from 0: the masks are NaN"):
         model.explain(Image.new("RGB", (4, 4), RED))
+
+
+def test_a_class_has_the_same_colour_in_every_photo() -> None:
+    model = explainer()
+    alone = one(model.explain(photo(RED, BLUE), classes="blue"))["blue"].colour
+    assert one(model.explain(photo(RED, BLUE), classes=["red", "blue"]))["blue"].colour == alone
+
+
+def test_short_reprs() -> None:
+    model = explainer()
+    assert repr(model.explanandum) == "Explanandum(MeanColour: 3 classes (red, green, blue), sigmoid, 8 × 8 RGB)"
+    assert repr(model) == f"Explainer(Channels of {model.explanandum!r}, not trained)"

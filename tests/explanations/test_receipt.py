@@ -176,6 +176,14 @@ def test_known_probabilities_are_not_computed_again() -> None:
     assert sum(module.sizes) == 2
 
 
+def test_it_reads_as_a_person_would_say_it() -> None:
+    receipt = Receipt(0.917, {"mean": Kept(0.85, 0.125), "blur": Kept(0.9, 0.3)}, 0.236, 0.5)
+    assert str(receipt) == (
+        "The classifier says 0.92 for the whole photo, 0.85 for the mask alone (24% of the photo) and 0.30 for the "
+        "rest."
+    )
+
+
 def test_to_dict_is_json_and_ratios_of_nothing_are_nan() -> None:
     receipt = Receipt(0.0, {"mean": Kept(0.25, 0.5), "blur": Kept(0.125, 0.25)}, 0.5, 0.5)
     assert json.loads(json.dumps(receipt.to_dict(), allow_nan=False)) == {

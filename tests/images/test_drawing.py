@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from explanans.errors import InputError
-from explanans.images.drawing import PALETTE, choose_colours, contour, cutout, overlay, resize_mask, to_grey
+from explanans.images.drawing import PALETTE, colour_of, contour, cutout, overlay, resize_mask, to_grey
 
 WHITE, BLACK, COLOUR = (255, 255, 255), (0, 0, 0), (100, 200, 50)
 
@@ -92,10 +94,13 @@ def test_resize_mask() -> None:
 
 
 def test_colours_are_stable_and_differ() -> None:
-    assert choose_colours([3]) == [PALETTE[3]]
-    assert choose_colours([9, 2]) == [PALETTE[2], PALETTE[3]]
-    assert len(set(choose_colours([0, 7, 14, 21, 28, 35, 42]))) == len(PALETTE)
-    assert len(choose_colours(range(20))) == 20
+    assert [colour_of(index) for index in range(len(PALETTE))] == list(PALETTE)
+    assert colour_of(812) == colour_of(812)
+    assert len({colour_of(index) for index in range(1000)}) > 980
+    # Neighbours differ in lightness too (ITU-R 601-2), for who does not tell their hues apart.
+    lightness = [0.299 * r + 0.587 * g + 0.114 * b for r, g, b in map(colour_of, range(len(PALETTE), 40))]
+    assert min(abs(a - b) for a, b in pairwise(lightness)) > 40
+    assert all(70 < each < 170 for each in lightness)
 
 
 def test_bad_input() -> None:

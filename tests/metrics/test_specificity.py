@@ -151,7 +151,7 @@ def test_nan_is_the_worst_answer_and_is_counted() -> None:
     torch.testing.assert_close(values[[0, 2]], good[[0, 2]])
     torch.testing.assert_close(values[1, :2], good[1, :2])
     state = ClassSpecificity(3)
-    state.update(Columns(), images, masks, background, labels)
+    state.update(Columns(), images, masks, labels, background)
     # One mask of image 1, all three of image 3.
     assert state.nan_count.item() == 4
     torch.testing.assert_close(state.matrix(), specificity_matrix(values, labels))
@@ -161,9 +161,9 @@ def test_the_gap_does_not_depend_on_how_images_are_spread() -> None:
     images, masks, background, labels = example(7)
     masks[6, 0] = torch.nan
     whole, first, second = ClassSpecificity(3), ClassSpecificity(3, batch_size=5), ClassSpecificity(3)
-    whole.update(Columns(), images, masks, background, labels)
-    first.update(Columns(), images[:1], masks[:1], background[:1], labels[:1])
-    second.update(Columns(), images[1:], masks[1:], background[1:], labels[1:])
+    whole.update(Columns(), images, masks, labels, background)
+    first.update(Columns(), images[:1], masks[:1], labels[:1], background[:1])
+    second.update(Columns(), images[1:], masks[1:], labels[1:], background[1:])
     first.merge_state(second)
     torch.testing.assert_close(first.matrix(), whole.matrix())
     torch.testing.assert_close(first.compute(), whole.compute())

@@ -56,16 +56,16 @@ def test_agrees_with_a_loop_over_images_and_thresholds(thresholds: tuple[float, 
     mask = mask.to(dtype)
     for keep in (valid, torch.ones_like(valid)):
         f1, iou = naive(mask, target, keep, thresholds)
-        np.testing.assert_allclose(binarised_f1(mask, target, thresholds, keep).numpy(), f1, rtol=1e-6)
-        np.testing.assert_allclose(binarised_iou(mask, target, thresholds, keep).numpy(), iou, rtol=1e-6)
-    np.testing.assert_allclose(binarised_iou(mask, target, thresholds).numpy(), iou, rtol=1e-6)
+        np.testing.assert_allclose(binarised_f1(mask, target, keep, thresholds).numpy(), f1, rtol=1e-6)
+        np.testing.assert_allclose(binarised_iou(mask, target, keep, thresholds).numpy(), iou, rtol=1e-6)
+    np.testing.assert_allclose(binarised_iou(mask, target, thresholds=thresholds).numpy(), iou, rtol=1e-6)
 
 
 @pytest.mark.parametrize("threshold", [0.0, 0.25, 0.5, 1.0])
 def test_agrees_with_torchmetrics(threshold: float) -> None:
     functional = pytest.importorskip("torchmetrics.functional.classification")
     mask, target, valid = example()
-    f1, iou = (function(mask, target, [threshold], valid) for function in (binarised_f1, binarised_iou))
+    f1, iou = (function(mask, target, valid, [threshold]) for function in (binarised_f1, binarised_iou))
     for i in range(len(mask)):
         m, g = (mask[i][valid[i]] >= threshold).int(), target[i][valid[i]].int()
         torch.testing.assert_close(f1[i, 0], functional.binary_f1_score(m, g))
@@ -78,7 +78,7 @@ def test_the_floats_around_a_threshold_fall_on_their_sides(dtype: torch.dtype) -
     above = thresholds.nextafter(torch.full_like(thresholds, 2)).clamp(max=1)
     below = thresholds.nextafter(torch.full_like(thresholds, -2)).clamp(min=0)
     for values in (thresholds, above, below):
-        reached = binarised_overlap(values.view(1, 1, -1), torch.ones(1, 1, 101).bool(), thresholds.tolist())
+        reached = binarised_overlap(values.view(1, 1, -1), torch.ones(1, 1, 101).bool(), thresholds=thresholds.tolist())
         expected = (values[:, None] >= thresholds).sum(0).to(dtype)
         torch.testing.assert_close(reached.mask_area[0], expected, rtol=0, atol=0)
 
@@ -89,11 +89,11 @@ def test_more_pixels_than_are_counted_at_once() -> None:
     target, valid = mask > 0.4 + 0.3 * torch.rand(7, 300, 301, generator=generator), mask < 0.9
     mask = mask.roll(1, 2)
     for keep in (None, valid):
-        whole = binarised_iou(mask, target, FINE_THRESHOLDS, keep), soft_iou(mask, target, keep)
+        whole = binarised_iou(mask, target, keep, FINE_THRESHOLDS), soft_iou(mask, target, keep)
         for i in range(7):
             rows = slice(i, i + 1)
             one = None if keep is None else keep[rows]
-            torch.testing.assert_close(binarised_iou(mask[rows], target[rows], FINE_THRESHOLDS, one), whole[0][rows])
+            torch.testing.assert_close(binarised_iou(mask[rows], target[rows], one, FINE_THRESHOLDS), whole[0][rows])
             torch.testing.assert_close(soft_iou(mask[rows], target[rows], one), whole[1][rows])
 
 
@@ -102,16 +102,20 @@ def test_hand_worked_values() -> None:
     target = torch.tensor([[[1, 1], [0, 0]]], dtype=torch.uint8)
     thresholds = (0.1, 0.5, 0.6, 0.75, 0.95)
     # pixels at or above: 4, 3, 3, 1, 0; of these in the object: 2, 2, 2, 1, 0
-    assert binarised_iou(mask, target, thresholds)[0].tolist() == pytest.approx([2 / 4, 2 / 3, 2 / 3, 1 / 2, 0])
-    assert binarised_f1(mask, target, thresholds)[0].tolist() == pytest.approx([4 / 6, 4 / 5, 4 / 5, 2 / 3, 0])
-    accuracy = binarised_overlap(mask, target, thresholds).accuracy()
+    assert binarised_iou(mask, target, thresholds=thresholds)[0].tolist() == pytest.approx(
+        [2 / 4, 2 / 3, 2 / 3, 1 / 2, 0]
+    )
+    assert binarised_f1(mask, target, thresholds=thresholds)[0].tolist() == pytest.approx(
+        [4 / 6, 4 / 5, 4 / 5, 2 / 3, 0]
+    )
+    accuracy = binarised_overlap(mask, target, thresholds=thresholds).accuracy()
     assert accuracy[0].tolist() == pytest.approx([2 / 4, 3 / 4, 3 / 4, 3 / 4, 2 / 4])
 
 
 def test_a_binary_mask_scores_the_same_at_every_threshold_and_softly() -> None:
     _, target, valid = example()
     mask = torch.roll(target, 1, dims=2).float()
-    scores = binarised_iou(mask, target, PAPER_THRESHOLDS, valid)
+    scores = binarised_iou(mask, target, valid, PAPER_THRESHOLDS)
     torch.testing.assert_close(scores, soft_iou(mask, target, valid)[:, None].expand(-1, 9))
     assert (binarised_iou(target.float(), target) == 1).all()
 
@@ -153,7 +157,7 @@ def test_best_threshold_of_planted_masks() -> None:
     state.update(mask, target)
     # Everything above 0.37 up to 0.42 separates perfectly; the lowest on the grid is 0.38.
     assert state.compute().item() == pytest.approx(0.38)
-    assert best_threshold(binarised_iou(mask, target, FINE_THRESHOLDS), FINE_THRESHOLDS) == 0.38
+    assert best_threshold(binarised_iou(mask, target, thresholds=FINE_THRESHOLDS), FINE_THRESHOLDS) == 0.38
     assert state.higher_is_better is None
 
 
@@ -167,7 +171,7 @@ def test_best_threshold_is_that_of_the_mean_not_of_each_image() -> None:
 )
 def test_unusable_thresholds(thresholds: tuple[float, ...]) -> None:
     with pytest.raises(InputError, match="ascending"):
-        binarised_iou(torch.rand(1, 2, 2), torch.ones(1, 2, 2, dtype=torch.bool), thresholds)
+        binarised_iou(torch.rand(1, 2, 2), torch.ones(1, 2, 2, dtype=torch.bool), thresholds=thresholds)
 
 
 @pytest.mark.filterwarnings("ignore:The ``compute`` method of metric BestThreshold")

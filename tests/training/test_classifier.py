@@ -18,7 +18,7 @@ from explanans.training.classification import classification_scores
 from explanans.training.classifier import FROM_SCRATCH, fit_classifier
 from explanans.training.curves import read_curves
 from explanans.training.optimizer import Optimizer
-from explanans.training.runs import Run
+from explanans.training.run_settings import Run
 
 SMALL = "explanans:small_resnet"
 Fit = Callable[..., Path]

@@ -4,7 +4,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
-import pytest
 import torch
 
 from explanans.training.curves import Curves, read_curves
@@ -29,11 +28,6 @@ def test_a_resumed_run_keeps_the_epochs_before(tmp_path: Path) -> None:
         {"epoch": 1, "train/loss": 3.0},
         {"epoch": 2, "train/loss": 1.5, "val/loss": 1.0},
     ]
-
-
-def test_prints_a_line_where_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    Curves(tmp_path, lines=True).on_train_epoch_end(epoch(1, train_loss=3.0), cast(Any, None))
-    assert capsys.readouterr().out == "epoch 1/3  train/loss 3.0000\n"
 
 
 def test_no_file_no_rows(tmp_path: Path) -> None:

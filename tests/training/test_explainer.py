@@ -206,7 +206,7 @@ def test_a_data_set_of_other_classes_is_refused(scenes: str, explainer: Build, o
     data = open_dataset(scenes, "train", preprocessing=Preprocessing(48, (0.5,) * 3, (0.25,) * 3))
     one = explainer()
     one.explanandum.classes = tuple(f"other {name}" for name in one.classes)
-    with pytest.raises(InputError, match=r"data: has the classes .* the classifier .*other"):
+    with pytest.raises(InputError, match=r"data: .* has the classes .* the classifier .*other"):
         train(one, data, out, validation=data)
     assert not out.exists()
 

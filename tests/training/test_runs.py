@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from explanans.errors import InputError
-from explanans.training.runs import AtomicCheckpoints, Run
+from explanans.training.run_settings import Run
+from explanans.training.runs import AtomicCheckpoints
 
 
 @pytest.mark.parametrize("name", ["max_epochs", "batch_size", "accumulate_grad_batches", "num_nodes"])

@@ -87,6 +87,11 @@ def test_what_an_earlier_run_did_does_not_count_for_the_speed(clock: Clock) -> N
         assert progress.left == pytest.approx(10)
         progress.advance(10, left=99)
         assert progress.left == 99
+        progress.found(500, 600)
+        assert (progress.done, progress.left, progress.elapsed) == (500, None, 0)
+        clock.now += 10
+        progress.advance(20)
+        assert progress.left == pytest.approx(40)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,10 @@ from explanans.benchmark.scoring import Pictures, Scorer, Scores, masks_of
 from explanans.classifiers.explanandum import Explanandum
 from explanans.data import LabelledImages, collate
 
-MASK_GROUPS = ("segmentation", "kept", "saliency", "insertion", "road", "specificity")
+MASK_GROUPS = (
+    *("classes", "predicted", "segmentation", "boundary", "kept", "top_area", "saliency", "insertion", "road"),
+    "specificity",
+)
 """Groups of scores that follow from a mask; the others ask the method again."""
 
 
@@ -42,10 +45,12 @@ def read_pictures(
     """These images of a data set, with the classifier's answers to them where ``whole`` gives them."""
     batch = collate([dataset[index] for index in indices])
     images, labels = batch["image"].to(device), batch["labels"].to(device).bool()
-    target = valid = None
+    target = valid = segmentation = None
     if "segmentation" in batch:
-        target, valid = metrics.label_region(batch["segmentation"].to(device), labels)
-    return Pictures(images, labels, target, valid, None if whole is None else whole(images, indices), tuple(indices))
+        segmentation = batch["segmentation"].to(device)
+        target, valid = metrics.label_region(segmentation, labels)
+    answers = None if whole is None else whole(images, indices)
+    return Pictures(images, labels, target, valid, answers, tuple(indices), segmentation)
 
 
 def scored(

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from explanans.metrics import FINE_THRESHOLDS
-from explanans.metrics.saliency import MIN_PROBABILITY
-from explanans.metrics.sensitivity import LIMIT
+from explanans.metrics import FINE_THRESHOLDS, METRICS
 
 CURVE_THRESHOLDS = FINE_THRESHOLDS
 """Where ``f1_curve`` and ``iou_curve`` have their points."""
@@ -40,46 +38,68 @@ class Column:
         return self.title + arrow
 
 
-def _share(title: str, group: str, higher_is_better: bool = True) -> Column:
-    return Column(title, higher_is_better, "{:.3f}", group, 0.0 if higher_is_better else 1.0)
+def _of(metric: str, group: str, title: str = "", describes: bool = False) -> Column:
+    """A column of one of :data:`explanans.metrics.METRICS`, which has title, direction and worst value."""
+    entry = METRICS[metric]
+    return Column(title or entry.title, None if describes else entry.higher_is_better, "{:.3f}", group, entry.worst)
 
 
 COLUMNS: dict[str, Column] = {
-    "accuracy_soft": _share("accuracy (soft)", "segmentation"),
-    "f1_soft": _share("F1 (soft)", "segmentation"),
-    "iou_soft": _share("IoU (soft)", "segmentation"),
-    "f1_mean": _share("F1 (0.1…0.9)", "segmentation"),
-    "iou_mean": _share("IoU (0.1…0.9)", "segmentation"),
-    "f1_25": _share("F1 at 0.25", "segmentation"),
-    "f1_50": _share("F1 at 0.5", "segmentation"),
-    "f1_75": _share("F1 at 0.75", "segmentation"),
-    "iou_25": _share("IoU at 0.25", "segmentation"),
-    "iou_50": _share("IoU at 0.5", "segmentation"),
-    "iou_75": _share("IoU at 0.75", "segmentation"),
-    "f1_best": _share("F1 at best t", "segmentation"),
-    "iou_best": _share("IoU at best t", "segmentation"),
-    "roc_auc": _share("ROC-AUC", "segmentation"),
-    "average_precision": _share("average precision", "segmentation"),
-    "object_coverage": _share("object covered", "segmentation"),
-    "background_coverage": _share("background covered", "segmentation", higher_is_better=False),
-    "pointing": _share("pointing game", "segmentation"),
-    "energy_pointing": _share("energy-based pointing game", "segmentation"),
+    "class_iou_soft": _of("class_iou", "classes"),
+    "class_iou_mean": _of("binarised_class_iou", "classes"),
+    "class_iou_best": _of("binarised_class_iou", "classes", "IoU per class at best t"),
+    "voc_miou": _of("voc_miou", "classes", "mIoU (VOC), labels known"),
+    "voc_miou_predicted": _of("voc_miou", "predicted", "mIoU (VOC), labels predicted"),
+    "accuracy_soft": _of("soft_accuracy", "segmentation"),
+    "f1_soft": _of("soft_f1", "segmentation"),
+    "iou_soft": _of("soft_iou", "segmentation"),
+    "f1_mean": _of("binarised_f1", "segmentation"),
+    "iou_mean": _of("binarised_iou", "segmentation"),
+    "f1_25": _of("binarised_f1", "segmentation", "F1 at 0.25"),
+    "f1_50": _of("binarised_f1", "segmentation", "F1 at 0.5"),
+    "f1_75": _of("binarised_f1", "segmentation", "F1 at 0.75"),
+    "iou_25": _of("binarised_iou", "segmentation", "IoU at 0.25"),
+    "iou_50": _of("binarised_iou", "segmentation", "IoU at 0.5"),
+    "iou_75": _of("binarised_iou", "segmentation", "IoU at 0.75"),
+    "f1_best": _of("binarised_f1", "segmentation", "F1 at best t"),
+    "iou_best": _of("binarised_iou", "segmentation", "IoU at best t"),
+    "roc_auc": _of("roc_auc", "segmentation"),
+    "average_precision": _of("average_precision", "segmentation"),
+    "object_coverage": _of("object_coverage", "segmentation"),
+    "background_coverage": _of("background_coverage", "segmentation"),
+    "pointing": _of("pointing_game", "segmentation"),
+    "energy_pointing": _of("energy_pointing_game", "segmentation"),
     # It only describes, but what shows nothing explains nothing: the whole image.
-    "area": Column("area", None, "{:.3f}", "segmentation", 1.0),
-    "saliency": Column("saliency metric", False, "{:.3f}", "saliency", -math.log(MIN_PROBABILITY)),
+    "area": _of("mask_area", "segmentation", describes=True),
     # The same for every method, whatever became of its map.
+    "object_area": Column("area of the objects", None, "{:.3f}", "segmentation", math.nan),
+    "boundary_iou": _of("boundary_iou", "boundary"),
+    "boundary_f1_1": _of("boundary_f1", "boundary", "boundary F1, 1 %"),
+    "boundary_f1_2": _of("boundary_f1", "boundary", "boundary F1, 2 %"),
+    "saliency": _of("saliency_metric", "saliency"),
     "whole": Column("probability, whole", None, "{:.3f}", "kept", math.nan),
-    "kept": _share("probability, kept", "kept"),
-    "removed": _share("probability, removed", "kept", higher_is_better=False),
-    "average_drop": _share("average drop", "kept", higher_is_better=False),
-    "average_increase": _share("average increase", "kept"),
-    "insertion": _share("insertion AUC", "insertion"),
-    "deletion": _share("deletion AUC", "insertion", higher_is_better=False),
-    "road": Column("ROAD", True, "{:.3f}", "road", -0.5),
-    "specificity_gap": Column("class specificity", True, "{:.3f}", "specificity", -1.0),
-    "max_sensitivity": Column("max-sensitivity", False, "{:.3f}", "sensitivity", LIMIT),
+    "kept": _of("kept_probability", "kept"),
+    "removed": _of("removed_probability", "kept"),
+    "average_drop": _of("average_drop", "kept"),
+    "average_increase": _of("average_increase", "kept"),
+    "average_drop_50": _of("average_drop", "top_area", "average drop, 50 % of the area"),
+    "average_drop_15": _of("average_drop", "top_area", "average drop, 15 % of the area"),
+    "average_increase_50": _of("average_increase", "top_area", "average increase, 50 % of the area"),
+    "average_increase_15": _of("average_increase", "top_area", "average increase, 15 % of the area"),
+    "insertion": _of("insertion", "insertion"),
+    "deletion": _of("deletion", "insertion"),
+    "road": _of("road", "road"),
+    "specificity_gap": _of("class_specificity", "specificity"),
+    "grid_pointing": _of("grid_pointing", "grid"),
+    "max_sensitivity": _of("max_sensitivity", "sensitivity"),
 }
-"""By the names of the columns in the files; ``specificity_gap`` alone is made from ``specificity`` when it is read."""
+"""By the names of the columns in the files, but for those of :data:`MADE_FROM`."""
+
+MADE_FROM = {"specificity_gap": "specificity", "voc_miou": "voc_counts", "voc_miou_predicted": "voc_counts_predicted"}
+"""Scores of a whole data set: made, when they are read, from lists that every image has."""
+
+BEST = ("f1_best", "iou_best", "class_iou_best")
+"""Columns that only a chosen threshold fills."""
 
 CURVES: dict[str, tuple[str, float]] = {
     "f1_curve": ("segmentation", 0.0),
@@ -100,9 +120,8 @@ SCHEMA = pa.schema(
         ("normalisation", pa.string()),
         ("status", pa.string()),
         ("error", pa.string()),
-        *((name, pa.float64()) for name in COLUMNS if name != "specificity_gap"),
-        *((name, pa.list_(pa.float64())) for name in CURVES),
-        ("specificity", pa.list_(pa.float64())),
+        *((name, pa.float64()) for name in COLUMNS if name not in MADE_FROM),
+        *((name, pa.list_(pa.float64())) for name in (*CURVES, *MADE_FROM.values())),
     ]
 )
 """Of the rows, one for each image and normalisation; a score that was not asked for is null."""

@@ -22,6 +22,9 @@ from explanans.utils.devices import choose_device
 CLASSIFIER = "{classifier}"
 """In the settings of a method: the name of the classifier."""
 
+EVERY_CLASS = ("specificity", "predicted")
+"""Groups of scores that need maps of classes that are no label."""
+
 SHARED_BATCH = 4
 """Images per call of a slow method, so that little is lost when a run is stopped."""
 
@@ -41,6 +44,7 @@ class Task:
         images: positions of the images that it is measured on.
         held_out_images: positions in ``station.held_out`` that its best threshold is chosen on; empty for none.
         groups: the groups of scores of its masks, each with the positions of the images that it is computed on.
+        grid_images: positions of the photos that are looked at for GridPG; empty for none.
         cost_images, sensitivity_images, sanity_images: positions of the few images of these; empty for none.
     """
 
@@ -54,6 +58,7 @@ class Task:
     images: Sequence[int]
     held_out_images: Sequence[int]
     groups: Mapping[str, Collection[int]]
+    grid_images: Collection[int]
     cost_images: Sequence[int]
     sensitivity_images: Sequence[int]
     sanity_images: Sequence[int]
@@ -165,8 +170,10 @@ def _task(
         groups={
             group: everything if group in settings.metrics else frozenset(subset)
             for group in MASK_GROUPS
-            if group in asked and not (group == "specificity" and method.classes == "labels")
+            if group in asked and not (group in EVERY_CLASS and method.classes == "labels")
         },
+        # The truth of four photos in one is nowhere to be read.
+        grid_images=() if "grid" not in asked or is_truth else everything if "grid" in settings.metrics else subset,
         # The truth costs nothing and reads no weights.
         cost_images=() if is_truth else sample[: settings.cost_images],
         sensitivity_images=sample if "sensitivity" in asked else (),

@@ -7,15 +7,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import NoneType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from explanans.benchmark.columns import COLUMNS, SCHEMA
-from explanans.benchmark.statistics import Paired, Values, bootstrap, paired, specificity_per_image
+from explanans.benchmark.columns import COLUMNS, MADE_FROM, SCHEMA
+from explanans.benchmark.slices import part_of
+from explanans.benchmark.statistics import (
+    Paired,
+    Values,
+    bootstrap,
+    miou_per_image,
+    paired,
+    specificity_per_image,
+)
 from explanans.errors import InputError
 from explanans.utils.records import Kind, read_arrays, read_json, read_parquet
 from explanans.utils.text import printable
@@ -42,6 +50,7 @@ _AGAIN = "delete it, and 'explanans benchmark' with the settings of this folder 
 ROWS = Kind("part of a benchmark", _AGAIN)
 FACTS = Kind("costs or sanity in a benchmark", _AGAIN)
 PICTURES = Kind("maps of a benchmark", _AGAIN)
+
 NAME = re.compile(r"\w[\w.+-]*")
 """Of a classifier or a method in a benchmark, after which files are called."""
 
@@ -87,7 +96,7 @@ class Results:
         self.settings = settings
         self._tables: dict[tuple[str, str], pa.Table] = {}
         # A report asks for the same rows once for every metric, and filtering them takes most of its time.
-        self._rows: dict[tuple[str, str, str, str], pa.Table] = {}
+        self._rows: dict[tuple[str, str, str, str, str | None], pa.Table] = {}
 
     @classmethod
     def open(cls, folder: str | Path) -> Results:
@@ -145,12 +154,20 @@ class Results:
         """The method's own first."""
         return self.settings["methods"][method]["normalisations"]
 
-    def rows(self, classifier: str, method: str, normalisation: str | None = None, subset: str = "all") -> pa.Table:
+    def rows(
+        self,
+        classifier: str,
+        method: str,
+        normalisation: str | None = None,
+        subset: str = "all",
+        photos: str | None = None,
+    ) -> pa.Table:
         """The rows of the images that are done, in the order of the images.
 
         Args:
             normalisation: None for the method's own.
             subset: "shared" leaves out the images that not every method saw.
+            photos: one of :data:`~explanans.benchmark.slices.SLICES`, such as "several labels"; None for all.
         """
         table = self._table(classifier, method)
         steps = self.normalisations(method)
@@ -159,25 +176,40 @@ class Results:
         if subset not in ("all", "shared"):
             raise InputError(f"subset={subset!r}; take 'all' or 'shared'.")
         step = normalisation or steps[0]
-        key = (classifier, method, step, subset)
+        key = (classifier, method, step, subset, photos)
         if key not in self._rows:
             table = table.filter(pc.equal(table["normalisation"], step))
             if subset == "shared":
                 table = table.filter(pc.is_in(table["index"], pa.array(self._shared_indices(), pa.int32())))
+            if photos is not None:
+                table = part_of(table, photos)
             self._rows[key] = table
         return self._rows[key]
 
     def values(
-        self, metric: str, classifier: str, method: str, normalisation: str | None = None, subset: str = "all"
+        self,
+        metric: str,
+        classifier: str,
+        method: str,
+        normalisation: str | None = None,
+        subset: str = "all",
+        photos: str | None = None,
     ) -> tuple[NDArray[np.int32], Values]:
         """Positions of the images that a metric was computed for, and its value for each."""
         _check_metric(metric)
-        table = self.rows(classifier, method, normalisation, subset)
+        table = self.rows(classifier, method, normalisation, subset, photos)
         values = self._column(table, metric, classifier)
         known = ~np.isnan(values)
         return table["index"].to_numpy()[known], values[known]
 
-    def summary(self, *metrics: str, subset: str | None = None, classifier: str | None = None) -> list[Row]:
+    def summary(
+        self,
+        *metrics: str,
+        subset: str | None = None,
+        classifier: str | None = None,
+        photos: str | None = None,
+        steps: Literal["all", "own"] = "all",
+    ) -> list[Row]:
         """Means with 95 % bootstrap intervals over the images, for every method and normalisation.
 
         A method of which nothing is done yet has no row.
@@ -187,6 +219,8 @@ class Results:
             subset: "all": methods that saw every image; "shared": every method, on the images that all saw; None: both,
                 the first alone where no method is slow.
             classifier: None for every one.
+            photos: as for :meth:`rows`.
+            steps: all normalisations, or each method's own alone.
         """
         for metric in metrics:
             _check_metric(metric)
@@ -197,8 +231,8 @@ class Results:
                 for method, facts in self.settings["methods"].items():
                     if part == "all" and facts["subset"] == "shared":
                         continue
-                    for normalisation in facts["normalisations"]:
-                        row = self._row(name, method, normalisation, part, metrics)
+                    for normalisation in facts["normalisations"][: 1 if steps == "own" else None]:
+                        row = self._row(name, method, normalisation, part, metrics, photos)
                         found += [row] if row.images else []
         return found
 
@@ -250,13 +284,21 @@ class Results:
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.einsum("nr,ncr->rc", labels, values) / labels.sum(0)[:, None]
 
-    def _row(self, classifier: str, method: str, normalisation: str, subset: str, metrics: Sequence[str]) -> Row:
-        table = self.rows(classifier, method, normalisation, subset)
+    def _row(
+        self,
+        classifier: str,
+        method: str,
+        normalisation: str,
+        subset: str,
+        metrics: Sequence[str],
+        photos: str | None,
+    ) -> Row:
+        table = self.rows(classifier, method, normalisation, subset, photos)
         facts = self.settings["methods"][method]
         first = normalisation == facts["normalisations"][0]
         status = table["status"].to_pylist()
         mean, low, high, scored = {}, {}, {}, {}
-        columns = {each: self.values(each, classifier, method, normalisation, subset)[1] for each in metrics}
+        columns = {each: self.values(each, classifier, method, normalisation, subset, photos)[1] for each in metrics}
         for count in {len(values) for values in columns.values()}:
             names = [each for each, values in columns.items() if len(values) == count]
             stacked = np.stack([columns[each] for each in names], axis=1)
@@ -281,13 +323,17 @@ class Results:
 
     def _column(self, table: pa.Table, metric: str, classifier: str) -> Values:
         """A value for each row; NaN where it was not asked for."""
-        if metric != "specificity_gap":
+        source = MADE_FROM.get(metric, metric)
+        if metric not in MADE_FROM:
             return table[metric].to_numpy(zero_copy_only=False).astype(float)
-        asked = pc.is_valid(table["specificity"]).to_numpy(zero_copy_only=False)
-        gaps = np.full(len(asked), np.nan)
-        if asked.any():
-            gaps[asked] = specificity_per_image(*self._specificities(table, classifier))
-        return gaps
+        asked = pc.is_valid(table[source]).to_numpy(zero_copy_only=False)
+        values = np.full(len(asked), np.nan)
+        if asked.any() and metric == "specificity_gap":
+            values[asked] = specificity_per_image(*self._specificities(table, classifier))
+        elif asked.any():
+            counts = np.array(table.filter(asked)[source].to_pylist(), float)
+            values[asked] = miou_per_image(counts.reshape(len(counts), 2, -1))
+        return values
 
     def _specificities(self, table: pa.Table, classifier: str) -> tuple[Values, NDArray[np.bool_]]:
         """Values (n, C, C) and labels (n, C) of the images that have them."""

@@ -19,6 +19,7 @@ from explanans.benchmark.calling import HELD_OUT, Called
 from explanans.benchmark.columns import CURVE_THRESHOLDS, SCHEMA
 from explanans.benchmark.costs import counted, measure
 from explanans.benchmark.folder import Folder
+from explanans.benchmark.grids import Grids, pointed
 from explanans.benchmark.plan import Plan, Task, make_plan
 from explanans.benchmark.progress import Timetable
 from explanans.benchmark.record import record_of
@@ -40,6 +41,9 @@ THRESHOLD_SCHEMA = pa.schema(
     ]
 )
 """Of the rows that best thresholds are chosen from."""
+
+NEED_ANSWERS = {"kept", "predicted", "top_area"}
+"""Groups of scores that compare with the classifier's answer to the whole image."""
 
 Work = Callable[[int, Sequence[int]], tuple[list[dict[str, Any]], dict[str, Any]]]
 """(number of the part, positions of its images) → its rows, and facts on how they were made."""
@@ -73,6 +77,12 @@ class _Run:
         self.folder = folder
         self.timetable = timetable
         self.whole = {station.name: WholeAnswers(station.explanandum) for station in plan.stations}
+        self.grids = {
+            station.name: Grids(
+                station.dataset, self.whole[station.name], plan.device, plan.seed, station.scorer.background
+            )
+            for station in plan.stations
+        }
 
     def everything(self) -> None:
         for task in self.plan.tasks:
@@ -154,7 +164,7 @@ class _Run:
         thresholds = self.folder.record["thresholds"].get(station.name, {}).get(task.name, {})
 
         def work(number: int, chunk: Sequence[int]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-            whole = self.whole[station.name] if "kept" in task.groups else None
+            whole = self.whole[station.name] if NEED_ANSWERS & task.groups.keys() else None
             pictures = read_pictures(station.dataset, chunk, self.plan.device, whole)
             groups = {
                 group: torch.tensor([index in where for index in chunk], device=self.plan.device)
@@ -163,6 +173,8 @@ class _Run:
             asked = pictures.labels
             if "specificity" in groups:
                 asked = asked | groups["specificity"][:, None]
+            if "predicted" in groups:
+                asked = asked | (station.scorer.named(pictures) & groups["predicted"][:, None])
             begin = time.perf_counter()
             called = task.caller(pictures.images, asked, chunk)
             mapped = time.perf_counter()
@@ -179,17 +191,22 @@ class _Run:
                 "seconds_scoring": done - mapped,
                 "forwards_scoring": passes.forwards,
             }
-            return rows_of(station.dataset, pictures, found, self._sensitivity(task, pictures)), facts
+            return rows_of(station.dataset, pictures, found, self._asked_again(task, pictures)), facts
 
         self._parts(task, SCORES, task.images, SCHEMA, work)
         self.folder.join_maps(station.name, task.name)
 
-    def _sensitivity(self, task: Task, pictures: Pictures) -> dict[str, dict[int, float]]:
-        if not task.sensitivity_images:
-            return {}
-        places = [n for n, index in enumerate(pictures.indices) if index in task.sensitivity_images]
-        samples = self.plan.sensitivity_samples
-        return {"max_sensitivity": sensitivity(task.caller, pictures, places, task.normalisations[0], samples)}
+    def _asked_again(self, task: Task, pictures: Pictures) -> dict[str, dict[int, float]]:
+        """Scores for which the method is asked about other pictures."""
+        found, step = {}, task.normalisations[0]
+        if task.sensitivity_images:
+            places = [n for n, index in enumerate(pictures.indices) if index in task.sensitivity_images]
+            found["max_sensitivity"] = sensitivity(task.caller, pictures, places, step, self.plan.sensitivity_samples)
+        if task.grid_images:
+            places = [n for n, index in enumerate(pictures.indices) if index in task.grid_images]
+            shares = pointed(task.caller, self.grids[task.station.name], [pictures.indices[n] for n in places], step)
+            found["grid_pointing"] = {places[n]: share for n, share in shares.items()}
+        return found
 
     def _keep_maps(self, task: Task, number: int, pictures: Pictures, called: Called) -> None:
         wanted = [n for n, index in enumerate(pictures.indices) if index in self.plan.kept]

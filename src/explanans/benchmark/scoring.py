@@ -10,9 +10,18 @@ from torch import Tensor
 
 from explanans import metrics
 from explanans.benchmark.calling import seed_of
-from explanans.benchmark.columns import COLUMNS, CURVE_THRESHOLDS, CURVES
+from explanans.benchmark.class_scores import (
+    boundary_scores,
+    class_scores,
+    named_classes,
+    nothing_right,
+    object_area,
+    voc_counts,
+)
+from explanans.benchmark.columns import BEST, COLUMNS, CURVE_THRESHOLDS, CURVES, MADE_FROM
 from explanans.classifiers.explanandum import Explanandum
 from explanans.errors import InputError
+from explanans.metrics.top_area import SHARES
 from explanans.ops.masking import apply_mask, make_fill, merge
 
 STEPS = 16
@@ -32,6 +41,7 @@ class Pictures:
         target, valid: (N, H, W) bool, from :func:`explanans.metrics.label_region`; None without segmentations.
         whole: (N, C) the classifier's probabilities on the whole images; None where no score needs them.
         indices: N positions in the data set, which decide what is drawn.
+        segmentation: (N, H, W) uint8 that ``target`` and ``valid`` come from; None without.
     """
 
     images: Tensor
@@ -40,14 +50,28 @@ class Pictures:
     valid: Tensor | None
     whole: Tensor | None
     indices: Sequence[int]
+    segmentation: Tensor | None = None
 
     def at(self, rows: Tensor) -> Pictures:
         """These of them."""
         target = None if self.target is None else self.target[rows]
         valid = None if self.valid is None else self.valid[rows]
         whole = None if self.whole is None else self.whole[rows]
+        segmentation = None if self.segmentation is None else self.segmentation[rows]
         indices = [self.indices[row] for row in rows.tolist()]
-        return Pictures(self.images[rows], self.labels[rows], target, valid, whole, indices)
+        return Pictures(self.images[rows], self.labels[rows], target, valid, whole, indices, segmentation)
+
+    def answers(self, group: str) -> Tensor:
+        """The answers on whole images, for a group of scores that compares with them."""
+        if self.whole is None:
+            raise InputError(f"pictures.whole is None; {group!r} compares with the probabilities on the whole images.")
+        return self.whole
+
+    def segmented(self, group: str) -> Tensor:
+        """The segmentation; InputError where the data have none and the group of scores compares with it."""
+        if self.segmentation is None:
+            raise InputError(f"metrics: {group!r} compares with segmentations, which the data do not have.")
+        return self.segmentation
 
 
 @dataclass(frozen=True)
@@ -97,13 +121,27 @@ class Scorer:
         fill: what hidden pixels become, see :func:`explanans.ops.masking.make_fill`.
         batch_size: masked images per forward pass of the classifier.
         seed: of what is drawn.
+        background: positions of classes that are background in the segmentations.
     """
 
-    def __init__(self, explanandum: Explanandum, *, fill: str = "mean", batch_size: int = 64, seed: int = 0) -> None:
+    def __init__(
+        self,
+        explanandum: Explanandum,
+        *,
+        fill: str = "mean",
+        batch_size: int = 64,
+        seed: int = 0,
+        background: Sequence[int] = (),
+    ) -> None:
         self.explanandum = explanandum
         self.fill = make_fill(fill, explanandum.preprocessing)
         self.batch_size = batch_size
         self.seed = seed
+        self.background = background
+
+    def named(self, pictures: Pictures) -> Tensor:
+        """The classes (N, C) bool that the classifier names in the whole images; none that is background."""
+        return named_classes(pictures.answers("predicted"), self.explanandum.activation, self.background)
 
     def __call__(
         self,
@@ -119,7 +157,8 @@ class Scorer:
 
         Args:
             groups: by name which images (N,) bool are scored.
-            threshold: where to cut for ``f1_best`` and ``iou_best``, one of ``CURVE_THRESHOLDS``; None leaves them NaN.
+            threshold: where to cut for the scores at the best threshold, one of ``CURVE_THRESHOLDS``; None leaves them
+                NaN. ``voc_miou`` and the boundary scores are cut there too, or at ½.
             failed: (N,) bool, images without a map.
             earlier: scores of the same maps under another normalisation. Stretching each class by itself leaves the
                 order of the pixels of an image with one label as it is, so what depends on the order alone is taken
@@ -166,18 +205,27 @@ class Scorer:
                 if name == "whole" and pictures.whole is not None:
                     values[name][chosen] = metrics.label_mean(pictures.whole, pictures.labels).to(torch.float64)[chosen]
                     continue
-                if threshold is None and name in ("f1_best", "iou_best"):
+                if name == "object_area" and pictures.target is not None and pictures.valid is not None:
+                    values[name][chosen] = object_area(pictures.target, pictures.valid)[chosen]
+                    continue
+                if threshold is None and name in BEST:
                     continue
                 bad = chosen & values[name].flatten(1).isnan().any(1) if width else chosen & values[name].isnan()
-                values[name][bad] = self._worst(name).to(values[name])
+                if name.startswith("voc_counts"):
+                    missed = nothing_right(pictures.segmented(group)[bad], self.explanandum.num_classes)
+                    values[name][bad] = missed.to(values[name])
+                else:
+                    values[name][bad] = self._worst(name).to(values[name])
                 broken = broken | bad
         return Scores(values, broken)
 
     def _columns(self, group: str) -> dict[str, tuple[int, ...]]:
         """Names of a group's columns, each with the shape of one image's value."""
-        if group == "specificity":
-            return {"specificity": (self.explanandum.num_classes**2,)}
+        classes = self.explanandum.num_classes
         names: dict[str, tuple[int, ...]] = {name: () for name, column in COLUMNS.items() if column.group == group}
+        for name in MADE_FROM.keys() & names:
+            del names[name]
+            names[MADE_FROM[name]] = (classes**2,) if group == "specificity" else (2 * (classes + 1),)
         width = len(CURVE_THRESHOLDS) if group == "segmentation" else STEPS + 1
         return {**names, **{name: (width,) for name, (owner, _) in CURVES.items() if owner == group}}
 
@@ -205,7 +253,11 @@ class _Work:
 
     def run(self, group: str, rows: Tensor) -> dict[str, Tensor]:
         work: dict[str, Callable[[Tensor], dict[str, Tensor]]] = {
+            "classes": self.classes,
+            "predicted": self.predicted,
             "segmentation": self.segmentation,
+            "boundary": self.boundary,
+            "top_area": self.top_area,
             "kept": self.kept_and_removed,
             "saliency": self.saliency,
             "insertion": self.insertion,
@@ -230,13 +282,42 @@ class _Work:
         ]
         return torch.cat(drawn)
 
+    def classes(self, rows: Tensor) -> dict[str, Tensor]:
+        pictures, masks = self.pictures.at(rows), self.masks[rows]
+        segmentation = pictures.segmented("classes")
+        return class_scores(masks, segmentation, pictures.labels, CURVE_THRESHOLDS, self.threshold)
+
+    def predicted(self, rows: Tensor) -> dict[str, Tensor]:
+        pictures = self.pictures.at(rows)
+        segmentation = pictures.segmented("predicted")
+        counts = voc_counts(self.masks[rows], segmentation, self.scorer.named(pictures), self.threshold)
+        return {"voc_counts_predicted": counts}
+
+    def boundary(self, rows: Tensor) -> dict[str, Tensor]:
+        pictures = self.pictures.at(rows)
+        pictures.segmented("boundary")
+        assert pictures.target is not None
+        return boundary_scores(self.mask[rows], pictures.target, pictures.valid, self.threshold)
+
+    def top_area(self, rows: Tensor) -> dict[str, Tensor]:
+        pictures = self.pictures.at(rows)
+        whole, background = pictures.answers("top_area"), self.background(pictures)
+        kept = metrics.kept_top(
+            self.classify, pictures.images, self.mask[rows], background, batch_size=self.scorer.batch_size
+        )
+        return {
+            f"{name}_{round(100 * share)}": metrics.label_mean(score(whole, part), pictures.labels)
+            for name, score in (("average_drop", metrics.average_drop), ("average_increase", metrics.average_increase))
+            for share, part in zip(SHARES, kept.unbind(1), strict=True)
+        }
+
     def segmentation(self, rows: Tensor) -> dict[str, Tensor]:
         pictures, mask = self.pictures.at(rows), self.mask[rows]
         target, valid = pictures.target, pictures.valid
         if target is None:
             raise InputError("metrics: 'segmentation' compares with segmentations, which the data do not have.")
         soft = metrics.soft_overlap(mask, target, valid)
-        binary = metrics.binarised_overlap(mask, target, CURVE_THRESHOLDS, valid)
+        binary = metrics.binarised_overlap(mask, target, valid, CURVE_THRESHOLDS)
         f1, iou = binary.f1(), binary.iou()
         paper = [CURVE_THRESHOLDS.index(t) for t in metrics.PAPER_THRESHOLDS]
         scores = {
@@ -265,9 +346,7 @@ class _Work:
 
     def kept_and_removed(self, rows: Tensor) -> dict[str, Tensor]:
         pictures = self.pictures.at(rows)
-        whole, labels = pictures.whole, pictures.labels
-        if whole is None:
-            raise InputError("pictures.whole is None; 'kept' compares with the probabilities on the whole images.")
+        whole, labels = pictures.answers("kept"), pictures.labels
         kept, removed = metrics.kept_removed(
             self.classify, pictures.images, self.mask[rows], self.background(pictures), self.scorer.batch_size
         )

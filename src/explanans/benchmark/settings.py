@@ -57,7 +57,11 @@ class BenchmarkSettings:
         methods: By name.
         split: What is measured, or a part of it such as val[:200].
         threshold_split: Another split, from which each method's best threshold comes; null leaves those scores out.
-        metrics: Groups of scores on all images: segmentation, saliency, kept, insertion, road, specificity, sensitivity
+        background: Classes that are background to you, such as sky or grass: no label, and nothing to be found in the
+            segmentation. Images with no other label are left out.
+        metrics: Groups of scores on all images: classes (each label against its own region), predicted (with the
+            classes that the classifier names), segmentation, boundary, saliency, kept, top_area (average drop and
+            increase at half and 15 % of the area), insertion, road, specificity, grid (four photos in one), sensitivity
             (max-sensitivity, a few images), sanity (randomised weights, a few images).
         subset_metrics: Groups that are computed on the shared subset only, because they cost many forwards.
         also_normalise: Steps that are applied to every method besides its own, such as minmax.
@@ -85,7 +89,8 @@ class BenchmarkSettings:
     methods: dict[str, MethodSettings] = field(default_factory=dict)
     split: str = "val"
     threshold_split: str | None = None
-    metrics: list[str] = field(default_factory=lambda: ["segmentation", "saliency", "kept"])
+    background: list[str] = field(default_factory=list)
+    metrics: list[str] = field(default_factory=lambda: ["classes", "segmentation", "saliency", "kept"])
     subset_metrics: list[str] = field(default_factory=list)
     also_normalise: list[str] = field(default_factory=list)
     reference: str | None = None

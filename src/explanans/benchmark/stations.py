@@ -12,6 +12,7 @@ from explanans.benchmark.settings import BenchmarkSettings
 from explanans.classifiers.explanandum import Explanandum
 from explanans.data import LabelledImages, open_dataset
 from explanans.errors import InputError
+from explanans.metrics.grid_pointing import CELLS
 from explanans.metrics.similarity import MIN_SIDE
 from explanans.ops.masking import make_fill
 
@@ -66,7 +67,13 @@ def _open(settings: BenchmarkSettings, name: str, explanandum: Explanandum) -> S
                 f"threshold_split={settings.threshold_split!r} shares {len(overlap)} images with "
                 f"split={settings.split!r}; choose thresholds on other images."
             )
-    scorer = Scorer(explanandum, fill=settings.fill, batch_size=settings.classifier_batch_size, seed=settings.seed)
+    scorer = Scorer(
+        explanandum,
+        fill=settings.fill,
+        batch_size=settings.classifier_batch_size,
+        seed=settings.seed,
+        background=[explanandum.classes.index(each) for each in settings.background],
+    )
     return Station(name, explanandum, dataset, held_out, without_label, scorer)
 
 
@@ -81,9 +88,13 @@ def _images(
         preprocessing=explanandum.preprocessing,
         cache=settings.cache,
     )
+    dataset = dataset.with_background(settings.background)
     labelled = dataset.labels.bool().any(1)
     if not labelled.any():
-        raise InputError(f"data {settings.data!r}, split {split!r}: no image has a label; there is nothing to compare.")
+        besides = f" besides {settings.background}" if settings.background else ""
+        raise InputError(
+            f"data {settings.data!r}, split {split!r}: no image has a label{besides}; there is nothing to compare."
+        )
     without = tuple(name for name, has in zip(dataset.names, labelled.tolist(), strict=True) if not has)
     chosen = dataset.subset(labelled.nonzero().flatten()[: settings.limit])
     doubled = len(chosen.names) - len(set(chosen.names))
@@ -107,15 +118,21 @@ def _check_classifiers(loaded: Mapping[str, Explanandum], fill: str) -> None:
 
 def _check_groups(settings: BenchmarkSettings, station: Station) -> None:
     asked = {*settings.metrics, *settings.subset_metrics}
-    if "segmentation" in asked or settings.threshold_split is not None:
+    compares = sorted(asked & {"classes", "predicted", "segmentation", "boundary"})
+    if compares or settings.threshold_split is not None:
         for split, dataset in ((settings.split, station.dataset), (settings.threshold_split, station.held_out)):
             if dataset is not None and not dataset.has_segmentation:
                 raise InputError(
                     f"data {settings.data!r}, split {split!r}: not every image has a segmentation, which metrics: "
-                    "'segmentation' and threshold_split compare with; give data that has them, or leave both out."
+                    f"{compares} and threshold_split compare with; give data that has them, or leave them out."
                 )
     sides = (station.explanandum.preprocessing.height, station.explanandum.preprocessing.width)
     if "sanity" in asked and min(sides) < MIN_SIDE:
         raise InputError(f"metrics: 'sanity' compares maps of at least {MIN_SIDE} pixels a side; these have {sides}.")
+    if "grid" in asked and station.explanandum.num_classes < CELLS:
+        raise InputError(
+            f"metrics: 'grid' shows {CELLS} classes in one picture, and the classifier has "
+            f"{station.explanandum.num_classes}; leave it out."
+        )
     if "specificity" in asked and station.explanandum.num_classes < 2:
         raise InputError("metrics: 'specificity' compares classes, and the classifier has one.")

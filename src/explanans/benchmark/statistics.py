@@ -119,6 +119,25 @@ def paired(a: Values, b: Values, *, level: float = 0.95, repeats: int = REPEATS,
     )
 
 
+def miou_per_image(counts: Values) -> Values:
+    """One number for each image whose mean is the mean IoU of the data set, :func:`explanans.metrics.voc_miou`.
+
+    The IoU of a class is r = Σ I / Σ U over all images. Each image gets their mean plus its first-order influence on
+    it, n · mean over the classes of (I_n − r U_n) / Σ U, as in :func:`specificity_per_image`.
+
+    Args:
+        counts: (n, 2, C + 1), intersections and unions; classes without a union are left out.
+
+    Returns:
+        (n,).
+    """
+    both, either = counts.sum(0)
+    seen = either > 0
+    ratios = both[seen] / either[seen]
+    influence = (counts[:, 0, seen] - ratios * counts[:, 1, seen]) / either[seen]
+    return ratios.mean() + len(counts) * influence.mean(1)
+
+
 def specificity_per_image(specificity: Values, labels: NDArray[np.bool_]) -> Values:
     """One number for each image whose mean is the class specificity, mean of the diagonal − mean off it.
 

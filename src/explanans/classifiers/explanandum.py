@@ -16,6 +16,7 @@ from explanans.errors import InputError
 from explanans.images.preprocessing import Preprocessing
 from explanans.utils.devices import like
 from explanans.utils.paths import user_path
+from explanans.utils.text import printable
 
 Activation = Literal["sigmoid", "softmax"]
 ACTIVATIONS = ("sigmoid", "softmax")
@@ -110,6 +111,14 @@ class Explanandum(nn.Module):
         self.source = source
         self.training = False
         self._check_outputs()
+
+    def __repr__(self) -> str:
+        preprocessing = self.preprocessing
+        what = self.source.spec if self.source is not None else type(self.module).__name__
+        names = ", ".join(self.classes[:3]) + (", …" if self.num_classes > 3 else "")
+        colours = "RGB" if preprocessing.channels == 3 else "grey"
+        size = f"{preprocessing.height} × {preprocessing.width} {colours}"
+        return printable(f"Explanandum({what}: {self.num_classes} classes ({names}), {self.activation}, {size})")
 
     @classmethod
     def load(

@@ -7,9 +7,10 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from explanans.utils.text import shown
 
@@ -17,6 +18,11 @@ from explanans.utils.text import shown
 def say(text: str, to: TextIO | None = None) -> None:
     """Print lines that may hold names from outside: no file or class sends codes to the terminal."""
     print(shown(text), file=to or sys.stdout)
+
+
+def run_of(given: Mapping[str, Any]) -> Any:
+    """A training's ``run``; it says nothing of its progress where nothing is to be printed."""
+    return replace(given["run"], progress=given["run"].progress and not given["quiet"])
 
 
 @contextlib.contextmanager

@@ -9,9 +9,9 @@ from typing import Any, get_args, get_origin
 import yaml
 
 from explanans.cli.configs import read_config
+from explanans.cli.hints import hint_for
 from explanans.cli.options import REQUIRED, Option
 from explanans.errors import InputError
-from explanans.utils.text import did_you_mean
 from explanans.utils.typed import convert, fields_of, members, wanted
 
 CONFIG, PRINT_CONFIG, HELP = "config", "print_config", "help"
@@ -39,8 +39,7 @@ class Values:
         """
         found = self._find(name)
         if found is None:
-            last = [each for each in self.names() if each.rpartition(".")[2] == name]
-            near = f" (did you mean {last[0]!r}?)" if last else did_you_mean(name, self.names())
+            near = hint_for(name, self.names())
             raise InputError(f"{where} is no option of {self.program}{near}; {self.program} --help lists them.")
         path, hint = found
         if len(path) == 1 and self.options[name].is_group:

@@ -65,6 +65,9 @@ class LabelledImages(Dataset[Sample]):
             same size.
         cache: keep the resized pictures and masks in shared memory; each is decoded once, for all loader workers
             and all epochs.
+
+    Attributes:
+        background: classes that :meth:`with_background` took away.
     """
 
     def __init__(
@@ -93,6 +96,8 @@ class LabelledImages(Dataset[Sample]):
         self.preprocessing = preprocessing
         self.augment = augment
         self._lookup = lookup
+        self.background: tuple[str, ...] = ()
+        self._foreground = torch.arange(256, dtype=torch.uint8)
         self._cache = self._new_cache() if cache else None
         self._slots: Sequence[int] = range(len(self.paths))
 
@@ -117,7 +122,7 @@ class LabelledImages(Dataset[Sample]):
             index=index,
         )
         if segmentation is not None:
-            sample["segmentation"] = segmentation
+            sample["segmentation"] = self._without_background(segmentation)
         return sample
 
     def picture(self, index: int) -> Image.Image:
@@ -131,6 +136,9 @@ class LabelledImages(Dataset[Sample]):
             InputError: the image has no segmentation.
             ImageError: an unknown value, or another size than the picture's.
         """
+        return self._without_background(self._full_segmentation(index))
+
+    def _full_segmentation(self, index: int) -> Tensor:
         path = None if self.segmentations is None else self.segmentations[index]
         if path is None:
             raise InputError(
@@ -183,6 +191,23 @@ class LabelledImages(Dataset[Sample]):
         bare._cache, bare._slots = bare._new_cache() if cache else None, range(len(bare))
         return bare
 
+    def with_background(self, classes: Sequence[str]) -> Self:
+        """The same images, in which these classes are background: no label, and 0 in the segmentation.
+
+        Raises:
+            InputError: a name that is none of the classes.
+        """
+        unknown = [name for name in classes if name not in self.classes]
+        if unknown:
+            raise InputError(f"background: {unknown} are no classes of {self.name}; take of {', '.join(self.classes)}.")
+        positions = [self.classes.index(name) for name in classes]
+        changed = copy.copy(self)
+        changed.background = tuple(dict.fromkeys((*self.background, *classes)))
+        changed.labels, changed._foreground = self.labels.clone(), self._foreground.clone()
+        changed.labels[:, positions] = 0
+        changed._foreground[[1 + position for position in positions]] = 0
+        return changed
+
     def fingerprint(self) -> str:
         """SHA-256 over the classes and, image by image, name, file sizes and labels; equal where the data is equal."""
         digest = hashlib.sha256(repr(self.classes).encode())
@@ -209,6 +234,9 @@ class LabelledImages(Dataset[Sample]):
             chosen._slots = [self._slots[i] for i in indices]
         return chosen
 
+    def _without_background(self, segmentation: Tensor) -> Tensor:
+        return self._foreground[segmentation.long()] if self.background else segmentation
+
     def _all_segmented(self) -> bool:
         """Whether every image has a segmentation; a data set that has them in no files of their own says so itself."""
         return self.segmentations is not None and None not in self.segmentations
@@ -232,7 +260,7 @@ class LabelledImages(Dataset[Sample]):
         segmentation = None
         if self.has_segmentation:
             # NEAREST_EXACT has pixel centres where the picture's resize has them; NEAREST is off by half a pixel.
-            full = self.segmentation_map(index)[None]
+            full = self._full_segmentation(index)[None]
             segmentation = transforms.resize(full, list(size), interpolation=InterpolationMode.NEAREST_EXACT)[0]
         if self._cache is not None:
             self._cache.put(self._slots[index], image, segmentation)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, overload
 
@@ -13,7 +14,8 @@ from explanans.classifiers import sources
 from explanans.classifiers.explanandum import Explanandum
 from explanans.errors import InputError
 from explanans.explainers.folding import fold_batch_norms
-from explanans.explainers.networks import TrunkHead, build_network
+from explanans.explainers.networks import AUTO, TrunkHead, build_network, choose_network
+from explanans.explainers.networks.heads import only
 from explanans.explainers.saving import Saved
 from explanans.explanations.batch import Draw, Masker
 from explanans.explanations.choice import CALLS
@@ -41,7 +43,8 @@ class Explainer(Saved, Masker):
 
     Args:
         explanandum: the classifier that is explained; it is kept as it is and never trained.
-        network: the mask network's name: "trunk" (a head on the classifier's own features), "compact",
+        network: the mask network's name: "auto" (what the classifier suggests: "trunk" where its features can be read,
+            else "light/mobilenetv3_large_100"), "trunk" (a head on the classifier's own features), "compact",
             "light/ENCODER", "deeplabv3_resnet50" (the paper's), "unet/ENCODER", …, see
             :func:`explanans.explainers.networks.build_network`; in Python also a module (N, 3, H, W) → (N, C, h, w) of
             your own (then loading needs that module again).
@@ -60,13 +63,17 @@ class Explainer(Saved, Masker):
     def __init__(
         self,
         explanandum: Explanandum,
-        network: str | nn.Module = "deeplabv3_resnet50",
+        network: str | nn.Module = AUTO,
         *,
         encoder_weights: Literal["published", "explanandum"] | str | Path | None = "published",
     ) -> None:
         super().__init__()
         if not isinstance(explanandum, Explanandum):
             raise InputError(f"explanandum is a {type(explanandum).__name__}; wrap it: Explanandum(module, classes=…).")
+        if not isinstance(network, str | nn.Module):
+            raise InputError(f"network is a {type(network).__name__}; give a name, such as 'trunk', or a module.")
+        if network == AUTO:
+            network = choose_network(explanandum)
         self.explanandum = explanandum
         self.network_name = network if isinstance(network, str) else None
         if isinstance(network, str):
@@ -78,6 +85,10 @@ class Explainer(Saved, Masker):
         self.register_buffer("shift", torch.zeros(()))
         self.facts: dict[str, Any] = {}
         self.card: str | None = None
+
+    def __repr__(self) -> str:
+        network = self.network_name or type(self.network).__name__
+        return f"Explainer({network} of {self.explanandum!r}{'' if self.facts else ', not trained'})"
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -94,12 +105,12 @@ class Explainer(Saved, Masker):
         """
         return self._checked(self.network(images), images)
 
-    def _checked(self, logits: Tensor, images: Tensor) -> Tensor:
-        classes = self.explanandum.num_classes
+    def _checked(self, logits: Tensor, images: Tensor, classes: int | None = None) -> Tensor:
+        classes = self.explanandum.num_classes if classes is None else classes
         if logits.ndim != 4 or logits.shape[0] != images.shape[0] or logits.shape[1] != classes:
             raise InputError(
                 f"network: returned {tuple(logits.shape)} for {len(images)} images and "
-                f"{self.explanandum.num_classes} classes; expected (N, C, h, w)."
+                f"{classes} classes; expected (N, C, h, w)."
             )
         return self.scale * (logits + self.shift)
 
@@ -177,19 +188,41 @@ class Explainer(Saved, Masker):
             if target is None:
                 target = self.explanandum(inputs).argmax(1)
             asked = multi_hot(target, self.classes, len(inputs), inputs.device)
-            masks = self(inputs).masked_fill(~asked[:, :, None, None], 0)
-        return masks.amax(1, keepdim=True).expand_as(inputs).clone()
+            masks = self.masks_of(inputs, asked)
+        image = asked.nonzero()[:, 0, None, None].expand_as(masks)
+        highest = masks.new_zeros(len(inputs), *inputs.shape[-2:]).scatter_reduce(0, image, masks, "amax")
+        return highest[:, None].expand_as(inputs).clone()
 
     def look(self, images: Tensor) -> tuple[Tensor, Draw]:
-        """Probabilities (N, C) of normalised images, and what draws the masks that are then asked for."""
+        """Probabilities (N, C) of normalised images, and what draws the masks that are then asked for.
+
+        One pass where the network allows it; memory for the classes asked for, not for all.
+        """
+        network = self.network
         with torch.no_grad(), evaluating(self):
-            probabilities, head = self.answers(images)
+            if isinstance(network, TrunkHead):
+                answer, views = network.answer_and_features(images)
+                probabilities = self.explanandum.activate(answer.float())
+                return probabilities, partial(self._draw, images, partial(network.decode, views))
+            return self.explanandum.probabilities(images), partial(self._draw, images, partial(network, images))
 
-        def draw(asked: Tensor) -> Tensor:
-            # Only what is asked for is enlarged: a thousand maps per photo would fill the memory.
-            return enlarge(head[asked][:, None], images.shape[-2:])[:, 0].sigmoid()
+    def masks_of(self, images: Tensor, asked: Tensor) -> Tensor:
+        """The masks (P, H, W) in [0, 1] of the pairs that are true in ``asked`` (N, C), in order; without gradients."""
+        return self._draw(images, partial(self.network, images), asked)
 
-        return probabilities, draw
+    @torch.no_grad()
+    def _draw(self, images: Tensor, logits: Callable[[], Tensor], asked: Tensor) -> Tensor:
+        columns = asked.any(0).nonzero().flatten()
+        image, column = asked.nonzero(as_tuple=True)
+        if not len(image):
+            return images.new_zeros(0, *images.shape[-2:])
+        with evaluating(self), only(self.network, columns) as narrowed:
+            head = self._checked(logits(), images, len(columns) if narrowed else None)
+        if not narrowed:
+            head = head[:, columns]
+        # Only what is asked for is enlarged: a thousand maps per photo would fill the memory.
+        own = head[image, torch.searchsorted(columns, column)]
+        return enlarge(own[:, None], images.shape[-2:])[:, 0].sigmoid()
 
     def identity(self) -> dict[str, Any]:
         """What tells one Explainer from another: its weights, its network, its classifier."""

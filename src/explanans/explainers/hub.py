@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from huggingface_hub.errors import (
 )
 
 from explanans.errors import InputError
+from explanans.utils.network import hub_or_cache
 
 NAME = re.compile(r"[\w.-]+/[\w.-]+")
 """OWNER/NAME on the hub."""
@@ -54,8 +55,10 @@ def fetch(name: str, files: list[str], **options: Any) -> Path:
     """
     revision = options.get("revision")
     place = f"the hub at {constants.ENDPOINT}"
+    reason = ""
     try:
-        return Path(snapshot_download(name, allow_patterns=files, **options))
+        with nullcontext("") if options.get("local_files_only") else hub_or_cache() as reason:
+            return Path(snapshot_download(name, allow_patterns=files, **options))
     except HFValidationError as error:
         raise InputError(
             f"explainer {name!r} is no folder here, nor can it be a name on the hub; give a folder that "
@@ -79,7 +82,7 @@ def fetch(name: str, files: list[str], **options: Any) -> Path:
         wanted = "" if revision is None else f" in revision {revision!r}"
         raise InputError(
             f"explainer {name!r} is no folder here, the cache has not the whole of it{wanted}, and {place} was not "
-            f"reached ({_first_line(error.__cause__ or error)}). Go online, or give the folder of a copy."
+            f"reached ({reason or _first_line(error.__cause__ or error)}). Go online, or give the folder of a copy."
         ) from error
     except _TRANSPORT as error:
         raise InputError(

@@ -48,8 +48,7 @@ class ExplainerMethod(PairMethod, Masker):
         return self.explainer.explanandum
 
     def pairs(self, images: Tensor, asked: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        with torch.no_grad():
-            return self.explainer.look(images)[1](asked)
+        return self.explainer.masks_of(images, asked)
 
     def look(self, images: Tensor) -> tuple[Tensor, Draw]:
         return self.explainer.look(images)

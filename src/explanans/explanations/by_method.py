@@ -11,10 +11,13 @@ from torch import Tensor
 from explanans.classifiers.explanandum import Explanandum
 from explanans.errors import InputError
 from explanans.explanations.batch import Draw, Masker
-from explanans.explanations.choice import CALLS, choose_method
+from explanans.explanations.choice import CALLS, Choice, choose_method
 from explanans.explanations.cut import choose_cuts
 from explanans.methods import METHODS, Method, make_method
 from explanans.methods.base import pairs_of
+from explanans.utils.numbers import check_count
+
+ASKED_FOR = "asked for"
 
 
 class ByMethod(Masker):
@@ -48,32 +51,33 @@ class ByMethod(Masker):
         super().__init__()
         self.explanandum = explanandum
         self.batch_size, self.seed = batch_size, seed
-        self.settings: Mapping[str, Any] = dict(method_options or {})
-        self.why = "asked for"
+        settings = dict(method_options or {})
+        if settings and not isinstance(method, str):
+            what = (
+                "nobody's: name the method that has them" if method is None else "for a name; this one is made already"
+            )
+            raise InputError(f"method_options={settings} are {what}.")
         if method is None:
-            if self.settings:
-                raise InputError(f"method_options={self.settings} without a method; name the method that has them.")
-            if calls < 1:
-                raise InputError(f"calls={calls} must be at least 1.")
-            choice = choose_method(explanandum, calls)
-            method, self.settings, self.why = choice.name, choice.settings, choice.why
-        elif not isinstance(method, str) and self.settings:
-            raise InputError(f"method_options={self.settings} are for a method's name; this one is made already.")
-        self.name = method if isinstance(method, str) else getattr(method, "__name__", type(method).__name__)
+            choice = choose_method(explanandum, check_count("calls", calls))
+        elif isinstance(method, str):
+            choice = Choice(method, settings, ASKED_FOR, make_method(method, explanandum, **settings))
+        else:
+            choice = Choice(getattr(method, "__name__", type(method).__name__), {}, ASKED_FOR, method)
+        self.name, self.settings, self.why, self.method = choice.name, choice.settings, choice.why, choice.method
         # What reads layers draws nothing and takes a batch at once; the others get one image after the other.
-        self.draws_nothing = isinstance(method, str) and method in METHODS and "layers" in METHODS[method].needs
-        self.method = make_method(method, explanandum, **self.settings) if isinstance(method, str) else method
+        self.draws_nothing = self.name in METHODS and "layers" in METHODS[self.name].needs
 
     def look(self, images: Tensor) -> tuple[Tensor, Draw]:
         whole = self.explanandum.probabilities(images)
 
         def draw(asked: Tensor) -> Tensor:
-            maps = self._maps(images, asked).float()
+            maps = self.maps(images, asked).float()
             return choose_cuts(self.explanandum, images, maps, asked, whole, batch_size=self.batch_size)
 
         return whole, draw
 
-    def _maps(self, images: Tensor, asked: Tensor) -> Tensor:
+    def maps(self, images: Tensor, asked: Tensor) -> Tensor:
+        """The method's own maps (P, H, W), before they are cut."""
         if self.draws_nothing:
             return pairs_of(self.method, images, asked)
         maps = [images.new_zeros(0, *images.shape[-2:])]

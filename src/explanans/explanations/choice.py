@@ -9,7 +9,7 @@ from typing import Any
 from explanans.classifiers.explanandum import Explanandum
 from explanans.classifiers.layers import grey_image
 from explanans.errors import InputError
-from explanans.methods import make_method
+from explanans.methods import Method, make_method
 
 CALLS = 1000
 """Pictures that a classifier without gradients is asked for each explanation."""
@@ -21,19 +21,21 @@ class Choice:
 
     Attributes:
         name: as in :data:`explanans.methods.METHODS`.
-        settings: what it is made with.
+        settings: what it was made with.
         why: in words, to go after its name.
+        method: made for the classifier.
     """
 
     name: str
     settings: Mapping[str, Any]
     why: str
+    method: Method
 
 
-_CHOICES = (
-    Choice("spread_cam", {}, "the best without training for a network with layers"),
-    Choice("spread_cam", {"scale": 1.0}, "the best without training for a network with layers that takes one size"),
-    Choice("grad_cam", {}, "the network has no layer as fine as Spread-CAM needs"),
+_CHOICES: tuple[tuple[str, dict[str, Any], str], ...] = (
+    ("spread_cam", {}, "the best without training for a network with layers"),
+    ("spread_cam", {"scale": 1.0}, "the best without training for a network with layers that takes one size"),
+    ("grad_cam", {}, "the network has no layer as fine as Spread-CAM needs"),
 )
 
 # What libraries raise for an image of another size than they were made for.
@@ -49,17 +51,21 @@ def choose_method(explanandum: Explanandum, calls: int = CALLS) -> Choice:
     """
     why = "the classifier gives no gradients"
     if explanandum.differentiable:
-        for choice in _CHOICES:
-            if _works(choice, explanandum):
-                return choice
+        for name, settings, reason in _CHOICES:
+            method = _made(name, settings, explanandum)
+            if method is not None:
+                return Choice(name, settings, reason, method)
         why = "no layer of the classifier can be watched"
-    return Choice("rise", {"masks": calls}, f"{why}; it is asked {calls} times for each image")
+    settings = {"masks": calls}
+    why = f"{why}; it is asked {calls} times for each image"
+    return Choice("rise", settings, why, make_method("rise", explanandum, **settings))
 
 
-def _works(choice: Choice, explanandum: Explanandum) -> bool:
-    """Whether the method has a map of a grey image: some networks take one size only, some have no fine layer."""
+def _made(name: str, settings: Mapping[str, Any], explanandum: Explanandum) -> Method | None:
+    """The method, if it has a map of a grey image: some networks take one size only, some have no fine layer."""
     try:
-        make_method(choice.name, explanandum, **choice.settings)(grey_image(explanandum), [0])
+        method = make_method(name, explanandum, **settings)
+        method(grey_image(explanandum), [0])
     except _REFUSALS:
-        return False
-    return True
+        return None
+    return method

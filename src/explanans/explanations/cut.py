@@ -17,6 +17,9 @@ AREAS = (0.02, 0.04, 0.07, 0.1, 0.15, 0.2, 0.25, 0.32, 0.4, 0.5, 0.65, 0.8)
 KEEPS = 0.8
 """Share of the probability on the whole image that a cut has to keep."""
 
+AT_ONCE = 64
+"""Maps that are sorted together; sorting takes three times their memory."""
+
 FILL = "mean"
 """Of the receipt's fills the harder one: a blurred object keeps its colours, which may be all that the class needs."""
 
@@ -74,6 +77,8 @@ def thresholds(maps: Tensor, areas: Sequence[float]) -> Tensor:
     Where many pixels are equal, as the zeros of a map that knows no negative, the area that comes out is larger, but
     the lowest value of a map is never taken for a cut: the next higher one is.
     """
+    if len(maps) > AT_ONCE:
+        return torch.cat([thresholds(some, areas) for some in maps.split(AT_ONCE)])
     flat = maps.flatten(1)
     order = flat.sort(1, descending=True).values
     places = [max(0, math.ceil(area * flat.shape[1]) - 1) for area in areas]

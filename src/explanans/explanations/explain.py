@@ -149,7 +149,6 @@ def _classes_of(
     """The classes that are explained in one picture of a batch, most probable first."""
     pairs = [(row, column) for row, (image, column) in enumerate(found.asked.nonzero().tolist()) if image == place]
     pairs.sort(key=lambda pair: -float(found.probabilities[place, pair[1]]))
-    colours = drawing.choose_colours([column for _, column in pairs])
     return tuple(
         ClassExplanation(
             classes[column],
@@ -160,9 +159,9 @@ def _classes_of(
             mask_threshold,
             found.receipts[row],
             picture,
-            colour,
+            drawing.colour_of(column),
         )
-        for (row, column), colour in zip(pairs, colours, strict=True)
+        for row, column in pairs
     )
 
 

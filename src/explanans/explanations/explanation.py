@@ -18,6 +18,7 @@ from PIL import Image
 
 from explanans.errors import InputError
 from explanans.explanations.figure import describe_size, figure
+from explanans.explanations.html import explanation_html
 from explanans.explanations.receipt import Receipt
 from explanans.images import drawing
 from explanans.ops.targets import class_index
@@ -87,6 +88,10 @@ class ClassExplanation:
     def cutout(self) -> Image.Image:
         """RGBA: the photo with the mask as its alpha channel."""
         return drawing.cutout(self.picture, self.mask)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows; see :mod:`explanans.explanations.html`."""
+        return explanation_html(self.picture, [self], describe_size(self.picture))
 
     def figure(self) -> Image.Image:
         """Photo and tinted photo side by side, with the receipt; see :func:`explanans.explanations.figure.figure`."""
@@ -178,11 +183,18 @@ class Explanation:
 
     def figure(self) -> Image.Image:
         """The photo and a panel for each class; see :func:`explanans.explanations.figure.figure`."""
-        notes = [describe_size(self.picture)]
-        if not self.explained:
-            notes += self._why_empty()
-        title = Path(self.source).name if self.source else "photo"
-        return figure(self.picture, self.explained, title, notes)
+        return figure(self.picture, self.explained, *self._caption())
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows; see :mod:`explanans.explanations.html`."""
+        return explanation_html(self.picture, self.explained, *self._caption())
+
+    def _caption(self) -> tuple[str, list[str]]:
+        """The photo's title, and what else is to be said of it."""
+        notes = [describe_size(self.picture), *([] if self.explained else self._why_empty())]
+        if method := self.facts.get("method"):
+            notes.append(f"method: {method['name']}")
+        return Path(self.source).name if self.source else "photo", notes
 
     def _why_empty(self) -> list[str]:
         name, probability = max(self.probabilities.items(), key=lambda item: item[1])

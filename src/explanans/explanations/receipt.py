@@ -65,6 +65,12 @@ class Receipt:
         """``removed`` / ``whole``; NaN if ``whole`` is 0."""
         return self.removed / self.whole if self.whole else math.nan
 
+    def __str__(self) -> str:
+        return (
+            f"The classifier says {self.whole:.2f} for the whole photo, {self.kept:.2f} for the mask alone "
+            f"({self.area:.0%} of the photo) and {self.removed:.2f} for the rest."
+        )
+
     def to_dict(self) -> dict[str, Any]:
         return {
             "whole": self.whole,

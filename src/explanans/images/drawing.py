@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import colorsys
 from typing import cast
 
 import numpy as np
@@ -27,18 +27,34 @@ PALETTE: tuple[Colour, ...] = (
     (213, 94, 0),
     (204, 121, 167),
 )
+# Of a turn; its multiples never come close to each other.
+GOLDEN = 0.381966
+SATURATION = 0.85
+LUMA = (0.299, 0.587, 0.114)
+LUMAS = (0.3, 0.65, 0.47)
 HALO: Colour = (16, 16, 16)
 # Lines are drawn on a larger canvas and shrunk; beyond this many pixels the canvas is not enlarged.
 CANVAS_PIXELS = 48_000_000
 
 
-def choose_colours(indices: Sequence[int]) -> list[Colour]:
-    """A colour for each class: always the same for the same index, unless two classes of one image would share it."""
-    chosen: list[Colour] = []
-    for index in indices:
-        turned = [PALETTE[(index + step) % len(PALETTE)] for step in range(len(PALETTE))]
-        chosen.append(next((colour for colour in turned if colour not in chosen), turned[0]))
-    return chosen
+def colour_of(index: int) -> Colour:
+    """The colour of a class: always the same for the same index, and another for every other one.
+
+    The palette for the first; then hues at the golden angle, of three lumas (ITU-R 601-2) in turn, because people who
+    do not tell two hues apart see that one is darker.
+    """
+    if index < len(PALETTE):
+        return PALETTE[index]
+    step = index - len(PALETTE)
+    pure = colorsys.hls_to_rgb(step * GOLDEN % 1, 0.5, SATURATION)
+    luma = sum(weight * part for weight, part in zip(LUMA, pure, strict=True))
+    wanted = LUMAS[step % len(LUMAS)]
+    if wanted < luma:
+        red, green, blue = (round(255 * part * wanted / luma) for part in pure)
+    else:
+        white = (wanted - luma) / (1 - luma)
+        red, green, blue = (round(255 * (part + white * (1 - part))) for part in pure)
+    return red, green, blue
 
 
 def resize_mask(mask: Mask, size: tuple[int, int]) -> Mask:

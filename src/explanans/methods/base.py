@@ -108,8 +108,8 @@ def listed(
 ) -> Callable[[Kind], Kind]:
     """Enters the class below it into the list under ``name``; a class with several settings is entered for each.
 
-    A name holds no dot, which would cut it in two on the command line (``--methods.NAME.title``). The other arguments
-    are those of :class:`Entry`.
+    A name holds no dot, so that it is read as one in an option (``--methods.NAME.title``). The other arguments are
+    those of :class:`Entry`.
     """
     if "." in name or name in into:
         raise ValueError(f"name={name!r} is taken or holds a dot; choose another.")

@@ -1,110 +1,88 @@
-"""What a map is worth: pure functions per image, and torchmetrics classes that average them."""
+"""What a map is worth: pure functions per image, and torchmetrics classes that average them.
 
-from explanans.metrics.coverage import (
-    BackgroundCoverage,
-    MaskArea,
-    ObjectCoverage,
-    background_coverage,
-    mask_area,
-    object_coverage,
-)
-from explanans.metrics.evidence import (
-    AverageDrop,
-    AverageIncrease,
-    KeptProbability,
-    RemovedProbability,
-    average_drop,
-    average_increase,
-    kept_removed,
-)
-from explanans.metrics.insertion import Deletion, Insertion, curve_auc, deletion, insertion
-from explanans.metrics.pointing import EnergyPointingGame, PointingGame, energy_pointing_game, pointing_game
-from explanans.metrics.ranking import AveragePrecision, Ranking, RocAuc, average_precision, ranking, roc_auc
-from explanans.metrics.road import Road, road
-from explanans.metrics.saliency import SaliencyMetric, saliency_metric
-from explanans.metrics.segmentation import SoftAccuracy, SoftF1, SoftIoU, soft_accuracy, soft_f1, soft_iou
-from explanans.metrics.sensitivity import MaxSensitivity, max_sensitivity
-from explanans.metrics.shared.answers import Classify, label_mean
-from explanans.metrics.shared.imputation import impute
-from explanans.metrics.shared.normalise import NORMALISATIONS, normalise
-from explanans.metrics.shared.overlap import Overlap, soft_overlap
-from explanans.metrics.shared.regions import label_region
-from explanans.metrics.similarity import MapSimilarity, map_similarity
-from explanans.metrics.specificity import ClassSpecificity, class_specificity, specificity_gap, specificity_matrix
-from explanans.metrics.thresholds import (
-    FINE_THRESHOLDS,
-    PAPER_THRESHOLDS,
-    BestThreshold,
-    BinarisedF1,
-    BinarisedIoU,
-    best_threshold,
-    binarised_f1,
-    binarised_iou,
-    binarised_overlap,
-)
+A new metric is a file here and its lines below; :func:`~explanans.metrics.shared.base.listed` above its class names it.
+"""
 
-__all__ = [
-    "FINE_THRESHOLDS",
-    "NORMALISATIONS",
-    "PAPER_THRESHOLDS",
-    "AverageDrop",
-    "AverageIncrease",
-    "AveragePrecision",
-    "BackgroundCoverage",
-    "BestThreshold",
-    "BinarisedF1",
-    "BinarisedIoU",
-    "ClassSpecificity",
-    "Classify",
-    "Deletion",
-    "EnergyPointingGame",
-    "Insertion",
-    "KeptProbability",
-    "MapSimilarity",
-    "MaskArea",
-    "MaxSensitivity",
-    "ObjectCoverage",
-    "Overlap",
-    "PointingGame",
-    "Ranking",
-    "RemovedProbability",
-    "Road",
-    "RocAuc",
-    "SaliencyMetric",
-    "SoftAccuracy",
-    "SoftF1",
-    "SoftIoU",
-    "average_drop",
-    "average_increase",
-    "average_precision",
-    "background_coverage",
-    "best_threshold",
-    "binarised_f1",
-    "binarised_iou",
-    "binarised_overlap",
-    "class_specificity",
-    "curve_auc",
-    "deletion",
-    "energy_pointing_game",
-    "impute",
-    "insertion",
-    "kept_removed",
-    "label_mean",
-    "label_region",
-    "map_similarity",
-    "mask_area",
-    "max_sensitivity",
-    "normalise",
-    "object_coverage",
-    "pointing_game",
-    "ranking",
-    "road",
-    "roc_auc",
-    "saliency_metric",
-    "soft_accuracy",
-    "soft_f1",
-    "soft_iou",
-    "soft_overlap",
-    "specificity_gap",
-    "specificity_matrix",
-]
+from explanans.metrics.boundary import BoundaryF1 as BoundaryF1
+from explanans.metrics.boundary import BoundaryIoU as BoundaryIoU
+from explanans.metrics.boundary import boundary_f1 as boundary_f1
+from explanans.metrics.boundary import boundary_iou as boundary_iou
+from explanans.metrics.class_overlap import BinarisedClassIoU as BinarisedClassIoU
+from explanans.metrics.class_overlap import ClassIoU as ClassIoU
+from explanans.metrics.class_overlap import binarised_class_iou as binarised_class_iou
+from explanans.metrics.class_overlap import class_iou as class_iou
+from explanans.metrics.coverage import BackgroundCoverage as BackgroundCoverage
+from explanans.metrics.coverage import MaskArea as MaskArea
+from explanans.metrics.coverage import ObjectCoverage as ObjectCoverage
+from explanans.metrics.coverage import background_coverage as background_coverage
+from explanans.metrics.coverage import mask_area as mask_area
+from explanans.metrics.coverage import object_coverage as object_coverage
+from explanans.metrics.evidence import AverageDrop as AverageDrop
+from explanans.metrics.evidence import AverageIncrease as AverageIncrease
+from explanans.metrics.evidence import KeptProbability as KeptProbability
+from explanans.metrics.evidence import RemovedProbability as RemovedProbability
+from explanans.metrics.evidence import average_drop as average_drop
+from explanans.metrics.evidence import average_increase as average_increase
+from explanans.metrics.evidence import kept_removed as kept_removed
+from explanans.metrics.grid_pointing import GridPointing as GridPointing
+from explanans.metrics.grid_pointing import grid_pointing as grid_pointing
+from explanans.metrics.grid_pointing import montage as montage
+from explanans.metrics.insertion import Deletion as Deletion
+from explanans.metrics.insertion import Insertion as Insertion
+from explanans.metrics.insertion import curve_auc as curve_auc
+from explanans.metrics.insertion import deletion as deletion
+from explanans.metrics.insertion import insertion as insertion
+from explanans.metrics.pointing import EnergyPointingGame as EnergyPointingGame
+from explanans.metrics.pointing import PointingGame as PointingGame
+from explanans.metrics.pointing import energy_pointing_game as energy_pointing_game
+from explanans.metrics.pointing import pointing_game as pointing_game
+from explanans.metrics.ranking import AveragePrecision as AveragePrecision
+from explanans.metrics.ranking import Ranking as Ranking
+from explanans.metrics.ranking import RocAuc as RocAuc
+from explanans.metrics.ranking import average_precision as average_precision
+from explanans.metrics.ranking import ranking as ranking
+from explanans.metrics.ranking import roc_auc as roc_auc
+from explanans.metrics.road import Road as Road
+from explanans.metrics.road import road as road
+from explanans.metrics.saliency import SaliencyMetric as SaliencyMetric
+from explanans.metrics.saliency import saliency_metric as saliency_metric
+from explanans.metrics.segmentation import SoftAccuracy as SoftAccuracy
+from explanans.metrics.segmentation import SoftF1 as SoftF1
+from explanans.metrics.segmentation import SoftIoU as SoftIoU
+from explanans.metrics.segmentation import soft_accuracy as soft_accuracy
+from explanans.metrics.segmentation import soft_f1 as soft_f1
+from explanans.metrics.segmentation import soft_iou as soft_iou
+from explanans.metrics.sensitivity import MaxSensitivity as MaxSensitivity
+from explanans.metrics.sensitivity import max_sensitivity as max_sensitivity
+from explanans.metrics.shared.answers import Classify as Classify
+from explanans.metrics.shared.answers import label_mean as label_mean
+from explanans.metrics.shared.base import METRICS as METRICS
+from explanans.metrics.shared.base import Entry as Entry
+from explanans.metrics.shared.imputation import impute as impute
+from explanans.metrics.shared.normalise import NORMALISATIONS as NORMALISATIONS
+from explanans.metrics.shared.normalise import normalise as normalise
+from explanans.metrics.shared.overlap import Overlap as Overlap
+from explanans.metrics.shared.overlap import soft_overlap as soft_overlap
+from explanans.metrics.shared.regions import class_regions as class_regions
+from explanans.metrics.shared.regions import label_region as label_region
+from explanans.metrics.similarity import MapSimilarity as MapSimilarity
+from explanans.metrics.similarity import map_similarity as map_similarity
+from explanans.metrics.specificity import ClassSpecificity as ClassSpecificity
+from explanans.metrics.specificity import class_specificity as class_specificity
+from explanans.metrics.specificity import specificity_gap as specificity_gap
+from explanans.metrics.specificity import specificity_matrix as specificity_matrix
+from explanans.metrics.thresholds import FINE_THRESHOLDS as FINE_THRESHOLDS
+from explanans.metrics.thresholds import PAPER_THRESHOLDS as PAPER_THRESHOLDS
+from explanans.metrics.thresholds import BestThreshold as BestThreshold
+from explanans.metrics.thresholds import BinarisedF1 as BinarisedF1
+from explanans.metrics.thresholds import BinarisedIoU as BinarisedIoU
+from explanans.metrics.thresholds import best_threshold as best_threshold
+from explanans.metrics.thresholds import binarised_f1 as binarised_f1
+from explanans.metrics.thresholds import binarised_iou as binarised_iou
+from explanans.metrics.thresholds import binarised_overlap as binarised_overlap
+from explanans.metrics.top_area import kept_top as kept_top
+from explanans.metrics.top_area import top_area as top_area
+from explanans.metrics.voc_miou import VocMIoU as VocMIoU
+from explanans.metrics.voc_miou import class_counts as class_counts
+from explanans.metrics.voc_miou import segment as segment
+from explanans.metrics.voc_miou import voc_miou as voc_miou

@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from explanans.metrics.shared.base import ShareMean
+from explanans.metrics.shared.base import ShareMean, listed
 from explanans.metrics.shared.overlap import Overlap, count_pixels, flatten, soft_overlap
 
 
@@ -102,6 +102,7 @@ class _CoverageMetric(ShareMean):
         self.accumulate(type(self).score(overlap), overlap.broken, type(self).nothing(overlap))
 
 
+@listed("object_coverage", "object covered")
 class ObjectCoverage(_CoverageMetric):
     """Mean over images of :func:`object_coverage`; higher is better."""
 
@@ -110,6 +111,7 @@ class ObjectCoverage(_CoverageMetric):
     nothing = Overlap.empty
 
 
+@listed("background_coverage", "background covered")
 class BackgroundCoverage(_CoverageMetric):
     """Mean over images of :func:`background_coverage`; lower is better."""
 
@@ -118,6 +120,7 @@ class BackgroundCoverage(_CoverageMetric):
     nothing = _no_background
 
 
+@listed("mask_area", "area")
 class MaskArea(ShareMean):
     """Mean over images of :func:`mask_area`; lower is better at equal evidence."""
 

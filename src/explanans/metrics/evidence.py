@@ -7,7 +7,7 @@ from torch import Tensor
 
 from explanans.errors import InputError
 from explanans.metrics.shared.answers import Classify, answers, check_images, label_mean
-from explanans.metrics.shared.base import ShareMean
+from explanans.metrics.shared.base import ShareMean, listed
 from explanans.metrics.shared.overlap import floating
 from explanans.ops.masking import apply_mask
 
@@ -103,6 +103,7 @@ class _ProbabilityMetric(ShareMean):
         self.accumulate(scores.masked_fill(broken, worst), broken)
 
 
+@listed("kept_probability", "probability, kept")
 class KeptProbability(_ProbabilityMetric):
     """Mean over images of the mean probability of the labels on what the mask keeps; higher is better."""
 
@@ -112,6 +113,7 @@ class KeptProbability(_ProbabilityMetric):
         self.add(kept, labels, worst=0)
 
 
+@listed("removed_probability", "probability, removed")
 class RemovedProbability(_ProbabilityMetric):
     """Mean over images of the mean probability of the labels on what the mask removes; lower is better."""
 
@@ -121,6 +123,7 @@ class RemovedProbability(_ProbabilityMetric):
         self.add(removed, labels, worst=1)
 
 
+@listed("average_drop", "average drop")
 class AverageDrop(_ProbabilityMetric):
     """Mean over images of the mean over the labels of :func:`average_drop`; lower is better."""
 
@@ -131,6 +134,7 @@ class AverageDrop(_ProbabilityMetric):
         self.add(average_drop(whole, kept).masked_fill(broken, torch.nan), labels, worst=1)
 
 
+@listed("average_increase", "average increase")
 class AverageIncrease(_ProbabilityMetric):
     """Mean over images of the mean over the labels of :func:`average_increase`; higher is better."""
 

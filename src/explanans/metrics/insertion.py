@@ -9,7 +9,7 @@ from torch import Tensor
 
 from explanans.errors import InputError
 from explanans.metrics.shared.answers import Classify, answers, check_images, label_mean
-from explanans.metrics.shared.base import ShareMean
+from explanans.metrics.shared.base import ShareMean, listed
 from explanans.metrics.shared.overlap import flatten_maps
 
 
@@ -119,7 +119,6 @@ def _curve(
 
 class _CurveMetric(ShareMean):
     appear: bool
-    worst: float
 
     def __init__(self, steps: int = 16, batch_size: int = 64, **kwargs: Any) -> None:
         super().__init__(columns=steps + 1, **kwargs)
@@ -135,6 +134,7 @@ class _CurveMetric(ShareMean):
         return curve_auc(self.means()[None])[0]
 
 
+@listed("insertion", "insertion AUC")
 class Insertion(_CurveMetric):
     """Mean over images of the area under :func:`insertion`, higher is better; ``means()`` is the mean curve."""
 
@@ -143,6 +143,7 @@ class Insertion(_CurveMetric):
     worst = 0.0
 
 
+@listed("deletion", "deletion AUC")
 class Deletion(_CurveMetric):
     """Mean over images of the area under :func:`deletion`, lower is better; ``means()`` is the mean curve."""
 

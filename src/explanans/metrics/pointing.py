@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from explanans.errors import InputError
-from explanans.metrics.shared.base import ShareMean
+from explanans.metrics.shared.base import ShareMean, listed
+from explanans.metrics.shared.nearness import near
 from explanans.metrics.shared.overlap import checked_regions, flatten_maps, floating
 
 
@@ -56,23 +56,8 @@ def _pointing(maps: Tensor, target: Tensor, valid: Tensor | None, tolerance: int
     if valid is not None:
         peaks &= valid
     count = peaks.sum((1, 2)).clamp(min=1)
-    hit = (peaks & _near(target, tolerance)).sum((1, 2))
+    hit = (peaks & near(target, tolerance)).sum((1, 2))
     return (hit.to(maps.dtype) / count).masked_fill(broken, 0), broken, ~target.any(2).any(1)
-
-
-def _near(target: Tensor, tolerance: int) -> Tensor:
-    """Where (N, H, W) the object or a pixel of it within a disc of that radius lies."""
-    height, width = target.shape[1:]
-    # With running sums along the rows, whether a stretch of a row meets the object is one difference.
-    sums = functional.pad(target, (tolerance + 1, tolerance)).cumsum(2, dtype=torch.int32)
-    near = torch.zeros_like(target)
-    for offset in range(min(tolerance, height - 1) + 1):
-        half = math.isqrt(tolerance**2 - offset**2)
-        right, left = tolerance + 1 + half, tolerance - half
-        meets = sums[:, :, right : right + width] > sums[:, :, left : left + width]
-        near[:, offset:] |= meets[:, : height - offset]
-        near[:, : height - offset] |= meets[:, offset:]
-    return near
 
 
 def energy_pointing_game(maps: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:
@@ -117,6 +102,7 @@ def _energy(maps: Tensor, target: Tensor, valid: Tensor | None) -> tuple[Tensor,
     return share.masked_fill(broken, 0), broken, nothing | ~target.flatten(1).any(1)
 
 
+@listed("pointing_game", "pointing game")
 class PointingGame(ShareMean):
     """Mean over images of :func:`pointing_game`; higher is better.
 
@@ -135,6 +121,7 @@ class PointingGame(ShareMean):
         self.accumulate(*_pointing(maps, target, valid, self.tolerance))
 
 
+@listed("energy_pointing_game", "energy-based pointing game")
 class EnergyPointingGame(ShareMean):
     """Mean over images of :func:`energy_pointing_game`; higher is better."""
 

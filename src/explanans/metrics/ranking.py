@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from explanans.metrics.shared.base import ShareMean
+from explanans.metrics.shared.base import ShareMean, listed
 from explanans.metrics.shared.overlap import flatten
 
 CHANCE = 0.5
@@ -185,12 +185,14 @@ class _RankingMetric(ShareMean):
         self.accumulate(type(self).score(ranks), ranks.broken, ranks.empty())
 
 
+@listed("roc_auc", "ROC-AUC")
 class RocAuc(_RankingMetric):
     """Mean over images of :func:`roc_auc`; higher is better."""
 
     score = Ranking.roc_auc
 
 
+@listed("average_precision", "average precision")
 class AveragePrecision(_RankingMetric):
     """Mean over images of :func:`average_precision`; higher is better."""
 

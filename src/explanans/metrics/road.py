@@ -11,7 +11,7 @@ from torch import Tensor
 from explanans.errors import InputError
 from explanans.metrics.insertion import ranks
 from explanans.metrics.shared.answers import Classify, answers, check_images, label_mean
-from explanans.metrics.shared.base import ImageMean
+from explanans.metrics.shared.base import ImageMean, listed
 from explanans.metrics.shared.imputation import impute
 
 PERCENTAGES = (0.2, 0.4, 0.6, 0.8)
@@ -86,6 +86,7 @@ def _road(
     return scores.masked_fill(broken, -0.5), broken
 
 
+@listed("road", "ROAD")
 class Road(ImageMean):
     """Mean over images of :func:`road`; higher is better.
 
@@ -95,6 +96,7 @@ class Road(ImageMean):
     """
 
     higher_is_better = True
+    worst = -0.5
     plot_lower_bound = -0.5
     plot_upper_bound = 0.5
 

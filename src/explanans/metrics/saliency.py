@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from explanans.errors import InputError
-from explanans.metrics.shared.base import ImageMean
+from explanans.metrics.shared.base import ImageMean, listed
 from explanans.metrics.shared.overlap import images
 
 MIN_AREA = 0.05
@@ -56,10 +56,12 @@ def _saliency(mask: Tensor, probabilities: Tensor, labels: Tensor) -> tuple[Tens
     return torch.where(broken, -math.log(MIN_PROBABILITY), values), broken
 
 
+@listed("saliency_metric", "saliency metric")
 class SaliencyMetric(ImageMean):
     """Mean over images of :func:`saliency_metric`; lower is better."""
 
     higher_is_better = False
+    worst = -math.log(MIN_PROBABILITY)
 
     def update(self, mask: Tensor, probabilities: Tensor, labels: Tensor) -> None:
         self.accumulate(*_saliency(mask, probabilities, labels))

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from explanans.metrics.shared.base import ShareMean
+from explanans.metrics.shared.base import ShareMean, listed
 from explanans.metrics.shared.overlap import Overlap, soft_overlap
 
 
@@ -69,18 +69,21 @@ class _SoftMetric(ShareMean):
         self.accumulate(type(self).score(overlap), overlap.broken, overlap.empty())
 
 
+@listed("soft_accuracy", "accuracy (soft)")
 class SoftAccuracy(_SoftMetric):
     """Mean over images of :func:`soft_accuracy`; higher is better."""
 
     score = Overlap.accuracy
 
 
+@listed("soft_f1", "F1 (soft)")
 class SoftF1(_SoftMetric):
     """Mean over images of :func:`soft_f1`; higher is better."""
 
     score = Overlap.f1
 
 
+@listed("soft_iou", "IoU (soft)")
 class SoftIoU(_SoftMetric):
     """Mean over images of :func:`soft_iou`; higher is better."""
 

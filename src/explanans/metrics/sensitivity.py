@@ -10,7 +10,7 @@ from torch import Tensor
 
 from explanans.errors import InputError
 from explanans.metrics.shared.answers import check_images
-from explanans.metrics.shared.base import ImageMean
+from explanans.metrics.shared.base import ImageMean, listed
 from explanans.metrics.shared.overlap import flatten_maps
 
 LIMIT = 10.0
@@ -79,6 +79,7 @@ def _norm(rows: Tensor) -> Tensor:
     return largest * (rows / largest.masked_fill(largest == 0, 1)[:, None]).norm(dim=1)
 
 
+@listed("max_sensitivity", "max-sensitivity")
 class MaxSensitivity(ImageMean):
     """Mean over images of :func:`max_sensitivity`; lower is better.
 
@@ -88,6 +89,7 @@ class MaxSensitivity(ImageMean):
     """
 
     higher_is_better = False
+    worst = LIMIT
     plot_lower_bound = 0.0
 
     def __init__(self, radius: float = 0.02, samples: int = 10, **kwargs: Any) -> None:

@@ -9,7 +9,7 @@ from torch import Tensor
 from torchmetrics.functional.image import structural_similarity_index_measure
 
 from explanans.errors import InputError
-from explanans.metrics.shared.base import ImageMean
+from explanans.metrics.shared.base import ImageMean, listed
 from explanans.metrics.shared.normalise import minmax
 from explanans.metrics.shared.overlap import flatten_maps, floating
 
@@ -69,6 +69,7 @@ def _ranks(flat: Tensor) -> Tensor:
     return torch.empty_like(flat).scatter_(1, order, ((low + high - 1) / 2).to(flat.dtype))
 
 
+@listed("map_similarity", "similarity of maps")
 class MapSimilarity(ImageMean):
     """Means over images of :func:`map_similarity`; lower is better when the second classifier is randomised."""
 

@@ -11,6 +11,7 @@ from torchmetrics import Metric
 
 from explanans.errors import InputError
 from explanans.metrics.shared.answers import Classify, answers, check_images
+from explanans.metrics.shared.base import listed
 from explanans.metrics.thresholds import PAPER_THRESHOLDS
 
 
@@ -155,6 +156,7 @@ def _check_values(values: Tensor, labels: Tensor) -> None:
         raise InputError(f"values {tuple(values.shape)}, labels {tuple(labels.shape)}; give (N, C, C) and (N, C).")
 
 
+@listed("class_specificity", "class specificity")
 class ClassSpecificity(Metric):
     """:func:`specificity_gap` over all images seen, higher is better; ``matrix()`` is the confusion matrix.
 
@@ -170,6 +172,7 @@ class ClassSpecificity(Metric):
     is_differentiable = False
     full_state_update = False
     higher_is_better = True
+    worst = -1.0
     plot_lower_bound = -1.0
     plot_upper_bound = 1.0
     total: Tensor
@@ -185,7 +188,7 @@ class ClassSpecificity(Metric):
         self.add_state("count", torch.zeros(classes, dtype=torch.long), dist_reduce_fx="sum")
         self.add_state("nan_count", torch.zeros((), dtype=torch.long), dist_reduce_fx="sum")
 
-    def update(self, classify: Classify, images: Tensor, masks: Tensor, background: Tensor, labels: Tensor) -> None:
+    def update(self, classify: Classify, images: Tensor, masks: Tensor, labels: Tensor, background: Tensor) -> None:
         values, broken = _specificity(classify, images, masks, background, self.thresholds, self.batch_size)
         _check_values(values, labels)
         present = labels.bool()

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from explanans.errors import InputError
-from explanans.metrics.shared.base import ShareMean
+from explanans.metrics.shared.base import ShareMean, listed
 from explanans.metrics.shared.overlap import Overlap, blocks, count_pixels, flatten
 
 PAPER_THRESHOLDS = tuple(k / 10 for k in range(1, 10))
@@ -23,7 +23,7 @@ MAX_BINS = 1 << 16
 
 
 def binarised_overlap(
-    mask: Tensor, target: Tensor, thresholds: Sequence[float] = PAPER_THRESHOLDS, valid: Tensor | None = None
+    mask: Tensor, target: Tensor, valid: Tensor | None = None, thresholds: Sequence[float] = PAPER_THRESHOLDS
 ) -> Overlap:
     """Overlap of the binary masks m ≥ t with the object, for every threshold t at once.
 
@@ -35,8 +35,8 @@ def binarised_overlap(
     Args:
         mask: (N, H, W) or (N, 1, H, W), floating point in [0, 1].
         target: same shape, bool or integers 0 and 1: the object.
-        thresholds: T strictly ascending numbers in [0, 1].
         valid: same shape, bool: false where a pixel is void and must not count; None counts all.
+        thresholds: T strictly ascending numbers in [0, 1].
 
     Returns:
         Areas of shape (N, T).
@@ -116,7 +116,7 @@ def _bins(thresholds: Sequence[float], like: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def binarised_f1(
-    mask: Tensor, target: Tensor, thresholds: Sequence[float] = PAPER_THRESHOLDS, valid: Tensor | None = None
+    mask: Tensor, target: Tensor, valid: Tensor | None = None, thresholds: Sequence[float] = PAPER_THRESHOLDS
 ) -> Tensor:
     """Per-image F1 of the masks m ≥ t; higher is better.
 
@@ -126,11 +126,11 @@ def binarised_f1(
     Returns:
         (N, T) in [0, 1]; the paper's number is the mean over both.
     """
-    return binarised_overlap(mask, target, thresholds, valid).f1()
+    return binarised_overlap(mask, target, valid, thresholds).f1()
 
 
 def binarised_iou(
-    mask: Tensor, target: Tensor, thresholds: Sequence[float] = PAPER_THRESHOLDS, valid: Tensor | None = None
+    mask: Tensor, target: Tensor, valid: Tensor | None = None, thresholds: Sequence[float] = PAPER_THRESHOLDS
 ) -> Tensor:
     """Per-image intersection over union of the masks m ≥ t; otherwise as :func:`binarised_f1`.
 
@@ -138,7 +138,7 @@ def binarised_iou(
     >>> binarised_iou(torch.tensor([[[0.9, 0.5]]]), torch.tensor([[[True, False]]]), thresholds=[0.4, 0.6])
     tensor([[0.5000, 1.0000]])
     """
-    return binarised_overlap(mask, target, thresholds, valid).iou()
+    return binarised_overlap(mask, target, valid, thresholds).iou()
 
 
 def best_threshold(scores: Tensor, thresholds: Sequence[float]) -> float:
@@ -169,22 +169,25 @@ class _BinarisedMetric(ShareMean):
         self.thresholds = tuple(thresholds)
 
     def update(self, mask: Tensor, target: Tensor, valid: Tensor | None = None) -> None:
-        overlap = binarised_overlap(mask, target, self.thresholds, valid)
+        overlap = binarised_overlap(mask, target, valid, self.thresholds)
         self.accumulate(type(self).score(overlap), overlap.broken, overlap.empty())
 
 
+@listed("binarised_f1", "F1 (0.1…0.9)")
 class BinarisedF1(_BinarisedMetric):
     """Mean over images and thresholds of :func:`binarised_f1`; ``means()`` is it for each threshold."""
 
     score = Overlap.f1
 
 
+@listed("binarised_iou", "IoU (0.1…0.9)")
 class BinarisedIoU(_BinarisedMetric):
     """Mean over images and thresholds of :func:`binarised_iou`; ``means()`` is it for each threshold."""
 
     score = Overlap.iou
 
 
+@listed("best_threshold", "best threshold")
 class BestThreshold(BinarisedIoU):
     """The threshold that maximises the mean IoU over the images seen (see :func:`best_threshold`); not a score.
 

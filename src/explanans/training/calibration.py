@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from rich.console import Console
-from rich.progress import track
 from torch import Tensor
 
 from explanans.data import LabelledImages, collate
@@ -17,6 +15,7 @@ from explanans.ops.masking import apply_mask, make_fill
 from explanans.ops.refinement import enlarge
 from explanans.utils.devices import like
 from explanans.utils.modes import evaluating
+from explanans.utils.progress import Progress
 
 CUTS = tuple(step / 2 for step in range(-6, 7))
 
@@ -71,7 +70,7 @@ def calibrate(
         dataset: labelled images that the classifier's input is made from.
         seed: of the classes that are drawn as rivals, and of a fill that draws.
         batch_size: masked images in one forward pass.
-        progress: show a bar.
+        progress: say how far it is.
 
     Returns:
         for the facts: cut, sharpness, images, and the gap at each cut.
@@ -79,15 +78,13 @@ def calibrate(
     Raises:
         InputError: no image has a label.
     """
-    labelled = dataset.labels.bool().any(1).nonzero().flatten().tolist()[: calibration.images]
-    if not labelled:
-        raise InputError(f"calibration: no image of {dataset.name} has a label; validate on labelled images.")
+    labelled = first_labelled(dataset, calibration.images)
     generator = torch.Generator().manual_seed(seed)
     gaps = torch.zeros(len(CUTS), dtype=torch.float64)
     labels = 0
-    with torch.no_grad(), evaluating(explainer):
-        bar = Console(stderr=True)
-        for index in track(labelled, "calibrating", console=bar, disable=not progress, transient=True):
+    bar = Progress("calibrating", len(labelled), unit="pictures", show=progress)
+    with torch.no_grad(), evaluating(explainer), bar:
+        for index in bar.over(labelled):
             found = _gaps(explainer, dataset, index, calibration, generator, batch_size)
             gaps += found.sum(0)
             labels += len(found)
@@ -101,6 +98,18 @@ def calibrate(
         "data": dataset.name,
         "gaps": {f"{cut:g}": round(gap, 4) for cut, gap in zip(CUTS, gaps.tolist(), strict=True)},
     }
+
+
+def first_labelled(dataset: LabelledImages, count: int) -> list[int]:
+    """Positions of the first ``count`` images that have a label.
+
+    Raises:
+        InputError: none has.
+    """
+    labelled = dataset.labels.bool().any(1).nonzero().flatten().tolist()[:count]
+    if not labelled:
+        raise InputError(f"calibration: no image of {dataset.name} has a label; validate on labelled images.")
+    return labelled
 
 
 def _gaps(

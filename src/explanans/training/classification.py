@@ -18,6 +18,7 @@ from explanans.training.backbone import find_head
 from explanans.training.blanks import blank_pictures, hide_cells
 from explanans.training.module import TrainingModule
 from explanans.training.optimizer import Optimizer
+from explanans.utils.progress import Progress
 
 
 def classification_scores(activation: Activation, num_classes: int) -> MetricCollection:
@@ -108,7 +109,9 @@ class ClassifierTraining(TrainingModule):
 
 
 @torch.no_grad()
-def validate(explanandum: Explanandum, dataset: LabelledImages, batch_size: int = 16) -> dict[str, Any]:
+def validate(
+    explanandum: Explanandum, dataset: LabelledImages, batch_size: int = 16, *, progress: bool = False
+) -> dict[str, Any]:
     """The scores of a classifier on a data set, and what it says about pictures with nothing on them.
 
     ``blank`` is the highest mean probability of a class over 32 blank pictures; under softmax it has to be at least
@@ -116,9 +119,11 @@ def validate(explanandum: Explanandum, dataset: LabelledImages, batch_size: int 
     """
     figures = classification_scores(explanandum.activation, explanandum.num_classes)
     images = None
-    for batch in loader(dataset, batch_size):
-        images = batch["image"]
-        figures.update(explanandum.probabilities(images), as_targets(batch["labels"], explanandum.activation))
+    batches = loader(dataset, batch_size)
+    with Progress("measuring the classifier", len(batches), unit="batches", show=progress) as bar:
+        for batch in bar.over(batches):
+            images = batch["image"]
+            figures.update(explanandum.probabilities(images), as_targets(batch["labels"], explanandum.activation))
     result = {name: float(value) for name, value in figures.compute().items()}
     if images is not None:
         empty = blank_pictures(images, 32, explanandum.preprocessing, torch.Generator().manual_seed(0))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -22,9 +21,13 @@ from explanans.training.classification import ClassifierTraining, validate
 from explanans.training.linear_head import fit_head, head_features
 from explanans.training.optimizer import Optimizer
 from explanans.training.precision import choose_precision
-from explanans.training.processes import once
-from explanans.training.runs import LAST, Run, train, weights_of
+from explanans.training.processes import is_first, once
+from explanans.training.run_settings import Run
+from explanans.training.runs import LAST, train
 from explanans.training.sharing import on_free_cores
+from explanans.training.splits import augmented, describe, facts_of, open_splits
+from explanans.training.watch import announce, size_of
+from explanans.utils.progress import Progress
 
 SAVED = "classifier"
 BLANKS, HIDDEN = 0.25, 0.5
@@ -121,22 +124,17 @@ def fit_classifier(
         spec, len(names), weights, size, arguments=arguments, statistics=statistics
     )
 
-    def opened(given: str | Path | LabelledImages, split: str) -> LabelledImages:
-        if isinstance(given, LabelledImages):
-            return given
-        return open_dataset(
-            given, split, classes=names, preprocessing=preprocessing, cache=run.cache, segmentation=False
-        )
-
-    plain, held_out = opened(data, train_split), opened(data if validation is None else validation, validation_split)
-    for argument, dataset in (("data", plain), ("validation", held_out)):
-        _check_data(argument, dataset, names, activation, preprocessing)
-    training = copy.copy(plain)
-    training.augment = augmentation(augment, preprocessing)
+    transform = augmentation(augment, preprocessing)
+    training, held_out = open_splits(
+        data, validation, train_split, validation_split, classes=names, preprocessing=preprocessing, run=run
+    )
+    if activation == "softmax":
+        for argument, dataset in (("data", training), ("validation", held_out)):
+            _check_single_labels(argument, dataset)
     facts = {
         "data": {
-            "training": {"name": plain.name, "images": len(plain), "hash": plain.fingerprint()},
-            "validation": {"name": held_out.name, "images": len(held_out), "hash": held_out.fingerprint()},
+            "training": facts_of(training),
+            "validation": facts_of(held_out),
         },
         "training": {
             "weights": None if weights is None else str(weights),
@@ -152,8 +150,14 @@ def fit_classifier(
         },
     }
     described = {"classes": names, "activation": activation, "preprocessing": preprocessing.to_dict()}
+    announce(
+        run,
+        describe("training", training),
+        describe("validation", held_out),
+        f"network: {spec}, {size_of(module)}; {activation} over {len(names)} classes",
+    )
     if weights is not None and head_epochs and not (Path(out) / LAST).exists():
-        _probe(module, plain, activation, head_epochs, run)
+        _probe(module, training, activation, head_epochs, run)
     if freeze_backbone or trainable_from is not None:
         freeze_before(module, trainable_from or find_head(module, len(names))[0])
     trained = ClassifierTraining(
@@ -168,22 +172,29 @@ def fit_classifier(
         seed=run.seed,
         channels_last=run.channels_last,
     )
-    best = train(
+    train(
         trained,
-        loader(training, run.batch_size, shuffle=True, seed=run.seed, workers=run.num_workers, drop_last=True),
+        loader(
+            augmented(training, transform),
+            run.batch_size,
+            shuffle=True,
+            seed=run.seed,
+            workers=run.num_workers,
+            drop_last=True,
+        ),
         loader(held_out, run.batch_size, workers=run.num_workers),
         out,
         run,
         {"source": source.to_dict(), **described, **facts},
+        what="training the classifier",
         monitor=f"val/{monitor}",
         mode=MONITORS[monitor],
         trainer_options=trainer_options,
     )
-    trained.load_state_dict(weights_of(best))
     explanandum = Explanandum(
         trained.result.cpu(), classes=names, activation=activation, preprocessing=preprocessing, source=source
     )
-    metrics = validate(explanandum, held_out, run.batch_size)
+    metrics = validate(explanandum, held_out, run.batch_size, progress=run.progress and is_first())
     saved = Path(out) / SAVED
     once(trained.trainer, lambda: explanandum.save(saved, metrics=metrics, seed=run.seed, **facts))
     return saved
@@ -201,8 +212,11 @@ def _probe(module: nn.Module, dataset: LabelledImages, activation: Activation, e
         device.type, torch.bfloat16, enabled="bf16" in choose_precision(run.precision, run.accelerator)
     )
     pictures = loader(dataset, max(32, run.batch_size), workers=run.num_workers)
-    features, labels = head_features(module, head, pictures, precision)
-    fit_head(head, features, labels, activation, epochs=epochs, seed=run.seed)
+    show = run.progress and is_first()
+    with Progress("what the head sees", len(pictures), unit="batches", show=show) as progress:
+        features, labels = head_features(module, head, progress.over(pictures), precision)
+    with Progress("training the head", epochs, unit="epochs", show=show) as progress:
+        fit_head(head, features, labels, activation, epochs=epochs, seed=run.seed, told=progress.advance)
     module.cpu()
 
 
@@ -240,24 +254,15 @@ def _check_parts(
         raise InputError(f"freeze_backbone and trainable_from={trainable_from!r} exclude each other; give one.")
 
 
-def _check_data(
-    argument: str,
-    dataset: LabelledImages,
-    classes: Sequence[str],
-    activation: Activation,
-    preprocessing: Preprocessing,
-) -> None:
-    if tuple(dataset.classes) != tuple(classes):
-        raise InputError(f"{argument}: has the classes {dataset.classes}; wanted are {tuple(classes)}.")
-    if dataset.preprocessing != preprocessing:
-        raise InputError(f"{argument}: was opened with {dataset.preprocessing}; this classifier needs {preprocessing}.")
-    if activation == "softmax" and len(classes) < 2:
+def _check_single_labels(argument: str, dataset: LabelledImages) -> None:
+    if len(dataset.classes) < 2:
         raise InputError(
-            f"{argument}: has the only class {classes[0]!r}, of which activation='softmax' is always certain; take "
-            "activation='sigmoid', or data with at least two classes."
+            f"{argument}: has the only class {dataset.classes[0]!r}, of which activation='softmax' is always certain; "
+            "take activation='sigmoid', or data with at least two classes."
         )
-    if activation == "softmax" and bool((dataset.labels.sum(1) != 1).any()):
-        index = int((dataset.labels.sum(1) != 1).nonzero()[0])
+    several = (dataset.labels.sum(1) != 1).nonzero()
+    if len(several):
+        index = int(several[0])
         raise InputError(
             f"{argument}: image {dataset.names[index]} has {int(dataset.labels[index].sum())} classes, and "
             "activation='softmax' wants exactly one per image; take activation='sigmoid'."

@@ -20,12 +20,10 @@ class Curves(callbacks.Callback):
 
     Args:
         folder: where the file lies.
-        lines: print the row as well, for logs and pipes.
     """
 
-    def __init__(self, folder: str | Path, *, lines: bool = False) -> None:
+    def __init__(self, folder: str | Path) -> None:
         self.path = Path(folder) / CURVES
-        self.lines = lines
 
     def on_train_epoch_end(self, trainer: Trainer, module: LightningModule) -> None:
         if not trainer.is_global_zero:
@@ -39,9 +37,6 @@ class Curves(callbacks.Callback):
             writer = csv.DictWriter(file, names)
             writer.writeheader()
             writer.writerows({**row, "epoch": int(row["epoch"])} for row in rows)
-        if self.lines:
-            shown = "  ".join(f"{name} {value:.4f}" for name, value in figures.items())
-            print(f"epoch {epoch}/{trainer.max_epochs}  {shown}", flush=True)
 
 
 def read_curves(path: str | Path) -> list[dict[str, float]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -15,21 +14,24 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor, nn
 
 from explanans.classifiers.explanandum import Explanandum
-from explanans.data import Batch, LabelledImages, collate, loader, open_dataset
-from explanans.errors import InputError
+from explanans.data import Batch, LabelledImages, collate, loader
 from explanans.explainers.explainer import Explainer
 from explanans.objectives import Objective, make_objective
 from explanans.ops.masking import apply_mask, make_fill, merge
 from explanans.ops.refinement import enlarge
+from explanans.training import newcomer
 from explanans.training.augmentation import Augmentation, augmentation
-from explanans.training.calibration import Calibration, calibrate
+from explanans.training.calibration import Calibration, calibrate, first_labelled
 from explanans.training.depthwise import quick_depthwise
 from explanans.training.module import TrainingModule
 from explanans.training.optimizer import Optimizer
-from explanans.training.processes import once
-from explanans.training.runs import Run, train, weights_of
+from explanans.training.processes import is_first, once
+from explanans.training.run_settings import Run
+from explanans.training.runs import train
 from explanans.training.sharing import on_free_cores
+from explanans.training.splits import augmented, describe, facts_of, open_splits
 from explanans.training.surrogates import load_surrogate
+from explanans.training.watch import announce, size_of
 
 SAVED = "explainer"
 
@@ -130,7 +132,8 @@ def fit(
         objective_options: settings of a named objective, such as area_weight.
         augment: random changes of the training pictures: "none" (the paper), "flip" (left and right), "turn" (by
             quarters too) or "crop" (and colours); see :func:`explanans.training.augmentation.augmentation`.
-        optimizer, run: how the weights move; length, machine, precision, seed, resume.
+        optimizer, run: how the weights move; length, machine, precision, seed, resume. None: what holds without tuning,
+            see :mod:`explanans.training.newcomer`.
         calibration: after the training, on images of the validation data; None for none.
         surrogate: folder of a network that stands in for a classifier without gradients (``explanans surrogate fit``):
             the objective asks it, the calibration and receipts ask the classifier itself.
@@ -146,7 +149,7 @@ def fit(
         InputError: data, objective or run folder do not fit.
         TrainingDiverged: the loss became NaN; the message names the term.
     """
-    optimizer, run, calibration = optimizer or Optimizer(), run or Run(), calibration or Calibration()
+    optimizer, run, calibration = optimizer or newcomer.OPTIMIZER, run or newcomer.RUN, calibration or Calibration()
     explanandum = explainer.explanandum
     teacher, stands_in = None, None
     if surrogate is None:
@@ -156,62 +159,68 @@ def fit(
             surrogate, explanandum, allow_poor=allow_poor_surrogate, trust_factory=trust_factory
         )
     transform = augmentation(augment, explanandum.preprocessing)
-
-    def opened(source: str | Path | LabelledImages, split: str, **options: Any) -> LabelledImages:
-        if isinstance(source, LabelledImages):
-            return source
-        return open_dataset(
-            source,
-            split,
-            classes=explanandum.classes,
-            preprocessing=explanandum.preprocessing,
-            cache=run.cache,
-            segmentation=False,
-            **options,
-        )
-
-    training = opened(data, train_split, augment=transform)
-    held_out = opened(data if validation is None else validation, validation_split)
-    for name, dataset in (("data", training), ("validation", held_out)):
-        if tuple(dataset.classes) != explanandum.classes:
-            raise InputError(f"{name}: has the classes {dataset.classes}, the classifier {explanandum.classes}.")
+    training, held_out = open_splits(
+        data,
+        validation,
+        train_split,
+        validation_split,
+        classes=explanandum.classes,
+        preprocessing=explanandum.preprocessing,
+        run=run,
+    )
+    if calibration.images:
+        first_labelled(held_out, calibration.images)
     named = make_objective(objective, **(objective_options or {})) if isinstance(objective, str) else objective
     facts = {
         "objective": {"name": type(named).__name__, "settings": getattr(named, "__dict__", {})},
         "data": {
-            "training": {"name": training.name, "images": len(training), "hash": training.fingerprint()},
-            "validation": {"name": held_out.name, "images": len(held_out), "hash": held_out.fingerprint()},
+            "training": facts_of(training),
+            "validation": facts_of(held_out),
         },
         "augment": augment,
         "optimizer": asdict(optimizer),
         **({} if stands_in is None else {"surrogate": stands_in}),
     }
     description = {"network": explainer.network_name, "explanandum": explanandum.identity(), **facts}
+    announce(
+        run,
+        describe("training", training),
+        describe("validation", held_out),
+        f"network: {explainer.network_name or type(explainer.network).__name__}, {size_of(explainer.network)}; "
+        f"objective: {type(named).__name__}",
+    )
     lightning.seed_everything(run.seed, workers=True, verbose=False)
     module = ExplainerTraining(
         explainer, named, optimizer, seed=run.seed, channels_last=run.channels_last, surrogate=teacher
     )
     pictures = Pictures(collate([held_out[index] for index in range(min(8, len(held_out)))]))
-    best = train(
+    train(
         module,
-        loader(training, run.batch_size, shuffle=True, seed=run.seed, workers=run.num_workers, drop_last=True),
+        loader(
+            augmented(training, transform),
+            run.batch_size,
+            shuffle=True,
+            seed=run.seed,
+            workers=run.num_workers,
+            drop_last=True,
+        ),
         loader(held_out, run.batch_size, workers=run.num_workers),
         out,
         run,
         description,
+        what="training the Explainer",
         extra=[pictures],
         trainer_options=trainer_options,
     )
-    module.load_state_dict(weights_of(best))
     explainer.network.load_state_dict(module.result.state_dict())
     explainer.eval()
     explainer.facts = {**facts, "seed": run.seed}
     # A card that came with earlier weights tells of those.
     explainer.card = None
     if calibration.images:
-        explainer.facts["calibration"] = calibrate(
-            explainer, held_out, calibration, seed=run.seed, progress=run.progress and sys.stdout.isatty()
-        )
+        found = calibrate(explainer, held_out, calibration, seed=run.seed, progress=run.progress and is_first())
+        explainer.facts["calibration"] = found
+        announce(run, f"calibrated on {found['images']} pictures: masks are cut at {found['cut']:g}")
     saved = Path(out) / SAVED
     once(module.trainer, lambda: explainer.save_pretrained(saved))
     return saved

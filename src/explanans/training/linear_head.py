@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.utils.data import DataLoader
 
 from explanans.classifiers.explanandum import Activation
 from explanans.errors import InputError
@@ -21,7 +21,7 @@ BATCH, RATE, DECAY, DROPOUT = 256, 1e-3, 1e-2, 0.3
 
 @torch.no_grad()
 def head_features(
-    module: nn.Module, head: nn.Linear, pictures: DataLoader, autocast: AbstractContextManager[object]
+    module: nn.Module, head: nn.Linear, pictures: Iterable[Any], autocast: AbstractContextManager[object]
 ) -> tuple[Tensor, Tensor]:
     """What the head sees of every picture and of its mirror image, (2 N, D), and the labels (2 N, C)."""
     seen: list[Tensor] = []
@@ -45,9 +45,19 @@ def head_features(
 
 
 def fit_head(
-    head: nn.Linear, features: Tensor, labels: Tensor, activation: Activation, *, epochs: int, seed: int
+    head: nn.Linear,
+    features: Tensor,
+    labels: Tensor,
+    activation: Activation,
+    *,
+    epochs: int,
+    seed: int,
+    told: Callable[[], object] | None = None,
 ) -> float:
-    """Train ``head`` on cached features (M, D) by AdamW with dropout; returns the mean loss of the last epoch."""
+    """Train ``head`` on cached features (M, D) by AdamW with dropout; returns the mean loss of the last epoch.
+
+    ``told`` is called after every epoch.
+    """
     generator = torch.Generator().manual_seed(seed)
     optimiser = torch.optim.AdamW(head.parameters(), lr=RATE, weight_decay=DECAY)
     mean = float("nan")
@@ -62,4 +72,6 @@ def fit_head(
             optimiser.step()
             total += float(loss.detach()) * len(rows)
         mean = total / len(features)
+        if told is not None:
+            told()
     return mean

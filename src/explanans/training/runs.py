@@ -5,29 +5,30 @@ from __future__ import annotations
 import logging
 import platform
 import signal
-import sys
+import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, replace
+from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import lightning
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch import LightningModule, Trainer, callbacks
-from lightning.pytorch.callbacks import RichProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
-from torch import Tensor
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch.utils.data import DataLoader
 
 from explanans.errors import InputError
-from explanans.training.curves import Curves
+from explanans.training.curves import CURVES, Curves, read_curves
 from explanans.training.precision import choose_precision
-from explanans.training.sharing import AUTO, FreeCores, judges
+from explanans.training.run_settings import Run, epochs_for
+from explanans.training.sharing import FreeCores, judges
+from explanans.training.watch import Watch
 from explanans.utils.files import atomic_file
-from explanans.utils.numbers import check_count, check_number
 from explanans.utils.records import Kind, read_checkpoint, write_json
 from explanans.utils.run_folder import as_json, check_same, claimed
 from explanans.version import __version__
@@ -53,66 +54,6 @@ CHECKPOINT = Kind(
     "put back a copy of it, or delete last.ckpt and best.ckpt to begin anew",
     {"state_dict": dict, "epoch": int, "optimizer_states": list},
 )
-
-
-@dataclass(frozen=True)
-class Run:
-    """Length, machine and book-keeping of a training, in the words of Lightning's Trainer where it has one.
-
-    Args:
-        max_epochs: at most this many.
-        batch_size: images per step and device.
-        patience: stop after this many epochs without a better validation loss; 0 never stops early.
-        keep: "best": the epoch with the best validation figure; "last": the last one, for a schedule that ends low.
-        min_delta: by how much the validation loss must fall to count as better.
-        seed: decides initial weights, order, augmentation and every draw of the objective; below 2³².
-        precision: Lightning's: "32-true", "bf16-mixed", "16-mixed", …; or "auto": bf16-mixed where the hardware
-            computes in bfloat16 (twice as fast), else 32-true.
-        accumulate_grad_batches: batches per optimiser step.
-        gradient_clip_val: largest norm of the gradient; 0 for no clipping.
-        channels_last: memory layout of the images; faster for convolutions on most hardware.
-        num_workers: processes that load images; 0 loads them in the training process.
-        threads: that compute on the processor. "auto": as many as cores are free, which is judged when the training and
-            every epoch begin, and fewer within an epoch where other programs come; with OMP_NUM_THREADS so many. The
-            last bits of every number depend on it.
-        cache: keep decoded and resized images in memory.
-        accelerator, devices, num_nodes, strategy: passed to Lightning.
-        resume: go on from the last checkpoint in the run folder if there is one.
-        progress: say how far it is: a bar in a terminal, elsewhere a line every few seconds, on standard error.
-    """
-
-    max_epochs: int = 100
-    batch_size: int = 16
-    patience: int = 5
-    keep: Literal["best", "last"] = "best"
-    min_delta: float = 1e-3
-    seed: int = 42
-    precision: str = "32-true"
-    accumulate_grad_batches: int = 1
-    gradient_clip_val: float = 0.0
-    channels_last: bool = False
-    num_workers: int = 0
-    threads: int | Literal["auto"] = "auto"
-    cache: bool = True
-    accelerator: str = "auto"
-    devices: int | str = "auto"
-    num_nodes: int = 1
-    strategy: str = "auto"
-    resume: bool = True
-    progress: bool = True
-
-    def __post_init__(self) -> None:
-        for name in ("max_epochs", "batch_size", "accumulate_grad_batches", "num_nodes"):
-            check_count(f"run.{name}", getattr(self, name))
-        for name in ("patience", "num_workers"):
-            check_count(f"run.{name}", getattr(self, name), 0)
-        check_count("run.seed", self.seed, 0, 2**32)
-        check_number("run.min_delta", self.min_delta)
-        check_number("run.gradient_clip_val", self.gradient_clip_val)
-        if self.keep not in ("best", "last"):
-            raise InputError(f"run.keep={self.keep!r}; take 'best' or 'last'.")
-        if self.threads != AUTO:
-            check_count("run.threads", self.threads)
 
 
 class AtomicCheckpoints(TorchCheckpointIO):
@@ -141,30 +82,38 @@ def train(
     run: Run,
     description: Mapping[str, Any],
     *,
+    what: str,
     monitor: str = "val/loss",
     mode: str = "min",
     extra: Sequence[callbacks.Callback] = (),
     trainer_options: Mapping[str, Any] | None = None,
-) -> Path:
-    """Run Lightning in ``folder`` and return the checkpoint to keep.
+) -> None:
+    """Run Lightning in ``folder``; the module gets the weights of the epoch that is kept.
 
     The folder gets ``run.json`` (configuration, versions, seed, hashes), ``metrics.csv``, TensorBoard events and the
     checkpoints ``best.ckpt`` and ``last.ckpt``. A folder of another configuration, or one that another process trains
-    in, is refused, so that nothing is mixed.
+    in, is refused, so that nothing is mixed. A training that is done goes on where ``max_epochs`` was raised; what
+    depends on its length (the cosine schedule, an objective's own) is then that of the longer one.
+
+    Args:
+        what: for people, as in "training the classifier".
+
+    Raises:
+        InputError: the folder cannot be claimed (:func:`claimed_run`), or Lightning refuses a setting.
+        TrainingDiverged: the loss became NaN or infinite.
     """
     folder = Path(folder)
+    epochs = run.max_epochs or epochs_for(len(training))
+    run = replace(run, max_epochs=epochs)
     best = callbacks.ModelCheckpoint(folder, "best", monitor=monitor, mode=mode, enable_version_counter=False)
     # Two callbacks, because one that saves both writes "last" only when "best" changes.
     last = callbacks.ModelCheckpoint(folder, "last", save_on_train_epoch_end=True, enable_version_counter=False)
-    hooks: list[callbacks.Callback] = [best, last, FreeCores(folder / CONFIG, judging=judges(run.threads)), *extra]
-    if run.patience:
-        hooks.append(Patience(monitor, run.min_delta, run.patience, mode=mode))
-    bar = run.progress and sys.stdout.isatty()
-    hooks.append(Curves(folder, lines=not bar))
-    if bar:
-        hooks.append(RichProgressBar())
+    stopping = Patience(monitor, run.min_delta, run.patience, mode=mode) if run.patience else None
+    watch = Watch(what, list(dict.fromkeys(["train/loss", "val/loss", monitor])), show=run.progress)
+    cores = FreeCores(folder / CONFIG, judging=judges(run.threads))
+    hooks = [best, last, cores, *extra, *([stopping] if stopping else []), Curves(folder), watch]
     options: dict[str, Any] = {
-        "max_epochs": run.max_epochs,
+        "max_epochs": epochs,
         "accelerator": run.accelerator,
         "devices": run.devices,
         "num_nodes": run.num_nodes,
@@ -178,24 +127,40 @@ def train(
         "log_every_n_steps": 1,
         "num_sanity_val_steps": 0,
         "enable_model_summary": False,
-        "enable_progress_bar": bar,
+        "enable_progress_bar": False,
         **(trainer_options or {}),
     }
     checkpoint = folder / LAST
+    start = time.monotonic()
     with _quiet():
-        trainer = Trainer(**options)
+        try:
+            trainer = Trainer(**options)
+        except (MisconfigurationException, ValueError) as error:
+            raise InputError(f"run: Lightning's Trainer refuses these settings: {error}") from error
         # Of several processes the first claims: to the others its run would be an earlier one.
         with claimed_run(folder, run, description) if trainer.is_global_zero else nullcontext():
-            resumed = checkpoint if checkpoint.exists() else None
-            if resumed is not None:
-                _check_fits(module, resumed)
-            _fit(trainer, module, training, validation, resumed)
-    return checkpoint if run.keep == "last" else Path(best.best_model_path or folder / "best.ckpt")
+            done = epochs_done(checkpoint)
+            if done:
+                _check_fits(module, checkpoint)
+            _fit(trainer, module, training, validation, checkpoint if done else None)
+    kept = checkpoint if run.keep == "last" else Path(best.best_model_path or folder / "best.ckpt")
+    state = read_checkpoint(kept, CHECKPOINT)
+    module.load_state_dict(state["state_dict"])
+    took = timedelta(seconds=round(time.monotonic() - start))
+    if done == epochs:
+        watch.say(f"nothing is left to train: all {done} epochs are done")
+    elif stopping and stopping.wait_count >= run.patience:
+        patience = f"run.patience={run.patience}"
+        watch.say(f"stopped after epoch {trainer.current_epoch} ({took}): no better {monitor} for {patience} epochs")
+    else:
+        watch.say(f"trained {epochs - done} epochs in {took}")
+    watch.say(f"kept epoch {state['epoch'] + 1}{_figures(folder, state['epoch'] + 1, watch.figures)}")
 
 
-def weights_of(checkpoint: str | Path) -> dict[str, Tensor]:
-    """The weights of a checkpoint that :func:`train` kept."""
-    return read_checkpoint(checkpoint, CHECKPOINT)["state_dict"]
+def _figures(folder: Path, epoch: int, names: Sequence[str]) -> str:
+    rows = [row for row in read_curves(folder / CURVES) if row["epoch"] == epoch]
+    shown = [f"{name} {row[name]:.4f}" for row in rows for name in names if name in row]
+    return f": {', '.join(shown)}" if shown else ""
 
 
 def versions() -> dict[str, str]:
@@ -211,13 +176,18 @@ def versions() -> dict[str, str]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without Lightning's hints about what is meant to be as it is: frozen parts, a run folder that is resumed."""
+    """Without Lightning's hints about what is meant to be as it is (frozen parts, a run folder that is resumed), and
+    without its own call of what torch deprecates."""
     logger = logging.getLogger("lightning.pytorch")
     level = logger.level
     logger.setLevel(logging.WARNING)
     try:
         with warnings.catch_warnings():
-            for hint in (r"Found \d+ module\(s\) in eval mode", "Checkpoint directory .* exists and is not empty"):
+            for hint in (
+                r"Found \d+ module\(s\) in eval mode",
+                "Checkpoint directory .* exists and is not empty",
+                r"`isinstance\(treespec, LeafSpec\)` is deprecated",
+            ):
                 warnings.filterwarnings("ignore", hint)
             yield
     finally:
@@ -247,7 +217,7 @@ def claimed_run(folder: Path, run: Run, description: Mapping[str, Any]) -> Itera
     """Keep a run's folder to this process in the block, with a ``run.json`` that describes this training.
 
     Raises:
-        InputError: the folder holds other things or another training, or another process is at it.
+        InputError: the folder holds other things, another training or more epochs, or another process is at it.
     """
     record = folder / CONFIG
     settings = as_json({**description, "run": asdict(run)})
@@ -257,13 +227,23 @@ def claimed_run(folder: Path, run: Run, description: Mapping[str, Any]) -> Itera
             raise InputError(f"out={folder} holds a {RECORD.name} already; name a new folder, or let it resume.")
         if earlier is not None:
             check_same(record, RECORD, earlier["settings"], settings, free=FREE)
+            if run.max_epochs is not None and (done := epochs_done(folder / LAST)) > run.max_epochs:
+                raise InputError(
+                    f"run.max_epochs={run.max_epochs}, but {folder} holds a training of {done} epochs already; ask for "
+                    f"{done} or more, or name a new folder."
+                )
         write_json(record, RECORD, {**(earlier or {}), "settings": settings, "versions": versions()})
         yield
 
 
+def epochs_done(checkpoint: Path) -> int:
+    """Epochs after which ``last.ckpt`` was saved; 0 where there is none."""
+    return int(read_checkpoint(checkpoint, CHECKPOINT)["epoch"]) + 1 if checkpoint.exists() else 0
+
+
 def _check_fits(module: LightningModule, checkpoint: Path) -> None:
     """Lightning's own message would be a traceback."""
-    own, saved = module.state_dict(), weights_of(checkpoint)
+    own, saved = module.state_dict(), read_checkpoint(checkpoint, CHECKPOINT)["state_dict"]
     shapes = [{name: getattr(each, "shape", None) for name, each in weights.items()} for weights in (own, saved)]
     wrong = sorted(name for name in {*own, *saved} if shapes[0].get(name) != shapes[1].get(name))
     if wrong:

@@ -6,19 +6,21 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from types import TracebackType
 from typing import Self, TextIO, TypeVar
 
 import rich.progress
 from rich.console import Console
-from rich.progress import BarColumn, ProgressColumn, TextColumn
+from rich.progress import BarColumn, TextColumn
 
 Item = TypeVar("Item")
 
 FIRST, EVERY = 5.0, 15.0
 """Seconds until the first line and between two of them."""
+
+WIDTH = 20
+"""Of the bar, in characters."""
 
 PULSE = 1.0
 """Seconds between two looks at the clock while a single step takes its time."""
@@ -68,7 +70,11 @@ class Progress:
         self._lines = show and not drawn
         self._bar: rich.progress.Progress | None = None
         if drawn:
-            columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[state]}", markup=False)
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(WIDTH),
+                TextColumn("{task.fields[state]}", markup=False),
+            )
             # What is printed to a pipe stays there, though the bar is drawn in a terminal.
             stdout = sys.stdout.isatty()
             self._bar = rich.progress.Progress(*columns, console=console, transient=True, redirect_stdout=stdout)
@@ -122,6 +128,11 @@ class Progress:
         # The last line comes when the block ends.
         elif self.total is None or self.done < self.total:
             self.look()
+
+    def found(self, done: float, total: float | None = None) -> None:
+        """So much is there already, as after an interruption; the mean speed counts from now on."""
+        self._before, self._started = done, self._clock()
+        self.set(done=done, total=total)
 
     def over(self, items: Iterable[Item], amount: float = 1) -> Iterator[Item]:
         """The items, each counted when it is done."""
@@ -201,11 +212,3 @@ def _bytes(count: float) -> str:
             return f"{count:.0f} {unit}"
         count /= 1000
     return f"{count:.1f} GB"
-
-
-@contextmanager
-def progress_bar(*columns: ProgressColumn, show: bool = True) -> Iterator[rich.progress.Progress]:
-    """rich's bar with these columns; it draws nothing without ``show``, or where standard error is no terminal."""
-    console = Console(stderr=True)
-    with rich.progress.Progress(*columns, console=console, disable=not (show and console.is_terminal)) as bar:
-        yield bar

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from explanans.benchmark.columns import COLUMNS, CURVE_THRESHOLDS, SCHEMA
+from explanans.benchmark.columns import COLUMNS, CURVE_THRESHOLDS, MADE_FROM, SCHEMA
 from explanans.data import LabelledImages, open_dataset
 from explanans.data.scenes import write_scenes
 from explanans.images.preprocessing import Preprocessing
@@ -71,7 +71,12 @@ def fabricate(
         "data": {"name": scenes.name, "split": "test", "fingerprint": scenes.fingerprint(), "images": names},
         "threshold_data": None,
         "classifiers": {
-            name: {"classes": list(scenes.classes), "activation": "sigmoid", "preprocessing": PREPROCESSING.to_dict()}
+            name: {
+                "classes": list(scenes.classes),
+                "activation": "sigmoid",
+                "preprocessing": PREPROCESSING.to_dict(),
+                "weights_hash": "0" * 64,
+            }
             for name in classifiers
         },
         "methods": {
@@ -82,6 +87,7 @@ def fabricate(
                 "normalisations": list(each["normalisations"]),
                 "subset": each["subset"],
                 "classes": "all",
+                "weights": dict.fromkeys(classifiers),
             }
             for name, each in methods.items()
         },
@@ -137,7 +143,7 @@ def _row(
         "error": "RuntimeError: <no> layer & no map" if status == "failed" else "",
     }
     for metric, column in COLUMNS.items():
-        if metric == "specificity_gap" or column.group not in groups or metric in each["missing"]:
+        if metric in MADE_FROM or column.group not in groups or metric in each["missing"]:
             continue
         given = values(metric, name, index) if values else None
         noisy = float(np.clip(level + generator.normal(0, 0.04), 0, 1))

@@ -252,6 +252,20 @@ def test_a_table_of_chosen_columns(
     assert "'vgg' is none of ['resnet']" in capsys.readouterr().err
 
 
+def test_a_table_of_one_kind_of_photos(make_results: Callable[..., Path], scenes: LabelledImages) -> None:
+    several = scenes.labels.sum(1) > 1
+
+    def values(metric: str, name: str, index: int) -> float | None:
+        return (0.25 if several[index] else 0.75) if metric == "iou_soft" else None
+
+    results = Results.open(make_results({"a": method("A")}, groups=("segmentation",), values=values))
+    for photos, expected in (("one label", "0.750"), ("several labels", "0.250")):
+        table = chosen_table(results, ["iou_soft"], photos=photos)
+        assert f"| A | raw | **{expected}** ±0.000 |" in table
+    with pytest.raises(InputError, match="photos='odd'; take one of one label, several labels"):
+        chosen_table(results, ["iou_soft"], photos="odd")
+
+
 def test_a_chosen_table_counts_what_failed(make_results: Callable[..., Path]) -> None:
     folder = make_results({"a": {**method("A"), "failed": (1,)}}, groups=("segmentation",))
     assert "| images | failed | NaN |" in chosen_table(Results.open(folder), ["area"])

@@ -14,6 +14,8 @@ import pytest
 from explanans.benchmark.report import tables
 from explanans.benchmark.report.comparison import Comparison, compare_all
 from explanans.benchmark.report.cost_and_sanity import cost_rows, significant
+from explanans.benchmark.report.photo_kinds import kind_tables
+from explanans.benchmark.report.table_files import write_tables
 from explanans.benchmark.results import Results
 
 EVIL = r"a_b & 50% {c} <i>|$x$ \ é"
@@ -117,3 +119,28 @@ def test_costs_are_legible_and_sorted(three: Path) -> None:
     assert [significant(value) for value in (60000.0, 1234.5, 0.012345, 3.14159, "cpu", 0)] == [
         *("60,000", "1,234", "0.0123", "3.14", "cpu", "0")
     ]
+
+
+def test_scores_by_kind_of_photo(make_results: Callable[..., Path]) -> None:
+    groups = ("classes", "segmentation", "kept")
+    methods = {
+        "explainer": {"title": "Explainer", "kind": "any", "subset": "all", "quality": 0.7, "ms": 1.0, "failed": (),
+                      "nan": (), "normalisations": ("raw", "minmax"), "missing": ()},
+    }  # fmt: skip
+    results, comparison = only(
+        make_results(
+            methods,
+            groups=groups,
+            values=lambda metric, method, index: {"object_area": 0.05 if index < 4 else 0.5}.get(metric),
+        )
+    )
+    found = kind_tables(results, comparison)
+    assert list(found) == ["IoU per class (soft) ↑", "probability, kept ↑"]
+    header, lines = found["IoU per class (soft) ↑"]
+    assert [title for title in header if "objects" in title] == ["small objects (4)", "large objects (20)"]
+    assert len(lines) == 1
+    values = results.rows("resnet", "explainer", "raw")["class_iou_soft"].to_numpy()
+    assert lines[0][0] == "Explainer"
+    assert lines[0][header.index("small objects (4)")].split()[0] == f"{values[:4].mean():.3f}"
+    write_tables(results, {"resnet": [comparison]}, results.folder)
+    assert "IoU per class (soft) ↑ by kind of photo: all images, resnet" in (results.folder / "tables.md").read_text()

@@ -234,7 +234,8 @@ def test_timm_with_a_file_knows_classes_activation_and_preprocessing(tmp_path: P
     assert torch.equal(loaded(images()), module(images()))
     cranes = [name for name in loaded.classes if name.startswith("crane")]
     assert cranes == ["crane (n02012849)", "crane (n03126707)"]
-    assert loaded.classes.index("goldfish, Carassius auratus") == 1
+    assert loaded.classes.index("goldfish") == 1
+    assert "maillot, tank suit" in loaded.classes
     again = Explanandum.load(loaded.save(tmp_path / "classifier"))
     assert again.weights_hash == loaded.weights_hash
 
@@ -291,6 +292,7 @@ def test_named_torchvision_weights_are_those_that_are_fetched(monkeypatch: pytes
         asked.append((name, str(weights)))
         raise OSError("no route to host")
 
+    monkeypatch.setattr("explanans.classifiers.sources.shared.published.unreachable", lambda url: "")
     monkeypatch.setattr(torchvision.models, "get_model", note)
     for spec in ("torchvision:resnet50", "torchvision:resnet50.IMAGENET1K_V1"):
         with pytest.raises(InputError):

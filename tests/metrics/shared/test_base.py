@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 
 import pytest
@@ -7,7 +8,7 @@ import torch
 from torchmetrics import Metric
 
 from explanans import metrics
-from explanans.metrics.shared.base import ImageMean
+from explanans.metrics.shared.base import METRICS, ImageMean, listed
 
 COUNT = 6
 
@@ -21,10 +22,13 @@ def batch() -> dict[str, torch.Tensor]:
     target = torch.rand(COUNT, 12, 12, generator=generator) < 0.3
     target[1] = False
     whole, kept = torch.rand(2, COUNT, 2, generator=generator)
+    kept[4] = torch.nan
     return {
         "mask": mask, "target": target, "valid": torch.rand(COUNT, 12, 12, generator=generator) < 0.9,
         "labels": labels, "images": images, "background": torch.zeros_like(images), "whole": whole, "kept": kept,
-        "maps": mask, "second": mask.flip(0), "probabilities": kept,
+        "maps": mask, "second": mask.flip(0), "probabilities": kept, "masks": torch.stack([mask, mask], 1),
+        "segmentation": torch.randint(3, mask.shape, generator=generator).to(torch.uint8),
+        "cells": torch.arange(COUNT) % 4,
     }  # fmt: skip
 
 
@@ -52,16 +56,64 @@ CASES: list[tuple[Callable[..., Metric], tuple[str, ...]]] = [
     (metrics.Insertion, CURVE),
     (metrics.Deletion, CURVE),
     (metrics.MapSimilarity, ("maps", "second")),
+    (metrics.BoundaryIoU, OVERLAP),
+    (metrics.BoundaryF1, OVERLAP),
+    (metrics.ClassIoU, ("masks", "segmentation", "labels")),
+    (metrics.BinarisedClassIoU, ("masks", "segmentation", "labels")),
+    (metrics.GridPointing, ("maps", "cells")),
 ]
 
 
 def test_every_metric_is_listed() -> None:
     classes = {value for value in vars(metrics).values() if isinstance(value, type) and issubclass(value, Metric)}
-    # Two draw at random and one is no mean over images; their own tests merge them.
-    others = {metrics.Road, metrics.MaxSensitivity, metrics.ClassSpecificity}
-    assert classes == {metric for metric, _ in CASES} | others
+    # Two draw at random and two are no mean over images; their own tests merge them.
+    others = {metrics.Road, metrics.MaxSensitivity, metrics.ClassSpecificity, metrics.VocMIoU}
+    assert classes == {metric for metric, _ in CASES} | others == {entry.build for entry in METRICS.values()}
     for metric in classes - {metrics.BestThreshold}:
         assert isinstance(metric.higher_is_better, bool), metric
+
+
+def test_what_the_classes_say_of_themselves() -> None:
+    entry = METRICS["insertion"]
+    assert (entry.build, entry.title, entry.higher_is_better) == (metrics.Insertion, "insertion AUC", True)
+    assert entry.needs == ("classify", "images", "maps", "labels", "background")
+    assert METRICS["soft_iou"].needs == ("mask", "target")
+    assert METRICS["map_similarity"].higher_is_better is False
+    with pytest.raises(ValueError, match="'soft_iou' is taken"):
+        listed("soft_iou", "any")
+
+
+ORDER = (
+    *("classify", "explain", "images", "mask", "maps", "masks", "first", "second", "target", "valid"),
+    *("segmentation", "cells", "scores", "counts", "whole", "kept", "removed", "probabilities", "labels", "background"),
+)
+SETTINGS = {"thresholds", "threshold", "tolerance", "steps", "percentages", "radius", "samples", "batch_size", "width"}
+
+
+def test_all_metrics_take_their_arguments_in_one_order() -> None:
+    of_classes = {name: entry.build.update for name, entry in METRICS.items()}
+    functions = {name: value for name, value in vars(metrics).items() if inspect.isfunction(value) and name in METRICS}
+    assert len(functions) > 15
+    for name, function in [*of_classes.items(), *functions.items()]:
+        given = [each for each in inspect.signature(function).parameters if each not in ("self", "generator")]
+        data = [each for each in given if each not in SETTINGS]
+        assert data == sorted(data, key=ORDER.index), name
+        # What is measured comes first, how it is measured behind it.
+        assert given[: len(data)] == data, name
+
+
+@pytest.mark.parametrize(("metric", "names"), CASES, ids=lambda case: getattr(case, "__name__", ""))
+def test_an_image_that_cannot_be_scored_counts_with_the_worst_value(metric, names: tuple[str, ...], halves) -> None:
+    if metric is metrics.BestThreshold:
+        return
+    arguments = batch() | {"classify": halves}
+    state = metric()
+    state.update(*(a[4:5] if isinstance(a, torch.Tensor) else a for a in (arguments[name] for name in names)))
+    (entry,) = (each for each in METRICS.values() if each.build is metric)
+    found = state.compute()
+    for value in found.values() if isinstance(found, dict) else [found]:
+        assert float(value) == pytest.approx(entry.worst)
+    assert state.nan_count == 1
 
 
 @pytest.mark.parametrize(("metric", "names"), CASES, ids=lambda case: getattr(case, "__name__", ""))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from explanans.errors import InputError
 from explanans.explainers.explainer import Explainer
 from explanans.training import Calibration, Run, fit, fit_surrogate
 from explanans.training.surrogates import Fidelity, load_surrogate
+from explanans.utils.progress import Progress
 
 RUN = Run(max_epochs=2, batch_size=8, patience=0, accelerator="cpu", progress=False)
 
@@ -137,15 +139,33 @@ def test_held_out_pictures_that_are_trained_on_are_refused(box: Explanandum, sce
     surrogate_of(box, scenes, out, train_split="train[:50%]", validation_split="train[50%:]")
 
 
-def test_what_is_spent_is_printed_where_there_is_no_bar(
+def test_what_is_spent_is_told_batch_by_batch(
+    box: Explanandum, scenes: str, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = []
+    change = Progress.set
+
+    def kept(self: Progress, **changes: Any) -> None:
+        if self.what == "asking the box":
+            told.append((changes["done"], self.total))
+        change(self, **changes)
+
+    monkeypatch.setattr(Progress, "set", kept)
+    surrogate_of(box, scenes, out, ask_batch_size=10)
+    assert told == [(count, 60) for count in (10, 20, 30, 40, 50, 60)]
+
+
+def test_what_was_found_and_measured_is_said(
     box: Explanandum, scenes: str, out: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    surrogate_of(box, scenes, out, ask_batch_size=10)
-    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("asking the box")]
-    assert [line.partition(" calls")[0] for line in lines] == [
-        f"asking the box: {count} of 60" for count in (10, 20, 30, 40, 50, 60)
-    ]
-    assert lines[-1].endswith("60 of 60 calls, 0:00:00 left")
+    surrogate_of(box, scenes, out, run=replace(RUN, progress=True))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("training: 24 pictures of scenes")
+    assert lines[1].startswith("held out: 8 pictures of scenes")
+    network = r"network: explanans:small_resnet, 0\.\d\d M parameters"
+    assert re.fullmatch(rf"{network}; the box answers 60 calls, 20 of them held out", lines[2])
+    assert lines[3].endswith("5 steps in an epoch, at most 2 epochs")
+    assert lines[-1].startswith("kept epoch ")
 
 
 def test_a_surrogate_from_a_factory_needs_trust(

@@ -8,9 +8,11 @@ from pathlib import Path
 
 from explanans.benchmark.report import page as html
 from explanans.benchmark.report import sections, tables
+from explanans.benchmark.report.baselines import advice, warning
 from explanans.benchmark.report.comparison import Comparison, compare_all
 from explanans.benchmark.report.cost_and_sanity import cost_rows, sanity_rows
 from explanans.benchmark.report.lines import coloured
+from explanans.benchmark.report.photo_kinds import kind_tables
 from explanans.benchmark.report.photo_section import photo_section
 from explanans.benchmark.report.score_table import findings, reference_table, score_table
 from explanans.benchmark.report.table_files import LEGEND, write_tables
@@ -90,6 +92,13 @@ def _head(results: Results, compared: dict[str, list[Comparison]]) -> str:
         figures.insert(1, (f"{len(results.subset_images):,}", "of them shared by all methods, slow ones too"))
     if len(compared) > 1:
         figures.append((f"{len(compared)}", "classifiers"))
+    warned = {
+        f"{name}: {text}" if len(compared) > 1 else text
+        for name, found in compared.items()
+        for each in found
+        if (text := warning(results, each.rows))
+    }
+    advised = advice(results, next(iter(compared.values()))[0].rows)
     said = [
         _findings(results, comparison, f"{name}: " if len(compared) > 1 else "", comparison is found[0])
         for name, found in compared.items()
@@ -111,6 +120,8 @@ def _head(results: Results, compared: dict[str, list[Comparison]]) -> str:
                 "lead",
             ),
             html.tiles(figures),
+            *(html.paragraph(text, "warning") for text in sorted(warned)),
+            html.paragraph(advised, "soft") if advised else "",
             *said,
             unfinished,
         ]
@@ -203,6 +214,8 @@ def _scores(results: Results, comparison: Comparison, prefix: str, legend: str) 
     parts = [html.heading(name), html.paragraph(f"{about} {legend}")]
     for number, (theme, columns) in enumerate(tables.themes(comparison).items()):
         parts.append(html.details(theme, score_table(results, comparison, columns), number == 0))
+    for title, (header, lines) in kind_tables(results, comparison).items():
+        parts.append(html.details(f"{title} by kind of photo", html.table(header, lines)))
     if comparison.reference is not None:
         title = results.title(comparison.rows[comparison.reference].method)
         text = html.paragraph("≈ may be chance (p ≥ 0.05 after Holm's correction).", "soft")

@@ -10,15 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from explanans.benchmark.columns import COLUMNS
+from explanans.benchmark.report.baselines import is_baseline
 from explanans.benchmark.results import Results, Row
 from explanans.benchmark.statistics import sign_flips
 
-HEADLINES = ("iou_soft", "f1_soft", "iou_mean", "specificity_gap", "insertion", "kept")
+HEADLINES = ("class_iou_soft", "iou_soft", "f1_soft", "iou_mean", "specificity_gap", "insertion", "kept")
 """The first of these that was measured orders the rows."""
-
-TRUTH = "ground_truth"
-BASELINES = ("constant", TRUTH)
-"""Methods whose names begin so explain nothing, or know the answer; they are there to measure against."""
 
 LEVEL = 0.05
 """A difference counts as one below this p."""
@@ -111,7 +108,9 @@ class Comparison:
         return [row for row in baselines if sign * self.cells[row, column].mean > bar]
 
 
-def compare(results: Results, classifier: str, subset: str, reference: str | None = None) -> Comparison | None:
+def compare(
+    results: Results, classifier: str, subset: str, reference: str | None = None, photos: str | None = None
+) -> Comparison | None:
     """Means, marks and tests for the methods that saw the same images; None where nothing is done yet.
 
     Per column the best method is found and every other is tested against it on their images: a sign-flip test
@@ -121,29 +120,32 @@ def compare(results: Results, classifier: str, subset: str, reference: str | Non
     Args:
         subset: "all" or "shared"; a column of "all" that was computed on the shared images only is left to "shared".
         reference: method that the others are tested against as well, in its own normalisation.
+        photos: a kind of them, one of :data:`~explanans.benchmark.slices.SLICES`; None for all.
     """
-    found = results.summary(*COLUMNS, subset=subset, classifier=classifier)
+    found = results.summary(*COLUMNS, subset=subset, classifier=classifier, photos=photos)
     if not found:
         return None
     values = {
-        (index, column): results.values(column, classifier, row.method, row.normalisation, subset)
+        (index, column): results.values(column, classifier, row.method, row.normalisation, subset, photos)
         for index, row in enumerate(found)
         for column in COLUMNS
     }
     places = {name: place for place, name in enumerate(results.images)}
     shared = {places[name] for name in results.subset_images}
+    most = max(row.images for row in found)
     common: dict[str, tuple[int, ...]] = {}
     for column in COLUMNS:
         # Of equally many the first; a set with fewer images than another is one of a run that goes on.
         images = max((tuple(values[row, column][0].tolist()) for row in range(len(found))), key=len)
         left_to_shared = subset == "all" and 0 < len(shared) < len(places) and shared.issuperset(images)
+        left_to_shared &= photos is None or len(images) < most
         if images and not left_to_shared:
             common[column] = images
     if not common:
         return None
     order = _order(results, found, common)
     rows = tuple(found[index] for index in order)
-    baselines = sum(_is_baseline(results, row) for row in rows)
+    baselines = sum(is_baseline(results, row) for row in rows)
     samples = {
         (place, column): values[index, column][1]
         for place, index in enumerate(order)
@@ -176,7 +178,7 @@ def compare(results: Results, classifier: str, subset: str, reference: str | Non
     return Comparison(
         classifier=classifier,
         subset=subset,
-        images=len(results.images if subset == "all" else results.subset_images),
+        images=most if photos is not None else len(results.images if subset == "all" else results.subset_images),
         rows=rows,
         baselines=baselines,
         columns=tuple(common),
@@ -195,16 +197,12 @@ def compare_all(results: Results, classifier: str, reference: str | None = None)
     return [comparison for comparison in found if comparison is not None]
 
 
-def _is_baseline(results: Results, row: Row) -> bool:
-    return results.settings["methods"][row.method]["method"].startswith(BASELINES)
-
-
 def _order(results: Results, rows: Sequence[Row], columns: Collection[str]) -> list[int]:
     headline = next((column for column in HEADLINES if column in columns), None)
 
     def key(index: int) -> tuple[bool, bool, float]:
         value = rows[index].mean[headline] if headline else math.nan
-        return _is_baseline(results, rows[index]), math.isnan(value), 0.0 if math.isnan(value) else -value
+        return is_baseline(results, rows[index]), math.isnan(value), 0.0 if math.isnan(value) else -value
 
     return sorted(range(len(rows)), key=key)
 

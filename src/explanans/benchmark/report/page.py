@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import re
 from collections.abc import Sequence
 from html import escape
@@ -12,6 +10,7 @@ from string import Template
 
 from PIL import Image
 
+from explanans.images.inline import data_uri
 from explanans.utils.text import printable
 
 UNSHOWN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
@@ -82,11 +81,8 @@ def picture(image: Image.Image, text: str, caption: str = "", width: int = 288, 
     """
     height = round(image.height * width / image.width)
     shown = image.convert("RGB").resize((width, height), Image.Resampling.BICUBIC)
-    buffer = io.BytesIO()
-    shown.save(buffer, "WEBP", quality=quality, method=4)
-    data = base64.b64encode(buffer.getvalue()).decode()
     below = f"<figcaption>{caption}</figcaption>" if caption else ""
-    source = f"data:image/webp;base64,{data}"
+    source = data_uri(shown, quality)
     return f'<figure><img src="{source}" alt="{escape(text)}" width="{width}" height="{height}">{below}</figure>'
 
 

@@ -41,6 +41,7 @@ def photo_section(
             f"data has the classes {list(found.classes)}, the benchmark's are {results.classes(classifier)}; open the "
             "data with the benchmark's classes."
         )
+    found = found.with_background(results.settings["settings"].get("background", []))
     grid = draw_grid(results, classifier, methods, found, budget)
     if not grid.unselected:
         return [html.paragraph("No photos are shown: the benchmark kept no maps, or the data has none of its images.")]

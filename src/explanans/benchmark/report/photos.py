@@ -75,7 +75,7 @@ class Maps:
         labels = data.labels[place].bool().tolist()
         present = [c for c, shown in enumerate(labels) if shown]
         rows = [f"<h4>{escape(data.classes[c])}</h4>{self._row(name, c, True, picture, truth)}" for c in present]
-        absent = _next_absent(labels)
+        absent = _next_absent(labels, [name in data.background for name in data.classes])
         if absent is not None:
             rows.append(
                 f"<details><summary>not in the photo: {escape(data.classes[absent])}</summary>"
@@ -143,11 +143,11 @@ def _cell(picture: Image.Image, text: str, title: str, below: str = "") -> str:
     return html.picture(picture, text, caption, picture.width, quality=QUALITY)
 
 
-def _next_absent(labels: Sequence[bool]) -> int | None:
-    """The class behind the first label in the list that is no label: chosen by nobody."""
+def _next_absent(labels: Sequence[bool], background: Sequence[bool]) -> int | None:
+    """The class behind the first label in the list that is no label and no background: chosen by nobody."""
     first = next((c for c, shown in enumerate(labels) if shown), 0)
     turned = [(first + step) % len(labels) for step in range(len(labels))]
-    return next((c for c in turned if not labels[c]), None)
+    return next((c for c in turned if not labels[c] and not background[c]), None)
 
 
 def _fitted(mask: drawing.Mask, picture: Image.Image) -> drawing.Mask:

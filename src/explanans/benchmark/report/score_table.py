@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from html import escape
 
 from explanans.benchmark.columns import COLUMNS
-from explanans.benchmark.report.comparison import LEVEL, TRUTH, Comparison
+from explanans.benchmark.report.baselines import OVERLAPS, TRUTH, best_blind
+from explanans.benchmark.report.comparison import LEVEL, Comparison
 from explanans.benchmark.report.tables import counts, figure, heading
 from explanans.benchmark.results import Results
 
-TOLD = ("iou_soft", "f1_soft", "specificity_gap", "saliency", "insertion")
+TOLD = ("class_iou_soft", "iou_soft", "f1_soft", "specificity_gap", "saliency", "insertion")
 """Metrics whose outcome is put in words."""
 
 
@@ -62,6 +63,7 @@ def findings(results: Results, comparison: Comparison) -> list[str]:
         if best is None:
             continue
         cell = comparison.cells[best, column]
+        form = COLUMNS[column].format
         mean, half = figure(cell, column)
         text = f"{COLUMNS[column].heading}: {_name(results, comparison, best)} is first with {mean} ±{half}"
         sign = 1 if COLUMNS[column].higher_is_better else -1
@@ -82,6 +84,10 @@ def findings(results: Results, comparison: Comparison) -> list[str]:
                 text += (
                     f"; not told apart from the first: {', '.join(_name(results, comparison, row) for row in level)}"
                 )
+        blind = best_blind(results, comparison.rows, column) if column in OVERLAPS else None
+        if blind is not None:
+            text += f"; {blind.row.title}, which looks at nothing, has {form.format(blind.row.mean[column])}"
+            text += f", more than {', '.join(row.title for row in blind.below)}" if blind.below else ""
         said.append(text + ".")
     return said
 

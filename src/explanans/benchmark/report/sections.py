@@ -17,7 +17,7 @@ from explanans.benchmark.report.lines import lines
 from explanans.benchmark.report.scatter import scatter
 from explanans.benchmark.results import Results
 
-QUALITIES = ("iou_soft", "specificity_gap", "insertion", "kept")
+QUALITIES = ("class_iou_soft", "iou_soft", "specificity_gap", "insertion", "kept")
 """What is drawn against cost, the first three of these that were measured."""
 
 FAILURES = 12

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from explanans.benchmark.report import tables
+from explanans.benchmark.report.baselines import warning
 from explanans.benchmark.report.comparison import Comparison, compare
 from explanans.benchmark.report.cost_and_sanity import cost_csv, cost_rows, sanity_rows
+from explanans.benchmark.report.photo_kinds import kind_tables
 from explanans.benchmark.results import Results
 from explanans.errors import InputError
 from explanans.utils.files import atomic_file
@@ -35,12 +37,20 @@ def write_tables(results: Results, compared: dict[str, list[Comparison]], folder
         for comparison in comparisons:
             stem = f"{classifier}-{comparison.subset}"
             pieces, typeset = [], []
+            if text := warning(results, comparison.rows):
+                where = f"{tables.SUBSETS[comparison.subset]}, {classifier}"
+                everything.append(f"**{tables.markdown(where)}.** {tables.markdown(text)}")
             for theme, columns in tables.themes(comparison).items():
                 caption = f"{theme}: {tables.SUBSETS[comparison.subset].lower()} ({comparison.images}), {classifier}"
                 table = tables.to_markdown(results, comparison, columns)
                 pieces.append(f"## {tables.markdown(caption)}\n\n{table}")
                 typeset.append(tables.to_latex(results, comparison, columns, caption))
             everything += pieces
+            for title, (header, lines) in kind_tables(results, comparison).items():
+                caption = f"{title} by kind of photo: {tables.SUBSETS[comparison.subset].lower()}, {classifier}"
+                pieces.append(f"## {tables.markdown(caption)}\n\n{tables.plain_markdown(header, lines)}")
+                typeset.append(tables.plain_latex(header, lines, caption))
+                everything.append(pieces[-1])
             files[f"{stem}.md"] = "\n".join(pieces)
             files[f"{stem}.tex"] = "\n".join(typeset)
             files[f"{stem}.csv"] = tables.to_csv(results, comparison)
@@ -62,7 +72,13 @@ def write_tables(results: Results, compared: dict[str, list[Comparison]], folder
             temporary.write_text(text, encoding="utf-8")
 
 
-def chosen_table(results: Results, columns: Sequence[str], subset: str = "all", classifier: str | None = None) -> str:
+def chosen_table(
+    results: Results,
+    columns: Sequence[str],
+    subset: str = "all",
+    classifier: str | None = None,
+    photos: str | None = None,
+) -> str:
     """One table in Markdown with the columns that the reader wants, in their order.
 
     Args:
@@ -70,15 +86,17 @@ def chosen_table(results: Results, columns: Sequence[str], subset: str = "all", 
         columns: names of :data:`explanans.benchmark.columns.COLUMNS`.
         subset: "all" or "shared".
         classifier: whose table; None for the first.
+        photos: a kind of them: "one label", "several labels", "small objects", "medium objects" or "large objects";
+            None for all.
 
     Raises:
-        InputError: an unknown column, one that was not measured on these images, an unknown classifier, or nothing
-            is done yet.
+        InputError: an unknown column or kind of photos, a column that was not measured on these images, an unknown
+            classifier, or nothing is done yet.
     """
     classifier = results.classifiers[0] if classifier is None else classifier
     if classifier not in results.classifiers:
         raise InputError(f"classifier={classifier!r} is none of {results.classifiers}.")
-    comparison = compare(results, classifier, subset)
+    comparison = compare(results, classifier, subset, photos=photos)
     if comparison is None:
         raise InputError(
             f"{results.folder} has no scores on {tables.SUBSETS[subset].lower()} yet; go on with explanans benchmark."

@@ -14,18 +14,26 @@ from explanans.benchmark.results import Results
 from explanans.utils.text import printable
 
 THEMES: dict[str, tuple[str, ...]] = {
-    "Main scores": ("f1_soft", "iou_soft", "f1_mean", "iou_mean", "f1_best", "iou_best", "saliency", "specificity_gap"),
+    "Main scores": (
+        *("class_iou_soft", "iou_soft", "f1_soft", "f1_mean", "iou_mean", "f1_best", "iou_best", "saliency"),
+        *("specificity_gap", "grid_pointing"),
+    ),
+    "Class by class, and outlines": (
+        *("class_iou_soft", "class_iou_mean", "class_iou_best", "voc_miou", "voc_miou_predicted"),
+        *("boundary_iou", "boundary_f1_1", "boundary_f1_2"),
+    ),
     "Against the segmentation": (
         *("accuracy_soft", "roc_auc", "average_precision", "object_coverage", "background_coverage"),
-        *("pointing", "energy_pointing", "area"),
+        *("pointing", "energy_pointing", "area", "object_area"),
     ),
     "At single thresholds": ("f1_25", "f1_50", "f1_75", "iou_25", "iou_50", "iou_75"),
     "Against the classifier": (
-        *("whole", "kept", "removed", "average_drop", "average_increase", "insertion", "deletion", "road"),
+        *("whole", "kept", "removed", "average_drop", "average_increase", "average_drop_50", "average_increase_50"),
+        *("average_drop_15", "average_increase_15", "insertion", "deletion", "road"),
         "max_sensitivity",
     ),
 }
-"""A table of thirty columns is read by nobody; these are its parts."""
+"""A table of forty columns is read by nobody; these are its parts."""
 
 SUBSETS = {"all": "All images", "shared": "The shared images"}
 MARKS = {"best": "", "level": "≈", "": ""}

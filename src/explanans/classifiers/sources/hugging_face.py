@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from explanans.classifiers.sources.shared.processors import InexpressibleError, 
 from explanans.classifiers.sources.shared.weights import load_weights
 from explanans.classifiers.sources.timm_models import SETTINGS
 from explanans.errors import InputError
+from explanans.utils.network import hub_or_cache
 from explanans.utils.typed import check_settings
 
 
@@ -20,24 +22,17 @@ def load_hugging_face(name: str, weights: str | Path | None) -> Loaded:
     """Weights in safetensors only, and never code from the repository."""
     transformers = _transformers()
     spec = f"hf:{name}"
+    reason = ""
     try:
-        processor = transformers.AutoImageProcessor.from_pretrained(name, trust_remote_code=False)
-        config = transformers.AutoConfig.from_pretrained(name, trust_remote_code=False)
-        _check_timm(spec, config.to_dict())
-        if weights is None:
-            model = transformers.AutoModelForImageClassification.from_pretrained(
-                name, trust_remote_code=False, use_safetensors=True
-            )
-        else:
-            model = transformers.AutoModelForImageClassification.from_config(config, trust_remote_code=False)
-            load_weights(model, weights)
+        with nullcontext("") if Path(name).is_dir() else hub_or_cache() as reason:
+            processor, model = _fetch(transformers, spec, name, weights)
     except (OSError, ValueError, KeyError) as error:
         if isinstance(error, InputError):
             raise
         where = "is no such folder here, and " if not Path(name).is_dir() else ""
         raise InputError(
-            f"classifier {spec!r} {where}could not be loaded ({_short(error)}). Without a network, put config.json, "
-            "preprocessor_config.json and model.safetensors into a folder and name it: hf:FOLDER."
+            f"classifier {spec!r} {where}could not be loaded ({reason or _short(error)}). Without a network, put "
+            "config.json, preprocessor_config.json and model.safetensors into a folder and name it: hf:FOLDER."
         ) from error
     config = model.config
     problem = getattr(config, "problem_type", None)
@@ -58,6 +53,21 @@ def load_hugging_face(name: str, weights: str | Path | None) -> Loaded:
         preprocessing=preprocessing,
         unknown=unknown,
     )
+
+
+def _fetch(transformers: Any, spec: str, name: str, weights: str | Path | None) -> tuple[Any, Any]:
+    """Processor and model."""
+    processor = transformers.AutoImageProcessor.from_pretrained(name, trust_remote_code=False)
+    config = transformers.AutoConfig.from_pretrained(name, trust_remote_code=False)
+    _check_timm(spec, config.to_dict())
+    if weights is None:
+        model = transformers.AutoModelForImageClassification.from_pretrained(
+            name, trust_remote_code=False, use_safetensors=True
+        )
+    else:
+        model = transformers.AutoModelForImageClassification.from_config(config, trust_remote_code=False)
+        load_weights(model, weights)
+    return processor, model
 
 
 def build_hugging_face(source: Source) -> nn.Module:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ def load_timm(name: str, weights: str | Path | None) -> Loaded:
     source = Source(f"timm:{name}", arguments)
     if weights is None:
         refuse_random_head(spec, arguments)
-        module = published(spec, lambda: _create(source, pretrained=True))
+        module = published(spec, lambda: _create(source, pretrained=True), page=_page(name))
     else:
         module = build_timm(source)
         load_weights(module, weights)
@@ -80,7 +81,7 @@ def _create(source: Source, *, pretrained: bool) -> Any:
     if not timm.is_model(name.split(".")[0]):
         close = timm.list_models(f"*{name.split('_')[0]}*")[:8]
         near = did_you_mean(name, timm.list_models())
-        others = f"close to it: {', '.join(close)}" if close and name else "timm.list_models() has all names"
+        others = f"close to it: {', '.join(close)}" if close and name else "timm.list_models() has all"
         raise InputError(f"timm has no model {name!r}{near}; {others}.")
     try:
         return timm.create_model(name, pretrained=pretrained, **source.arguments)
@@ -88,13 +89,26 @@ def _create(source: Source, *, pretrained: bool) -> Any:
         raise unfit_settings(source, error) from error
 
 
+def _page(name: str) -> str | None:
+    """Where the hub shows the weights."""
+    import timm
+
+    config = timm.get_pretrained_cfg(name) if timm.is_model(name.split(".")[0]) else None
+    return f"https://huggingface.co/{config.hf_hub_id}" if config is not None and config.hf_hub_id else None
+
+
 def imagenet_names() -> list[str]:
-    """The 1000 names; the two cranes, a bird and a machine, are told apart by their WordNet numbers."""
+    """The 1000 names, the first of several words for a class alone where that is enough to tell it from the others.
+
+    The two cranes, a bird and a machine, are told apart by their WordNet numbers.
+    """
     from timm.data import ImageNetInfo
 
     info = ImageNetInfo()
-    names = list(info.label_descriptions())
+    whole = list(info.label_descriptions())
+    first = [name.split(",")[0] for name in whole]
+    times, lower = Counter(whole), Counter(name.lower() for name in first)
     return [
-        f"{name} ({number})" if names.count(name) > 1 else name
-        for name, number in zip(names, info.label_names(), strict=True)
+        short if lower[short.lower()] == 1 else name if times[name] == 1 else f"{name} ({number})"
+        for short, name, number in zip(first, whole, info.label_names(), strict=True)
     ]

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from explanans.benchmark.columns import COLUMNS
 from explanans.benchmark.progress import followed
+from explanans.benchmark.report.baselines import warning
 from explanans.benchmark.report.benchmark import write_report
 from explanans.benchmark.results import Results, Row
 from explanans.benchmark.runner import run_benchmark
@@ -21,7 +22,10 @@ from explanans.cli.options import Given, Part
 from explanans.cli.output import say
 from explanans.utils.tables import aligned
 
-SHOWN = ("iou_soft", "iou_best", "f1_soft", "saliency", "kept", "removed", "specificity_gap", "insertion", "deletion")
+SHOWN = (
+    *("class_iou_soft", "iou_soft", "iou_best", "f1_soft", "saliency", "kept", "removed", "specificity_gap"),
+    *("grid_pointing", "insertion", "deletion"),
+)
 """Columns of the table that is printed, where they were asked for; everything is in the files."""
 
 FAILURES = 10
@@ -61,6 +65,8 @@ def _table(results: Results) -> str:
             header = ["method", *(COLUMNS[name].heading for name in shown), "ms per image"]
             images = max(row.images for row in rows)
             parts.append(f"{classifier}, {images} images ({subset})\n{aligned(header, lines)}")
+            if text := warning(results, rows):
+                parts.append(text)
     return "\n\n".join(parts)
 
 

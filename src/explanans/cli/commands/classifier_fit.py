@@ -8,9 +8,13 @@ little.
 from __future__ import annotations
 
 import json
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 from explanans.cli.options import Given, Part
-from explanans.cli.output import say
+from explanans.cli.output import run_of, say
 from explanans.errors import InputError
 from explanans.training import Run
 from explanans.training.classifier import FINE_TUNING, fit_classifier
@@ -40,9 +44,17 @@ def run(
     # The defaults in the help are those for fine-tuning; random weights want another recipe, which the library knows.
     chosen = None if given["optimizer"] == FINE_TUNING else given["optimizer"]
     statistics = None if mean is None or std is None else (mean, std)
-    folder = given.call(fit_classifier, statistics=statistics, optimizer=chosen)
+    folder = given.call(fit_classifier, statistics=statistics, optimizer=chosen, run=run_of(given))
     metrics = json.loads((folder / "explanandum.json").read_text(encoding="utf-8"))["metrics"]
     if is_first():
         say("  ".join(f"{name} {value:.3f}" for name, value in metrics.items()))
-        say(f"saved in {folder}; next: explanans fit {folder} {given['data']}")
+        say(f"saved in {folder}; next: {following(given, folder)}")
     return 0
+
+
+def following(given: Mapping[str, Any], folder: Path) -> str:
+    """The command that trains an Explainer on the same pictures."""
+    same = {name: given[name] for name in ("train_split", "validation", "validation_split")}
+    defaults = {"train_split": "train", "validation": None, "validation_split": "val"}
+    words = [f"--{name}={value}" for name, value in same.items() if value != defaults[name]]
+    return shlex.join(["explanans", "fit", str(folder), str(given["data"]), *words])

@@ -7,21 +7,21 @@ from __future__ import annotations
 
 from explanans.classifiers.explanandum import Explanandum
 from explanans.cli.options import Given, Part
-from explanans.cli.output import say
+from explanans.cli.output import run_of, say
 from explanans.explainers.explainer import Explainer
-from explanans.training import fit
+from explanans.training import fit, newcomer
 from explanans.training.processes import is_first
 
 PARTS = (
     Part(Explanandum.load, names={"spec": "classifier"}),
     Part(Explainer),
-    Part(fit, without=("trainer_options",)),
+    Part(fit, without=("trainer_options",), defaults={"optimizer": newcomer.OPTIMIZER, "run": newcomer.RUN}),
 )
 
 
 def run(given: Given) -> int:
     explanandum = given.call(Explanandum.load)
-    folder = given.call(fit, given.call(Explainer, explanandum))
+    folder = given.call(fit, given.call(Explainer, explanandum), run=run_of(given))
     if is_first():
         say(f"saved in {folder}; next: explanans explain {folder} PICTURES --out explanations")
     return 0

@@ -21,11 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO, Any
 
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-
 from explanans.errors import InputError
 from explanans.utils.files import atomic_file
-from explanans.utils.progress import progress_bar
+from explanans.utils.progress import Progress
 
 RECEIPTS = ".unpacked"
 """Folder beside what was unpacked: for each archive the files that came out of it, with their sizes."""
@@ -65,7 +63,7 @@ def unpack(archive: Path, folder: Path, *, progress: bool = True) -> Path:
     Args:
         archive: the file; that it is the published one is for ``fetch`` to check.
         folder: is made where it does not exist.
-        progress: a bar with the time left; it stays away where standard error is no terminal.
+        progress: say how far it is.
 
     Returns:
         ``folder``.
@@ -173,10 +171,9 @@ def _write(opened: Opened, files: dict[str, Member], folder: Path, progress: boo
     if (free := shutil.disk_usage(folder).free) < need:
         raise InputError(f"{folder.parent} has {free:,} bytes free and the archive needs {need:,}; make room.")
     half = folder.with_name(f"{folder.name}.half")
-    columns = (TextColumn("Unpacking"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     try:
-        with progress_bar(*columns, show=progress) as bar:
-            for name, file in bar.track(missing.items(), total=len(missing)):
+        with Progress("unpacking", len(missing), unit="files", show=progress) as bar:
+            for name, file in bar.over(missing.items()):
                 place = folder / name
                 place.parent.mkdir(parents=True, exist_ok=True)
                 with _content(opened, file.source) as source, half.open("wb") as target:

@@ -11,13 +11,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-
 from explanans.data.download.checksums import check_file, parse_checksum
 from explanans.data.download.transfer import Transfer
 from explanans.errors import InputError
 from explanans.utils.locks import hold
-from explanans.utils.progress import progress_bar
+from explanans.utils.progress import Progress
 
 
 def fetch(
@@ -42,7 +40,7 @@ def fetch(
         size: bytes that the file must have; without it, those that the server announces.
         checksum: ``"md5:…"`` or ``"sha256:…"`` in hexadecimal digits.
         page: the official page of the file, for the message that tells how to fetch it by hand.
-        progress: a bar with the time left; it stays away where standard error is no terminal.
+        progress: say how far it is.
 
     Returns:
         ``path``.
@@ -63,7 +61,7 @@ def fetch(
         return path
     transfer = Transfer(url, path, size, checksum, page)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(transfer.part), _bar(path.name, progress) as bar:
+    with _alone(transfer.part), Progress(path.name, unit="bytes", show=progress) as bar:
         transfer.run(bar)
     return path
 
@@ -79,11 +77,3 @@ def _alone(part: Path) -> Iterator[None]:
         finally:
             if part.exists() and not part.stat().st_size:
                 part.unlink()
-
-
-@contextmanager
-def _bar(name: str, wanted: bool) -> Iterator[Progress]:
-    columns = (TextColumn(name), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with progress_bar(*columns, show=wanted) as bar:
-        bar.add_task(name, total=None)
-        yield bar

@@ -15,11 +15,10 @@ from email.message import Message
 from pathlib import Path
 from typing import IO
 
-from rich.progress import Progress
-
 from explanans.data.download.checksums import check_file
 from explanans.errors import InputError
 from explanans.utils.files import atomic_file
+from explanans.utils.progress import Progress
 from explanans.version import __version__
 
 ATTEMPTS = 5
@@ -67,8 +66,7 @@ class Transfer:
                 if failures >= (ATTEMPTS if self.answered else UNANSWERED):
                     raise self._by_hand(f"{reason}; tried {failures} times") from reason
                 pause = FIRST_PAUSE * 2 ** (failures - 1)
-                if not bar.disable:
-                    bar.console.print(f"{reason}; again in {pause:.0f} s", highlight=False, markup=False)
+                bar.say(f"{reason}; again in {pause:.0f} s")
                 time.sleep(pause)
         self._finish(bar)
 
@@ -139,14 +137,13 @@ class Transfer:
         return start
 
     def _receive(self, answer: IO[bytes], start: int, bar: Progress) -> None:
-        task = bar.task_ids[0]
-        bar.update(task, completed=start, total=self.total)
+        bar.found(start, self.total)
         with self.part.open("r+b") as file:
             file.truncate(start)
             file.seek(start)
             while block := _read(answer):
                 file.write(block)
-                bar.advance(task, len(block))
+                bar.advance(len(block))
                 if self.total is not None and file.tell() > self.total:
                     break
             length = file.tell()

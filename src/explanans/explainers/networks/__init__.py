@@ -10,6 +10,7 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 from explanans.classifiers.explanandum import Explanandum
+from explanans.classifiers.taps import find_taps
 from explanans.errors import InputError
 from explanans.explainers.networks.compact import compact
 from explanans.explainers.networks.deeplab import deeplabv3_resnet50
@@ -19,7 +20,10 @@ from explanans.explainers.networks.smp import DECODERS, smp_network
 from explanans.explainers.networks.trunk import TrunkHead, trunk_head
 from explanans.utils.text import did_you_mean
 
-__all__ = ["NETWORKS", "TRUNK", "TrunkHead", "build_network"]
+__all__ = ["AUTO", "NETWORKS", "TRUNK", "TrunkHead", "build_network", "choose_network"]
+
+AUTO = "auto"
+FALLBACK = "light/mobilenetv3_large_100"
 
 Builder = Callable[[str, int, EncoderWeights], nn.Module]
 
@@ -31,6 +35,15 @@ NETWORKS: dict[str, Builder] = {
     "light": light_fpn,
     **{decoder: smp_network(decoder) for decoder in DECODERS},
 }
+
+
+def choose_network(explanandum: Explanandum) -> str:
+    """What a classifier suggests: "trunk" where its own features can be read, else a light network of its own."""
+    try:
+        find_taps(explanandum)
+    except InputError:
+        return FALLBACK
+    return TRUNK
 
 
 def build_network(

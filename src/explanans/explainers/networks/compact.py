@@ -12,6 +12,7 @@ from explanans.classifiers import SmallResNet
 from explanans.errors import InputError
 from explanans.explainers.networks.encoders import EncoderWeights, copy_weights, require_multiple
 from explanans.explainers.networks.fpn import mask_head
+from explanans.explainers.networks.heads import ClassHead
 
 # Channels in the decoder: outlines need more of them than the encoder's first levels have.
 NARROWEST = 32
@@ -80,7 +81,7 @@ class Compact(nn.Module):
             level = width
         self.head = mask_head(level, num_classes)
         # Straight from the deepest features, which know the class from the first step on where they are a classifier's.
-        self.coarse = nn.Conv2d(encoder.widths[-1], num_classes, 1)
+        self.coarse = ClassHead(encoder.widths[-1], num_classes, 1)
         nn.init.zeros_(self.coarse.weight)
         nn.init.zeros_(self.coarse.bias)  # type: ignore[arg-type]
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from torch import Tensor, nn
 from torchvision.models import ResNet50_Weights
 from torchvision.models.segmentation import deeplabv3_resnet50 as torchvision_deeplab
 
-from explanans.classifiers.sources import where_to_get
+from explanans.classifiers.sources.shared.published import fetched, where_to_get
 from explanans.errors import InputError
 from explanans.explainers.networks.encoders import EncoderWeights, copy_weights
+from explanans.explainers.networks.heads import ClassHead
 
 
 class DeepLab(nn.Module):
@@ -20,13 +22,15 @@ class DeepLab(nn.Module):
         super().__init__()
         published = ResNet50_Weights.IMAGENET1K_V1 if encoder_weights == "published" else None
         try:
-            self.model = torchvision_deeplab(weights=None, weights_backbone=published, num_classes=num_classes)
+            build = partial(torchvision_deeplab, weights=None, weights_backbone=published, num_classes=num_classes)
+            self.model = build() if published is None else fetched(build, published.url)
         except (OSError, RuntimeError) as error:
             raise InputError(
                 f"deeplabv3_resnet50: the ImageNet weights of ResNet-50 could not be loaded ({type(error).__name__}: "
                 f"{error}). Without a network, {where_to_get(ResNet50_Weights.IMAGENET1K_V1.url)}, or pass "
                 "encoder_weights=FILE (--encoder_weights FILE), or None for random ones."
             ) from error
+        self.model.classifier[-1] = ClassHead.instead_of(self.model.classifier[-1])
         if isinstance(encoder_weights, Mapping):
             copy_weights(self.model.backbone, encoder_weights)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Literal
 
 import timm
 from torch import Tensor, nn
 
 from explanans.classifiers.sources.shared.base import WRONG_SETTINGS
+from explanans.classifiers.sources.shared.published import fetched
 from explanans.classifiers.sources.timm_models import SETTINGS
 from explanans.errors import InputError
 from explanans.utils.options import split_options
@@ -28,7 +30,8 @@ def timm_encoder(name: str, weights: EncoderWeights, **arguments: Any) -> nn.Mod
         close = timm.list_models(f"*{name.split('_')[0]}*")[:8] if name else ["mobilenetv2_100", "resnet50"]
         raise InputError(f"network: timm has no encoder {name!r}; for example {', '.join(close) or 'resnet50'}.")
     try:
-        encoder = timm.create_model(name, features_only=True, pretrained=weights == "published", **arguments)
+        build = partial(timm.create_model, name, features_only=True, pretrained=weights == "published", **arguments)
+        encoder = fetched(build) if weights == "published" else build()
     except WRONG_SETTINGS as error:
         raise InputError(f"{what} cannot be built so ({error}); leave out what it does not have.") from error
     except OSError as error:

@@ -9,14 +9,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from explanans.explainers.networks.encoders import EncoderWeights, require_multiple, timm_encoder
+from explanans.explainers.networks.heads import ClassHead
 
 # The prior of a mask pixel before anything is learned; near the share of a picture that an object fills.
 PRIOR = 0.25
 
 
-def mask_head(channels: int, num_classes: int, prior: float = PRIOR) -> nn.Conv2d:
+def mask_head(channels: int, num_classes: int, prior: float = PRIOR) -> ClassHead:
     """1×1 convolution to one logit per class, starting at a flat mask of ``prior``."""
-    head = nn.Conv2d(channels, num_classes, 1)
+    head = ClassHead(channels, num_classes, 1)
     nn.init.normal_(head.weight, std=0.01)
     nn.init.constant_(head.bias, math.log(prior / (1 - prior)))  # type: ignore[arg-type]
     return head

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
 
+from explanans.classifiers.sources.shared.published import fetched
 from explanans.errors import InputError
 from explanans.explainers.networks.encoders import EncoderWeights, copy_weights, require_multiple
+from explanans.explainers.networks.heads import ClassHead
 
 DECODERS = ("unet", "unetplusplus", "manet", "linknet", "fpn", "pspnet", "deeplabv3plus", "pan", "upernet", "segformer")
 
@@ -20,16 +23,20 @@ class SMP(nn.Module):
         super().__init__()
         smp = _library()
         try:
-            self.model = smp.create_model(
+            build = partial(
+                smp.create_model,
                 decoder,
                 encoder_name=f"tu-{encoder}",
                 encoder_weights="imagenet" if encoder_weights == "published" else None,
                 classes=num_classes,
             )
+            self.model = fetched(build) if encoder_weights == "published" else build()
         except (OSError, RuntimeError, KeyError, ValueError) as error:
             raise InputError(
                 f"network='{decoder}/{encoder}' cannot be built: {error}. Try another encoder, or encoder_weights=None."
             ) from error
+        # Of all these decoders the first layer of the head is the convolution, what follows enlarges.
+        self.model.segmentation_head[0] = ClassHead.instead_of(self.model.segmentation_head[0])
         if isinstance(encoder_weights, Mapping):
             copy_weights(self.model.encoder, encoder_weights, prefix="model.")
         self.multiple = int(self.model.encoder.output_stride)

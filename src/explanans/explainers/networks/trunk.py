@@ -81,6 +81,11 @@ class TrunkHead(nn.Module):
 
     def answer_and_logits(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """The classifier's logits (N, C) and the mask logits (N, C, h, w), from one pass through the classifier."""
+        answer, views = self.answer_and_features(images)
+        return answer, self.decode(views)
+
+    def answer_and_features(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """The classifier's logits (N, C), and the features of ``layers`` that :meth:`decode` makes masks of."""
         with reading(self._shared.explanandum, self.layers) as features:
             answer = self._shared.explanandum(images)
         size = (images.shape[-2], images.shape[-1])
@@ -93,9 +98,10 @@ class TrunkHead(nn.Module):
                     f"{size[0]}x{size[1]} pixels; take images of the classifier's own size."
                 )
             views.append(view)
-        return answer, self._decode(views)
+        return answer, views
 
-    def _decode(self, views: list[Tensor]) -> Tensor:
+    def decode(self, views: list[Tensor]) -> Tensor:
+        """Mask logits (N, C, h, w)."""
         merged: Tensor | None = None
         for view, level in zip(reversed(views), self.levels, strict=True):
             merged = level(view, merged)

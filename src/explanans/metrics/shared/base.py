@@ -1,12 +1,67 @@
-"""The state that every metric here shares: a mean over images that drops none."""
+"""The state that every metric here shares, a mean over images that drops none; and the list of them all."""
 
 from __future__ import annotations
 
-from typing import Any
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from torch import Tensor
 from torchmetrics import Metric
+
+Kind = TypeVar("Kind", bound=type[Metric])
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A metric as it is listed.
+
+    Args:
+        title: what a table writes above it.
+        build: its class; the state of a run, ``build().update(...)``.
+    """
+
+    title: str
+    build: type[Metric]
+
+    @property
+    def higher_is_better(self) -> bool | None:
+        """None where a number only describes."""
+        return self.build.higher_is_better
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """What ``update`` is given, in the one order of arguments that all metrics share, without what may be left out.
+
+        What is asked (``classify``, ``explain``), the ``images``, the map (``mask``, ``maps``, ``masks``), what it is
+        compared with (``target``, ``valid``, ``segmentation``), answers (``whole``, ``kept``, ...), ``labels``, and the
+        ``background``.
+        """
+        parameters = list(inspect.signature(self.build.update).parameters.values())[1:]
+        return tuple(each.name for each in parameters if each.default is inspect.Parameter.empty)
+
+    @property
+    def worst(self) -> float:
+        """What an image counts with that cannot be scored."""
+        return getattr(self.build, "worst", 0.0 if self.higher_is_better else 1.0)
+
+
+METRICS: dict[str, Entry] = {}
+"""Every metric by its name. Each class enters itself with :func:`listed`."""
+
+
+def listed(name: str, title: str) -> Callable[[Kind], Kind]:
+    """Enters the class below it into the list under ``name``."""
+    if name in METRICS:
+        raise ValueError(f"name={name!r} is taken; choose another.")
+
+    def enter(kind: Kind) -> Kind:
+        METRICS[name] = Entry(title, kind)
+        return kind
+
+    return enter
 
 
 class ImageMean(Metric):
@@ -24,6 +79,8 @@ class ImageMean(Metric):
 
     is_differentiable = False
     full_state_update = False
+    # What an image counts with that cannot be scored; where it is not said, 0, or 1 where lower is better.
+    worst: ClassVar[float]
     total: Tensor
     count: Tensor
     nan_count: Tensor

@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
-import sys
-import time
 from collections.abc import Mapping
 from dataclasses import asdict, replace
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import lightning
 import torch
 from lightning.pytorch.utilities import rank_zero_only
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from explanans.classifiers.explanandum import Explanandum
-from explanans.data import LabelledImages, open_dataset
+from explanans.data import LabelledImages
 from explanans.data.loading import EpochSampler
 from explanans.errors import InputError
 from explanans.training.backbone import new_classifier
 from explanans.training.classification import ClassifierTraining
 from explanans.training.classifier import FINE_TUNING, FROM_SCRATCH
 from explanans.training.optimizer import Optimizer
-from explanans.training.processes import once
-from explanans.training.runs import ANSWERS, Run, claimed_run, train, weights_of
+from explanans.training.processes import is_first, once
+from explanans.training.run_settings import Run
+from explanans.training.runs import ANSWERS, claimed_run, train
 from explanans.training.sharing import on_free_cores
+from explanans.training.splits import describe, facts_of, open_splits
 from explanans.training.surrogates import Answers, Fidelity, Queries, agreement_of, batches
+from explanans.training.watch import announce, size_of
+from explanans.utils.progress import Progress
 
 SAVED = "surrogate"
 HELD_OUT_SEED = 1
@@ -120,11 +119,18 @@ def fit_surrogate(
             "on."
         )
     out = Path(out)
-    training = Queries(_opened(data, train_split, box, run), run.seed)
-    validating = Queries(
-        _opened(data if validation is None else validation, validation_split, box, run), run.seed + HELD_OUT_SEED
+    pictures, unseen = open_splits(
+        data,
+        validation,
+        train_split,
+        validation_split,
+        classes=box.classes,
+        preprocessing=box.preprocessing,
+        run=run,
+        labels=False,
     )
-    _check_apart(training.dataset, validating.dataset)
+    _check_apart(pictures, unseen)
+    training, validating = Queries(pictures, run.seed), Queries(unseen, run.seed + HELD_OUT_SEED)
     lightning.seed_everything(run.seed, workers=True, verbose=False)
     statistics = (box.preprocessing.mean, box.preprocessing.std)
     module, source, _ = new_classifier(
@@ -133,7 +139,7 @@ def fit_surrogate(
     facts = {
         "box": box.identity(),
         "calls": {"training": calls - held, "held-out": held},
-        "data": {name: _data(each) for name, each in (("training", training), ("held-out", validating))},
+        "data": {"training": facts_of(pictures), "held-out": facts_of(unseen)},
         "training": {"weights": None if weights is None else str(weights), "optimizer": asdict(optimizer)},
     }
     description = {"source": source.to_dict(), "statistics": statistics, **facts}
@@ -144,7 +150,15 @@ def fit_surrogate(
     place = out / ANSWERS if answers is None else Path(answers)
     learned = Answers(place / "training", box, training)
     checked = Answers(place / "held-out", box, validating)
-    _ask({checked: held, learned: calls - held}, calls, ask_batch_size, show=run.progress and sys.stderr.isatty())
+    show = run.progress and is_first()
+    announce(
+        run,
+        describe("training", pictures),
+        describe("held out", unseen),
+        f"network: {architecture}, {size_of(module)}; the box answers {calls:,} calls, {held:,} of them held out",
+    )
+    with Progress("asking the box", calls, unit="calls", done=learned.spent + checked.spent, show=show) as progress:
+        _ask({checked: held, learned: calls - held}, calls, ask_batch_size, progress)
     held, taught = min(held, checked.count), min(calls - held, learned.count)
     if not held or taught < run.batch_size:
         raise InputError(
@@ -163,16 +177,16 @@ def fit_surrogate(
         seed=run.seed,
         channels_last=run.channels_last,
     )
-    best = train(
+    train(
         trained,
         _loader(learned, training, taught, box, run, shuffle=True),
         _loader(checked, validating, held, box, run),
         out,
         run,
         description,
+        what="training the surrogate",
         trainer_options=trainer_options,
     )
-    trained.load_state_dict(weights_of(best))
     surrogate = Explanandum(
         trained.result.cpu(),
         classes=box.classes,
@@ -180,7 +194,7 @@ def fit_surrogate(
         preprocessing=box.preprocessing,
         source=source,
     )
-    fidelity = measure(surrogate, checked, held, run.batch_size)
+    fidelity = measure(surrogate, checked, held, run.batch_size, show=show)
     facts["calls"] = {"training": taught, "held-out": held}
     saved = out / SAVED
     once(trained.trainer, lambda: surrogate.save(saved, fidelity=fidelity.to_dict(), seed=run.seed, **facts))
@@ -188,22 +202,20 @@ def fit_surrogate(
 
 
 @torch.no_grad()
-def measure(surrogate: Explanandum, answers: Answers, count: int, batch_size: int = 32) -> Fidelity:
-    """Fidelity on the first ``count`` queries of a list that the box has answered."""
-    said = torch.cat([surrogate(images).float() for images in batches(answers.queries, 0, count, batch_size)])
-    box = answers.logits(0, count)
+def measure(
+    surrogate: Explanandum, answers: Answers, count: int, batch_size: int = 32, *, show: bool = False
+) -> Fidelity:
+    """Fidelity on the first ``count`` queries of a list that the box has answered; ``show`` says how far it is."""
+    said = []
+    with Progress("measuring the surrogate", count, unit="pictures", show=show) as progress:
+        for images in batches(answers.queries, 0, count, batch_size):
+            said.append(surrogate(images).float())
+            progress.advance(len(images))
+    answered, box = torch.cat(said), answers.logits(0, count)
     whole = torch.tensor([answers.queries.picture_of(number)[1] for number in range(count)])
     return Fidelity(
-        agreement_of(box[whole], said[whole], surrogate.activation),
-        agreement_of(box[~whole], said[~whole], surrogate.activation),
-    )
-
-
-def _opened(given: str | Path | LabelledImages, split: str, box: Explanandum, run: Run) -> LabelledImages:
-    if isinstance(given, LabelledImages):
-        return given
-    return open_dataset(
-        given, split, classes=box.classes, preprocessing=box.preprocessing, cache=run.cache, segmentation=False
+        agreement_of(box[whole], answered[whole], surrogate.activation),
+        agreement_of(box[~whole], answered[~whole], surrogate.activation),
     )
 
 
@@ -217,38 +229,14 @@ def _check_apart(training: LabelledImages, held_out: LabelledImages) -> None:
         )
 
 
-def _ask(wanted: Mapping[Answers, int], calls: int, batch_size: int, show: bool) -> None:
-    """All answers that are still missing and within ``calls`` altogether, with what is spent of the budget.
-
-    A bar where ``show``; otherwise a line for every tenth of the budget.
-    """
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("calls"),
-        TimeRemainingColumn(),
-    )
+def _ask(wanted: Mapping[Answers, int], calls: int, batch_size: int, progress: Progress) -> None:
+    """All answers that are still missing and within ``calls`` altogether; ``progress`` counts what is spent."""
 
     def spent() -> int:
         return sum(each.spent for each in wanted)
 
-    start, before = time.monotonic(), spent()
-    tenth = before * 10 // calls
-    with Progress(*columns, console=Console(stderr=True), disable=not show) as bar:
-        task = bar.add_task("asking the box", total=calls, completed=before)
-
-        def told(_: int) -> None:
-            nonlocal tenth
-            now = spent()
-            bar.update(task, completed=now)
-            if not show and now * 10 // calls > tenth:
-                tenth = now * 10 // calls
-                left = timedelta(seconds=round((time.monotonic() - start) / (now - before) * (calls - now)))
-                print(f"asking the box: {now:,} of {calls:,} calls, {left} left", flush=True)
-
-        for answers, share in wanted.items():
-            answers.ask(min(share, answers.spent + calls - spent()), batch_size, told)
+    for answers, share in wanted.items():
+        answers.ask(min(share, answers.spent + calls - spent()), batch_size, lambda _: progress.set(done=spent()))
 
 
 def _loader(
@@ -270,8 +258,3 @@ def _channels(architecture: str, box: Explanandum) -> dict[str, Any]:
     names = {"timm": "in_chans", "explanans": "channels"}
     scheme = architecture.partition(":")[0]
     return {names[scheme]: 1} if box.preprocessing.channels == 1 and scheme in names else {}
-
-
-def _data(queries: Queries) -> dict[str, Any]:
-    dataset = queries.dataset
-    return {"name": dataset.name, "images": len(dataset), "hash": dataset.fingerprint()}

@@ -93,7 +93,7 @@ class COCO(LabelledImages):
         )
         self._values = index_lookup([column + 1 for column in columns], len(COCO_CLASSES)).tolist()
 
-    def segmentation_map(self, index: int) -> Tensor:
+    def _full_segmentation(self, index: int) -> Tensor:
         row = int(self._rows[index])
         height, width = self._index.size(row)
         try:

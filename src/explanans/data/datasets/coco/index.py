@@ -10,14 +10,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from explanans.data.datasets.coco.classes import COCO_CLASSES
 from explanans.data.datasets.coco.masks import Instance
 from explanans.data.datasets.coco.parse import Arrays, coordinates, parse_annotations
 from explanans.errors import InputError
 from explanans.utils.files import atomic_file, cache_folder
-from explanans.utils.progress import progress_bar
+from explanans.utils.progress import Progress
 
 FORMAT = 1
 """Raised whenever an index written before could not be read, or would be read differently."""
@@ -83,7 +82,7 @@ class AnnotationIndex:
 
 
 def open_index(path: Path) -> AnnotationIndex:
-    """The index of an annotation file; made at the first call, which takes a while and shows a bar on a terminal.
+    """The index of an annotation file; made at the first call, which takes a while and says how far it is.
 
     It is a file beside the annotations or, where that folder cannot be written to, in the cache folder
     (:func:`~explanans.utils.files.cache_folder`). It belongs to the annotation file's size and time of change; after a
@@ -119,10 +118,8 @@ def _parsed(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is damaged or no JSON ({error}); fetch the file anew.") from error
     del data
-    columns = (TextColumn("Reading {task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with progress_bar(*columns) as progress:
-        task = progress.add_task(path.name, total=len(text))
-        arrays = parse_annotations(path, text, lambda position: progress.update(task, completed=position))
+    with Progress(f"reading {path.name}", len(text)) as progress:
+        arrays = parse_annotations(path, text, lambda position: progress.set(done=position))
     return {"digest": digest, "arrays": {name: torch.tensor(array) for name, array in arrays.items()}}
 
 
