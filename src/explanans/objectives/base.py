@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+import dataclasses
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from explanans.classifiers.explanandum import Activation, Explanandum
+from explanans.utils.numbers import check_number
 
 
 class Objective(Protocol):
@@ -37,6 +39,19 @@ class Objective(Protocol):
         progress: float = 0.0,
         generator: torch.Generator | None = None,
     ) -> dict[str, Tensor]: ...
+
+
+def check_weights(objective: Any) -> None:
+    """The fields of an objective whose names end with ``_weight`` are numbers of at least 0.
+
+    A negative weight would ask for the opposite of what its term says.
+
+    Raises:
+        InputError: one is not.
+    """
+    for each in dataclasses.fields(objective):
+        if each.name.endswith("_weight"):
+            check_number(each.name, getattr(objective, each.name))
 
 
 def classification_loss(logits: Tensor, labels: Tensor, activation: Activation) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
@@ -12,9 +13,10 @@ from torch.nn import functional
 from explanans.classifiers.explanandum import Explanandum
 from explanans.errors import InputError
 from explanans.methods.spread_cam import SpreadCAM
-from explanans.objectives.base import absence_loss, classification_loss
+from explanans.objectives.base import absence_loss, check_weights, classification_loss
 from explanans.ops.masking import apply_mask, make_fill
 from explanans.ops.refinement import edge_aware_variation, enlarge
+from explanans.utils.numbers import check_number
 
 
 def straight_through(logits: Tensor) -> Tensor:
@@ -82,8 +84,17 @@ class Guided:
     fill: str = "mean+blur+noise"
 
     def __post_init__(self) -> None:
-        if not self.scales or min(self.scales) <= 0:
-            raise InputError(f"scales={self.scales}; give at least one enlargement above 0.")
+        check_weights(self)
+        # Beyond 1 they never begin.
+        for name in ("start", "own_start"):
+            check_number(name, getattr(self, name))
+        for name in ("own_share", "level"):
+            check_number(name, getattr(self, name), 0, 1)
+        check_number("sharpness", self.sharpness, above=True)
+        if not isinstance(self.scales, Sequence) or isinstance(self.scales, str) or not self.scales:
+            raise InputError(f"scales={self.scales!r}; give a list of at least one enlargement above 0.")
+        for scale in self.scales:
+            check_number("scales", scale, above=True)
 
     def __call__(
         self,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Literal
 
+import lightning
 from jsonargparse import ArgumentParser
 
 from explanans.classifiers.explanandum import Explanandum
@@ -86,6 +87,8 @@ def fit(
             weights=weights,
             trust_factory=trust_factory,
         )
+        # The network's new parts are drawn when it is made.
+        lightning.seed_everything(run.seed, workers=True, verbose=False)
         folder = train_explainer(
             Explainer(explanandum, network, encoder_weights=encoder_weights),
             data,
