@@ -33,6 +33,7 @@ from explanans.explanations.by_method import ByMethod
 from explanans.images.listing import is_container, list_files
 from explanans.utils.devices import choose_device
 from explanans.utils.tables import aligned
+from explanans.utils.threads import beside_others
 
 SHOWN = 40
 MOST_FAILURES = 100
@@ -43,6 +44,7 @@ FEW = 500
 PARTS = (Part(Named, names={"name": "who", "classes": "class_names"}, defaults={"batch_size": 8}),)
 
 
+@beside_others()
 def run(
     given: Given,
     images: list[str],
