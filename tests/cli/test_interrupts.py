@@ -14,7 +14,12 @@ def test_scenes_that_are_drawn_in_processes_stop_without_a_trace(tmp_path: Path)
     out = tmp_path / "scenes"
     words = ["data", "scenes", str(out), "--train=200000", "--val=0", "--test=0", "--size=48", "--workers=2"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "explanans", *words], stderr=subprocess.PIPE, text=True, start_new_session=True
+        [sys.executable, "-m", "explanans", *words],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # A suite that was started in the background ignores Ctrl-C, and would hand that on.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     while process.poll() is None and not any(tmp_path.glob(".scenes.*/JPEGImages/*.jpg")):
         time.sleep(0.02)
