@@ -111,12 +111,13 @@ def test_nothing_asked_and_maps_that_say_nothing() -> None:
 
 
 def test_the_score_by_hand() -> None:
-    # eta + k - r - a over a whole of 0.5: 0.5 + 0.4 - 1 - 0.1, 0.7 + 1 - 0.2 - 0.4, 0.4 + 1 - 0 - 0.6.
+    # η + (k − r) / 2 − a, over a whole of 0.5: 0.5 − 0.3 − 0.1, 0.7 + 0.4 − 0.4, 0.4 + 0.5 − 0.6.
     contrasts, shares = torch.tensor([[0.5, 0.7, 0.4]]), torch.tensor([[0.1, 0.4, 0.6]])
     kept, removed, whole = torch.tensor([[0.2, 0.9, 0.5]]), torch.tensor([[0.6, 0.1, 0.0]]), torch.tensor([0.5])
     assert choose(contrasts, shares, kept, removed, whole).item() == 1
-    # A removed of 0.5 costs the second 0.8 more.
-    assert choose(contrasts, shares, kept, torch.tensor([[0.6, 0.5, 0.0]]), whole).item() == 2
+    # What is removed keeps all of the class: 0.7 + 0 − 0.4 is as much as the third, and 0.1 wider it is behind.
+    worse, wider = torch.tensor([[0.6, 0.5, 0.0]]), torch.tensor([[0.1, 0.5, 0.6]])
+    assert choose(contrasts, wider, kept, worse, whole).item() == 2
     assert choose(contrasts, shares, torch.tensor([[0.2, torch.nan, 0.5]]), removed, whole).item() == 2
     assert choose(contrasts, shares, kept * torch.nan, removed, whole).item() == 0
     # A class of probability 0 is decided by the map.

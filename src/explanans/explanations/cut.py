@@ -11,7 +11,7 @@ from torch import Tensor
 from explanans.classifiers.explanandum import Explanandum
 from explanans.ops.masking import apply_mask, make_fill
 
-AREAS = (0.03, 0.08, 0.15, 0.27, 0.42, 0.6)
+AREAS = (0.03, 0.06, 0.15, 0.27, 0.45, 0.6)
 """Shares of the image that are tried."""
 
 FILL = "blur"
@@ -40,8 +40,8 @@ def choose_cuts(
 
     For each area a, the pixels of the a highest values are shown and the rest is hidden behind ``fill``, and the other
     way round. With k and r the probabilities of the class on what is kept and on what is removed, each over that on the
-    whole image and at most 1, and η the map's own :func:`contrast` at this cut, the cut is where η + k − r − a is
-    highest: the map falls steeply there, what is inside is enough, what is outside is not, and nothing is wasted.
+    whole image and at most 1, and η the map's own :func:`contrast` at this cut, the cut is where η + (k − r) / 2 − a
+    is highest: the map falls steeply there, what is inside is enough, what is outside is not, and nothing is wasted.
     The map is then rescaled by :func:`rescaled`, so that a mask of any method means the same where it is 0.5. Costs
     2 · len(areas) forwards of the classifier for each map.
 
@@ -112,12 +112,13 @@ def contrast(maps: Tensor, cuts: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def choose(contrasts: Tensor, shares: Tensor, kept: Tensor, removed: Tensor, whole: Tensor) -> Tensor:
-    """Index (P,) of the highest η + min(k, 1) − min(r, 1) − a of A cuts; all (P, A), probabilities k, r over ``whole``.
+    """Index (P,) of the highest η + (min(k, 1) − min(r, 1)) / 2 − a of A cuts (P, A), with k and r over ``whole`` (P,).
 
     A cut for which something is NaN is not taken unless all are; of equal ones the smallest is.
     """
     whole = whole[:, None].clamp(min=torch.finfo(whole.dtype).tiny)
-    scores = contrasts + (kept / whole).clamp(max=1) - (removed / whole).clamp(max=1) - shares
+    answers = (kept / whole).clamp(max=1) - (removed / whole).clamp(max=1)
+    scores = contrasts + answers / 2 - shares
     return scores.nan_to_num(-torch.inf).argmax(1)
 
 
