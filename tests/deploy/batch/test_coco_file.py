@@ -50,6 +50,7 @@ def test_nothing_to_join(tmp_path: Path) -> None:
         (["FOLDER/photos", "FOLDER/more/x.jpg"], "FOLDER"),
         (["a/b/1.png", "a/c/2.png"], "a"),
         (["photos/*.jpg"], "photos"),
+        (["photos/**/*.jpg"], "photos"),
         (["x.jpg"], ""),
         (["data/list.csv"], "data"),
         (["data/photos.tar.gz"], "data/photos.tar.gz!"),
