@@ -143,7 +143,7 @@ def test_ctrl_c_is_status_130_and_the_same_command_goes_on(
     fakes.LIMITS["interrupt"] = 7
     asked = ["--methods.evidence={}", "--batch_size=1", "--no_report"]
     assert main([*words, *asked]) == 130
-    assert "the same command goes on from there" in capsys.readouterr().err
+    assert "repeat the command to go on" in capsys.readouterr().err
     parts = sorted((tmp_path / "out" / "scores" / "tiny" / "evidence").glob("part-*"))
     before = {part: part.stat().st_mtime_ns for part in parts}
     assert 0 < len(before) < 4

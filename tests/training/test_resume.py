@@ -64,6 +64,28 @@ def test_a_run_that_is_interrupted_resumes_bit_identically(
     assert rows(out) == rows(whole)
 
 
+def test_loader_workers_go_on_where_they_were(
+    scenes: str, explainer: Build, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes: dict[str, Any] = {"augment": "crop", "run": with_run(max_epochs=2, num_workers=1)}
+    train(explainer(), scenes, out, **changes)
+    step = ExplainerTraining.training_step
+
+    def interrupted(self: ExplainerTraining, batch: Any, index: int) -> Tensor:
+        if self.current_epoch == 1:
+            raise KeyboardInterrupt
+        return step(self, batch, index)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ExplainerTraining, "training_step", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            train(explainer(), scenes, tmp_path / "again", **changes)
+    # With another number of them, which changes nothing.
+    changes["run"] = with_run(max_epochs=2, num_workers=2)
+    train(explainer(), scenes, tmp_path / "again", **changes)
+    assert_identical(state(tmp_path / "again" / "last.ckpt")["state_dict"], state(out / "last.ckpt")["state_dict"])
+
+
 KILLED = """
 import os, pickle, signal, sys
 from explanans.training.explainer import ExplainerTraining, fit

@@ -121,7 +121,9 @@ def fit(
     """Train the Explainer's network; the classifier stays as it is.
 
     Args:
-        explainer: gets the weights of the best epoch, in place.
+        explainer: gets the weights of the epoch that is kept, in place. Its new parts were drawn from torch's global
+            generator when it was made: what repeats a training in Python calls ``torch.manual_seed`` before that; the
+            command does it with ``run.seed``.
         data: a data set or its name: ``voc:PATH``, ``voc:2007``, ``coco:PATH``, ``cub:PATH``, ``scenes:PATH``,
             ``folder:PATH`` (a sub-folder per class), ``table:PATH`` (CSV, Parquet) or a path alone; options follow a
             question mark (docs/data.md).

@@ -22,6 +22,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch.utils.data import DataLoader
 
+from explanans.data.loading import EpochSampler
 from explanans.errors import InputError
 from explanans.training.curves import CURVES, Curves, read_curves
 from explanans.training.precision import choose_precision
@@ -139,13 +140,16 @@ def train(
     with _quiet():
         try:
             trainer = Trainer(**options)
-        except (MisconfigurationException, ValueError) as error:
+        except (MisconfigurationException, TypeError, ValueError) as error:
             raise InputError(f"run: Lightning's Trainer refuses these settings: {error}") from error
         # Of several processes the first claims: to the others its run would be an earlier one.
         with claimed_run(folder, run, description) if trainer.is_global_zero else nullcontext():
             done = epochs_done(checkpoint)
             if done:
                 _check_fits(module, checkpoint)
+            # Lightning tells the epoch only after loader workers have begun with the order of the first one.
+            if isinstance(training.sampler, EpochSampler):
+                training.sampler.set_epoch(done)
             _fit(trainer, module, training, validation, checkpoint if done else None)
     kept = checkpoint if run.keep == "last" else Path(best.best_model_path or folder / "best.ckpt")
     state = read_checkpoint(kept, CHECKPOINT)

@@ -112,7 +112,9 @@ class ONNXBox(FileBox):
             try:
                 self._sessions[str(device)] = runtime.InferenceSession(str(self.file), options, providers=providers)
             except Exception as error:
-                raise InputError(f"{self.file} cannot be read as ONNX ({first_line(error)}).") from error
+                raise InputError(
+                    f"{self.file} cannot be read as ONNX ({first_line(error)}); export it again."
+                ) from error
         return self._sessions[str(device)]
 
     def __getstate__(self) -> dict[str, Any]:

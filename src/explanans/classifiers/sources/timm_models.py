@@ -81,7 +81,7 @@ def _create(source: Source, *, pretrained: bool) -> Any:
     if not timm.is_model(name.split(".")[0]):
         close = timm.list_models(f"*{name.split('_')[0]}*")[:8]
         near = did_you_mean(name, timm.list_models())
-        others = f"close to it: {', '.join(close)}" if close and name else "timm.list_models() has all names"
+        others = f"close to it: {', '.join(close)}" if close and name else "timm.list_models() has all"
         raise InputError(f"timm has no model {name!r}{near}; {others}.")
     try:
         return timm.create_model(name, pretrained=pretrained, **source.arguments)

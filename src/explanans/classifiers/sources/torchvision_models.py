@@ -56,9 +56,7 @@ def torchvision_weights(name: str) -> Any:
     if architecture not in names:
         close = [known for known in names if known.startswith(name[:4])][:8]
         near = did_you_mean(architecture, names)
-        others = (
-            f"close to it: {', '.join(close)}" if close and name else "torchvision.models.list_models() has all names"
-        )
+        others = f"close to it: {', '.join(close)}" if close and name else "torchvision.models.list_models() has all"
         raise InputError(f"torchvision has no classifier {name!r}{near}; {others}.")
     entries = torchvision.models.get_model_weights(architecture)
     if tag and tag not in entries.__members__:

@@ -25,7 +25,9 @@ def external_files(file: Path) -> list[str]:
         model = onnx.load(str(file), load_external_data=False)
     # Whatever protobuf raises; its own base class cannot be imported without knowing which protobuf it is.
     except Exception as error:
-        raise InputError(f"{file} cannot be read as ONNX ({type(error).__name__}).") from error
+        raise InputError(
+            f"{file} cannot be read as ONNX ({type(error).__name__}); it is damaged. Export it again."
+        ) from error
     external = onnx.TensorProto.EXTERNAL
     tensors = [*_tensors(model.graph), *(tensor for part in model.functions for tensor in _inside(part.node))]
     names = sorted(
