@@ -121,3 +121,20 @@ def test_the_command(saved: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
     assert 0.5 < facts["agreement"] <= 1
     assert main(["export", str(saved), "--out", str(out), "--int8"]) == 2
     assert "calibration_images" in capsys.readouterr().err
+
+
+def test_photos_that_cannot_be_read_are_refused_before_the_export(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # There is no such Explainer either, which would be the second thing to go wrong.
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"no picture")
+    for wrong, complaint in (
+        (tmp_path / "absent.jpg", "no such file"),
+        (broken, "not a picture"),
+        (tmp_path / "x", ""),
+    ):
+        assert main(["export", str(tmp_path / "none"), "--check_images", str(wrong)]) == 2
+        printed = capsys.readouterr().err
+        assert str(wrong) in printed
+        assert complaint in printed

@@ -12,11 +12,12 @@ after an interruption: finished pictures are skipped.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
@@ -33,7 +34,7 @@ from explanans.explanations.by_method import ByMethod
 from explanans.images.listing import is_container, list_files
 from explanans.utils.devices import choose_device
 from explanans.utils.tables import aligned
-from explanans.utils.threads import beside_others
+from explanans.utils.threads import Load, free_cores, is_fixed
 
 SHOWN = 40
 MOST_FAILURES = 100
@@ -44,7 +45,6 @@ FEW = 500
 PARTS = (Part(Named, names={"name": "who", "classes": "class_names"}, defaults={"batch_size": 8}),)
 
 
-@beside_others()
 def run(
     given: Given,
     images: list[str],
@@ -80,7 +80,8 @@ def run(
         size: of masks in shards: input (the classifier's input) or photo (each photo's own).
         shard_size: pictures per shard.
         workers: processes that read and decode pictures for shards.
-        threads: of a processor for the networks, with shards; null for PyTorch's own number, and one on a cluster.
+        threads: of a processor for the networks; null for no more than cores are free, with shards for PyTorch's own
+            number, and for one on a cluster.
         ray: make the shards on the Ray cluster that RAY_ADDRESS names, or on one of this machine.
         actors: copies of the Explainer on the cluster.
         gpus: of each of them.
@@ -103,7 +104,11 @@ def run(
             raise InputError(
                 "format=folders is for a few pictures on this machine; take parquet, coco or png with --ray."
             )
-        return _in_folders(_loaded(named, device), list_files(images), out, options.settings, given["quiet"])
+        pictures = list_files(images)
+        with _on_free_cores(threads) as masker_is_loaded:
+            masker = _loaded(named, device)
+            masker_is_loaded()
+            return _in_folders(masker, pictures, out, options.settings, given["quiet"])
     if ray:
         from explanans.deploy.batch.cluster import explain_on_cluster
 
@@ -133,6 +138,25 @@ def run(
     good = outcome.pictures - len(outcome.failed)
     say(f"{good:,} of {outcome.pictures:,} explained ({outcome.earlier:,} earlier), in {out}")
     return _report_failures(outcome.failed)
+
+
+@contextmanager
+def _on_free_cores(threads: int | None) -> Iterator[Callable[[], None]]:
+    """Inside, PyTorch has one thread until the block calls, then as many as cores were free meanwhile, or ``threads``.
+
+    Two threads on one free core wait for each other: a figure that takes 3 seconds would take 30.
+    """
+    before, load = torch.get_num_threads(), Load()
+
+    def choose() -> None:
+        torch.set_num_threads(threads or min(before, free_cores(load)))
+
+    try:
+        if not is_fixed():
+            torch.set_num_threads(1)
+        yield choose if threads or not is_fixed() else lambda: None
+    finally:
+        torch.set_num_threads(before)
 
 
 def _loaded(named: Named, device: str) -> Masker:

@@ -16,6 +16,7 @@ from explanans.deploy.onnx import export_onnx, quantise
 from explanans.errors import InputError
 from explanans.explainers.explainer import Explainer
 from explanans.images.listing import list_files
+from explanans.images.reading import read_image
 from explanans.utils.files import atomic_file
 from explanans.utils.tables import aligned
 
@@ -58,8 +59,10 @@ def run(
     if int8 and calibration_images is None:
         raise InputError("int8 needs --calibration_images FOLDER: ranges of activations come from photos.")
     photos = [] if check_images is None else list_files([check_images])[:most_images]
-    # Before the export, which takes a while.
     ranges = [] if calibration_images is None else list_files([calibration_images])[:most_images]
+    for path in dict.fromkeys([*photos, *ranges]):
+        # Each is read here once, because what cannot be read would stop an export that has taken a minute.
+        read_image(path)
     loaded, out = given.call(Explainer.from_pretrained), given["out"]
     done = given.call(export_onnx, loaded, pictures=photos)
     say(

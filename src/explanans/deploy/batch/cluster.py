@@ -77,6 +77,7 @@ def _explain_left(ray: Any, job: Job, who: Named, actors: int | tuple[int, int],
         )
         for _ in made.iter_rows():
             pass
+    job.finish()
     return Outcome(job.manifest.pictures, earlier, job.failures())
 
 

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from pycocotools import mask as coco
 
+from explanans.deploy.batch.coco_file import PART
+
 FILES_PER_FOLDER = 10_000
 # Z_RLE of zlib.
 RUN_LENGTHS = 3
@@ -97,7 +99,7 @@ def masks_as_parquet(masks: Sequence[Mask]) -> dict[str, bytes]:
 def masks_as_coco(
     masks: Sequence[Mask], images: Sequence[Mapping[str, Any]], classes: Sequence[str]
 ) -> dict[str, bytes]:
-    """An annotation file as COCO's, each mask an annotation; ``score`` is the probability of its class."""
+    """A part of an annotation file as COCO's, each mask an annotation; ``score`` is the probability of its class."""
     annotations = []
     for number, mask in enumerate(masks):
         code = _as_coco(mask)
@@ -122,7 +124,7 @@ def masks_as_coco(
     ]
     categories = [{"id": number + 1, "name": name} for number, name in enumerate(classes)]
     content = {"images": entries, "annotations": annotations, "categories": categories}
-    return {"masks.json": (json.dumps(content, ensure_ascii=False) + "\n").encode()}
+    return {PART: (json.dumps(content, ensure_ascii=False) + "\n").encode()}
 
 
 def masks_as_png(masks: Sequence[Mask]) -> dict[str, bytes]:

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 import torch
 
 from explanans.deploy.batch.changes import Changes, Told
+from explanans.deploy.batch.coco_file import PART, WHOLE, join_coco
 from explanans.deploy.batch.loading import Loaded, load_shards
 from explanans.deploy.batch.manifest import STAMP, Manifest, renew_manifest, write_manifest
 from explanans.deploy.batch.shards import FILES, IMAGES, Explaining, Options, explain_shard
@@ -170,6 +171,13 @@ class Job:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content)
 
+    def finish(self) -> None:
+        """What is written of a whole job, once its shards are done."""
+        if self.options.format == "coco":
+            shards = [shard for shard in range(self.manifest.shards) if (self.folder(shard) / PART).is_file()]
+            parts = [(self.folder(n) / PART, set(self.manifest.stamps(n)["source"].to_pylist())) for n in shards]
+            join_coco(parts, self.out / WHOLE, settings_of(self.out)["images"])
+
     def failures(self) -> list[tuple[str, str]]:
         """(source, reason) of every picture that failed, in the shards that are done."""
         found: list[tuple[str, str]] = []
@@ -241,6 +249,7 @@ def _explain_left(
     for shard, batches in groupby(loaded, lambda each: each.shard):
         found = explain_shard(explaining, told(batches), job.first(shard))
         job.write(shard, explaining.files(found))
+    job.finish()
     outcome.failed = job.failures()
     return outcome
 
