@@ -4,7 +4,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -50,3 +50,28 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
         coarse.resize((40 + number, 36), Image.Resampling.BICUBIC).save(path)
     (folder / "b" / "07.png").write_bytes(b"no picture")
     return folder
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Callable[..., Path]]:
+    """``small_disk(size="2m", nr_inodes=5)``: an empty file system of its own with so little room."""
+    mounted: list[Path] = []
+
+    def mount(**options: object) -> Path:
+        folder = tmp_path / f"disk{len(mounted)}"
+        folder.mkdir()
+        words = ",".join(f"{name}={value}" for name, value in options.items())
+        try:
+            done = subprocess.run(
+                ["mount", "-t", "tmpfs", "-o", words, "tmpfs", folder], capture_output=True, text=True
+            )
+        except FileNotFoundError:
+            pytest.skip("needs mount, which this system lacks")
+        if done.returncode:
+            pytest.skip(f"needs a file system of its own, which may not be mounted here: {done.stderr.strip()}")
+        mounted.append(folder)
+        return folder
+
+    yield mount
+    for folder in mounted:
+        subprocess.run(["umount", "--lazy", folder], check=True)

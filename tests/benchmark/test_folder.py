@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from explanans.benchmark.folder import Folder
 from explanans.errors import InputError
+from explanans.utils.temporaries import temporary_file
 
 DATA = {"source": "voc:a", "name": "a", "split": "val", "fingerprint": "f", "images": ["x"]}
 TINY = {"classes": ["cat"], "weights_hash": "1"}
@@ -133,3 +135,27 @@ def test_killed_while_it_removes_the_parts_no_map_is_lost(folder: Folder) -> Non
     assert list(joined(folder)) == ["a", "bb"]
     folder.join_maps("tiny", "one")
     assert list(joined(folder)) == ["a", "bb"]
+
+
+def test_one_process_at_a_time(folder: Folder) -> None:
+    with folder.claimed(RECORD), pytest.raises(InputError, match="another process is writing into out="):
+        claim(folder.path, RECORD)
+
+
+def test_what_a_killed_run_left_is_cleared(folder: Folder, of_the_dead: Callable[[Path], Path]) -> None:
+    paths = [folder.part("scores", "tiny", "one", 0), folder.json_path("costs", "tiny", "one"), folder.path / "x.json"]
+    folder.write_maps("tiny", "one", 0, maps("a"))
+    for path in (*paths, folder.path / "maps" / "tiny" / "one" / "part-00001.npz"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        of_the_dead(temporary_file(path))
+    claim(folder.path, RECORD)
+    found = sorted(path.name for path in folder.path.rglob("*") if path.is_file())
+    assert found == [".lock", "benchmark.json", "part-00000.npz"]
+
+
+def test_damaged_maps_of_a_part_are_named(folder: Folder) -> None:
+    folder.write_maps("tiny", "one", 0, maps("a"))
+    part = folder.path / "maps" / "tiny" / "one" / "part-00000.npz"
+    part.write_bytes(part.read_bytes()[:40])
+    with pytest.raises(InputError, match=r"part-00000\.npz \(maps of a benchmark\) is damaged .*; delete it"):
+        folder.join_maps("tiny", "one")

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -81,3 +85,43 @@ def test_a_folder_of_which_nothing_is_done(done: Results, tmp_path: Path) -> Non
     assert empty.costs("tiny", "evidence") is None
     assert empty.maps("tiny", "evidence") == {}
     assert empty.sanity("tiny", "evidence") is None
+
+
+READERS: dict[str, Callable[[Results], object]] = {
+    "benchmark.json": lambda results: Results.open(results.folder),
+    "scores/tiny/evidence/part-00000.parquet": lambda results: results.rows("tiny", "evidence"),
+    "costs/tiny/evidence.json": lambda results: results.costs("tiny", "evidence"),
+    "sanity/tiny/evidence.json": lambda results: results.sanity("tiny", "evidence"),
+    "maps/tiny/evidence.npz": lambda results: results.maps("tiny", "evidence"),
+}
+
+
+@pytest.mark.parametrize("content", [b"", b"\x00\xff no such file", "cut", "folder"])
+@pytest.mark.parametrize(("name", "read"), READERS.items(), ids=READERS)
+def test_a_damaged_file_is_named_with_the_next_step(
+    done: Results, tmp_path: Path, name: str, read: Callable[[Results], object], content: bytes | str
+) -> None:
+    folder = shutil.copytree(done.folder, tmp_path / "copy")
+    results, path = Results.open(folder), folder / name
+    read(results)
+    results = Results.open(folder)
+    whole = path.read_bytes()
+    path.unlink()
+    if content == "folder":
+        path.mkdir()
+    else:
+        path.write_bytes(whole[: len(whole) // 2] if isinstance(content, str) else content)
+    if content == "folder" and not name.endswith(".parquet"):
+        # Not a file of ours, and so as good as absent.
+        return
+    step = "put back a copy of it, or measure" if name == "benchmark.json" else "delete it, and 'explanans benchmark'"
+    with pytest.raises(InputError, match=rf"{path.name} \(.*\) .*; {step}"):
+        read(results)
+
+
+@pytest.mark.parametrize("change", [{"classifiers": []}, {"data": {"images": [1]}}, {"methods": {"a": {"title": 1}}}])
+def test_a_record_of_another_form(done: Results, tmp_path: Path, change: dict[str, Any]) -> None:
+    record = json.loads((done.folder / "benchmark.json").read_text())
+    (tmp_path / "benchmark.json").write_text(json.dumps({**record, **change}))
+    with pytest.raises(InputError, match=rf"benchmark\.json \(benchmark\) .*{next(iter(change))}"):
+        Results.open(tmp_path)

@@ -131,6 +131,24 @@ def test_a_printed_configuration_can_be_read_back(
     assert recorded["run"]["batch_size"] == 8
 
 
+def test_the_same_seed_trains_the_same_explainer(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, scenes: Path, explainer: Path
+) -> None:
+    words = ["fit", f"{explainer}/classifier", f"scenes:{scenes}", "--network=compact", "--encoder_weights=null"]
+    words += ["--classes", "striped star,dotted star", "--objective=stalder2022", "--quiet"]
+    words += ["--run.max_epochs=1", "--run.batch_size=8", "--run.threads=1", "--run.accelerator=cpu"]
+    trained = {}
+    for name, seed in (("one", 3), ("two", 3), ("other", 4)):
+        # Whatever was drawn before.
+        torch.rand(len(trained) + 1)
+        assert main([*words, f"--run.seed={seed}", "--out", str(tmp_path / name)]) == 0
+        trained[name] = torch.load(tmp_path / name / "last.ckpt", weights_only=True)["state_dict"]
+    assert all(torch.equal(tensor, trained["two"][key]) for key, tensor in trained["one"].items())
+    assert not all(torch.equal(tensor, trained["other"][key]) for key, tensor in trained["one"].items())
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", "")
+
+
 def test_fit_then_explain(capsys: pytest.CaptureFixture[str], tmp_path: Path, scenes: Path, explainer: Path) -> None:
     classes = tmp_path / "classes.txt"
     classes.write_text("striped star\ndotted star\n")

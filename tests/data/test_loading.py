@@ -1,12 +1,12 @@
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torchvision.transforms import v2
 
 from explanans.data.datasets.folder import ImageFolder
 from explanans.data.loading import EpochSampler, loader
@@ -59,11 +59,44 @@ def test_workers_fill_one_cache_and_give_the_same_batches(folder: Path, preproce
     )
 
 
-def test_augmentation_in_workers_repeats_with_the_seed(folder: Path, preprocessing: Preprocessing) -> None:
-    data = ImageFolder(folder, preprocessing=preprocessing, augment=v2.RandomHorizontalFlip())
-    runs = [torch.cat([b["image"] for b in loader(data, 5, seed=seed, workers=1)]) for seed in (0, 0, 1)]
-    assert torch.equal(runs[0], runs[1])
-    assert not torch.equal(runs[0], runs[2])
+class Drawing:
+    """Adds a number from each of the generators, so that no two draws are alike."""
+
+    def __call__(self, image: torch.Tensor) -> torch.Tensor:
+        number = torch.rand(()).item() + np.random.rand() + random.random()
+        return (image + 100 * number / 3).to(image.dtype)
+
+
+def augmented(folder: Path, preprocessing: Preprocessing, seed: int, workers: int, epochs: int, first: int = 0) -> list:
+    data = ImageFolder(folder, preprocessing=preprocessing, augment=Drawing())
+    batches = loader(data, 5, shuffle=True, seed=seed, workers=workers)
+    # As lightning does where a training is resumed.
+    batches.sampler.set_epoch(first)  # type: ignore[attr-defined]
+    return [[(b["index"], b["image"]) for b in batches] for _ in range(epochs)]
+
+
+def same(one: list, other: list) -> bool:
+    return all(torch.equal(a, b) for x, y in zip(one, other, strict=True) for a, b in zip(x, y, strict=True))
+
+
+def test_augmentation_is_the_same_with_any_number_of_workers_and_after_a_resumption(
+    folder: Path, preprocessing: Preprocessing
+) -> None:
+    first, second = augmented(folder, preprocessing, 0, 1, 2)
+    assert not same(first, second)
+    for workers in (1, 3):
+        again = augmented(folder, preprocessing, 0, workers, 2)
+        assert same(first, again[0])
+        assert same(second, again[1])
+    assert same(second, augmented(folder, preprocessing, 0, 2, 1, first=1)[0])
+    assert not same(first, augmented(folder, preprocessing, 1, 1, 1)[0])
+
+
+def test_every_picture_of_an_epoch_is_drawn_for_by_itself(folder: Path, preprocessing: Preprocessing) -> None:
+    """The same picture ten times, in ten ways."""
+    data = ImageFolder(folder, preprocessing=preprocessing, augment=Drawing()).subset([0] * 10)
+    (batch,) = loader(data, 10, shuffle=True, seed=0, workers=1)
+    assert len({tuple(image.flatten().tolist()) for image in batch["image"]}) == 10
 
 
 def test_a_bad_picture_keeps_its_error_through_a_worker(folder: Path, preprocessing: Preprocessing) -> None:

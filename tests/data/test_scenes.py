@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -15,6 +16,7 @@ from explanans.data.scenes.shapes import SHAPES, unit_area
 from explanans.data.scenes.textures import TEXTURES
 from explanans.data.scenes.write import voc_palette
 from explanans.errors import InputError
+from explanans.utils.temporaries import temporary_folder
 
 NAMES = list(CLASSES)
 
@@ -290,6 +292,13 @@ def test_nothing_is_left_when_drawing_fails(tmp_path: Path, monkeypatch: pytest.
     with pytest.raises(RuntimeError, match="full"):
         write_scenes(tmp_path / "new", train=1, val=0, test=0, quiet=True)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_run_left_is_cleared(tmp_path: Path, of_the_dead: Callable[[Path], Path]) -> None:
+    left = of_the_dead(temporary_folder(tmp_path / "new"))
+    (left / "JPEGImages").mkdir()
+    write_scenes(tmp_path / "new", train=1, val=0, test=0, quiet=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["new"]
 
 
 def test_silent_when_quiet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -249,3 +250,16 @@ def test_the_card_is_written_anew_until_somebody_edits_it(explainer: Explainer, 
     explainer.save_pretrained(tmp_path / "explainer", overwrite_card=True)
     assert "Of my own" not in card.read_text()
     assert "license: mit" in card.read_text()
+
+
+def test_a_picture_or_a_single_image_says_what_is_wanted(explainer: Explainer) -> None:
+    model = explainer
+    for call in (model, model.attribute, model.predict_and_explain, model.explanandum):
+        for wrong in (Image.new("RGB", (32, 32)), None):
+            with pytest.raises(InputError, match=r"give a tensor of normalised images \(N, 3, H, W\)"):
+                call(wrong)
+    for call in (model.eval(), model.attribute, model.predict_and_explain):
+        with pytest.raises(InputError, match=r"got \(3, 32, 32\)"):
+            call(torch.zeros(3, 32, 32))
+        with pytest.raises(InputError, match="values from 0 to 255"):
+            call(torch.arange(3 * 32 * 32.0).remainder(256).view(1, 3, 32, 32))

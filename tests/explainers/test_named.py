@@ -55,7 +55,7 @@ def test_the_folder_of_a_run_says_which_was_meant(runs: Path, kind: str) -> None
 
 def test_a_mistyped_folder_is_not_looked_for_on_the_hub(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(runs)
-    with pytest.raises(InputError, match=r"explainer/explianer is no folder.*did you mean 'explainer'"):
+    with pytest.raises(InputError, match=r"explainer/explianer is no folder \(did you mean 'explainer/explainer'"):
         Named("explainer/explianer").load()
 
 

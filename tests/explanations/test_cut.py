@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
 from torch import Tensor, nn
 
 from explanans.classifiers.explanandum import Explanandum
-from explanans.explanations.cut import choose, choose_cuts, rescaled, thresholds
+from explanans.explanations.cut import AREAS, choose, choose_cuts, contrast, rescaled, thresholds
 from explanans.images.preprocessing import Preprocessing
 
-AREAS = (0.25, 0.5, 0.75)
+QUARTERS = (0.25, 0.5, 0.75)
 
 
 class Bright(nn.Module):
@@ -30,43 +32,105 @@ def classifier() -> Explanandum:
     return Explanandum(Bright(), classes=["red", "blue"], activation="sigmoid", preprocessing=preprocessing)
 
 
-def test_the_smallest_area_that_keeps_the_class() -> None:
-    # Red are the upper two rows, 8 of 16 pixels; 7 of them are enough, a quarter (4) is not, a half is.
+def asked_of(explanandum: Explanandum, images: Tensor, maps: Tensor, asked: Tensor, **options: object) -> Tensor:
+    return choose_cuts(explanandum, images, maps, asked, explanandum.probabilities(images), fill="black", **options)
+
+
+def test_the_cut_lies_around_what_the_classifier_needs() -> None:
+    # Red are the upper two rows, 8 of 16 pixels, of which 7 are needed: a quarter is too few, three quarters waste.
     images = torch.zeros(1, 3, 4, 4)
     images[0, 0, :2] = 1
     maps = torch.arange(16.0).flip(0).view(1, 4, 4)
     explanandum = classifier()
-    asked = torch.tensor([[True, False]])
-    whole = explanandum.probabilities(images)
-    sizes = explanandum.module.sizes
-    sizes.clear()
-    masks = choose_cuts(explanandum, images, maps, asked, whole, areas=AREAS, fill="black", batch_size=2)
-    assert sizes == [2, 1]
+    masks = asked_of(explanandum, images, maps, torch.tensor([[True, False]]), areas=QUARTERS, batch_size=4)
+    # Three cuts, kept and removed.
+    assert explanandum.module.sizes[-2:] == [4, 2]
     assert (masks[0] >= 0.5).tolist() == [[True] * 4] * 2 + [[False] * 4] * 2
-    # The order of the pixels stays; the cut's own value is 8, which becomes 0.5, the lowest is 0, the highest 1.
-    assert masks[0].flatten()[7] == 0.5
-    assert masks[0].flatten()[15] == 0
-    assert masks[0].flatten()[0] == 1
-    assert masks[0].flatten().diff().max() < 0
+    # The cut's own value becomes 0.5, the lowest 0, the highest 1, and no order is turned round.
+    assert masks[0].flatten()[[15, 7, 0]].tolist() == [0, 0.5, 1]
+    assert masks[0].flatten().diff().max() <= 0
 
 
-def test_pairs_stand_in_the_order_of_what_is_asked() -> None:
+@pytest.mark.parametrize(("red_rows", "expected"), [(2, 2), (4, 3)])
+def test_the_classifier_decides_between_two_steps_of_a_map(red_rows: int, expected: int) -> None:
+    # Two rows of 1, one of 0.6: alone the map falls most steeply below the third. Of 8 red pixels 7 are needed, so two
+    # rows are the class. Of 16, two rows may go and the class is still there; without three it is not.
+    images = torch.zeros(1, 3, 4, 4)
+    images[0, 0, :red_rows] = 1
+    maps = torch.tensor([1.0, 1, 0.6, 0]).view(1, 4, 1).expand(1, 4, 4)
+    contrasts, _ = contrast(maps, thresholds(maps, (0.5, 0.75)))
+    assert contrasts[0].tolist() == pytest.approx([0.25 * 0.49 / 0.1675, 0.1875 * (2.6 / 3) ** 2 / 0.1675])
+    masks = asked_of(classifier(), images, maps, torch.tensor([[True, False]]), areas=(0.5, 0.75))
+    assert (masks[0] >= 0.5).tolist() == [[True] * 4] * expected + [[False] * 4] * (4 - expected)
+
+
+def test_a_class_that_nothing_keeps_is_cut_where_the_map_falls() -> None:
+    images = torch.zeros(1, 3, 4, 4)
+    maps = torch.zeros(1, 4, 4)
+    maps[0, 1:3, 1:3] = 1
+    maps += torch.arange(16.0).view(1, 4, 4) / 100
+    masks = asked_of(classifier(), images, maps, torch.tensor([[False, True]]), areas=QUARTERS)
+    assert (masks[0] >= 0.5).nonzero().tolist() == [[1, 1], [1, 2], [2, 1], [2, 2]]
+
+
+def test_pairs_stand_in_the_order_of_what_is_asked_and_batches_change_nothing() -> None:
     images = torch.zeros(2, 3, 4, 4)
-    images[0, 0], images[0, 2, 2:], images[1, 2, :, :2] = 1, 1, 1
-    maps = torch.stack([torch.arange(16.0), torch.arange(16.0), torch.arange(16.0).view(4, 4).T.flatten().flip(0)])
+    images[0, 0, :2], images[0, 2, 2:], images[1, 2, :, :2] = 1, 1, 1
+    left = torch.arange(16.0).view(4, 4).T.flip(1)
+    maps = torch.stack([torch.arange(16.0).flip(0).view(4, 4), torch.arange(16.0).view(4, 4), left.flip(1).flip(1)])
     asked = torch.tensor([[True, True], [False, True]])
-    explanandum = classifier()
-    whole = explanandum.probabilities(images)
-    masks = choose_cuts(explanandum, images, maps.view(3, 4, 4), asked, whole, areas=AREAS, fill="black")
-    # All red is kept by any eight pixels, the lower half of blue and the left half of blue by theirs.
-    assert [(mask >= 0.5).sum().item() for mask in masks] == [8, 8, 8]
-    assert (masks[1] >= 0.5)[2:].all()
-    assert (masks[2] >= 0.5)[:, :2].all()
+    masks = asked_of(classifier(), images, maps, asked, areas=QUARTERS)
+    expected = torch.stack([images[0, 0], images[0, 2], images[1, 2]]) == 1
+    assert torch.equal(masks >= 0.5, expected)
+    for size in (1, 5, 100):
+        assert torch.equal(asked_of(classifier(), images, maps, asked, areas=QUARTERS, batch_size=size), masks)
+    alone = asked_of(classifier(), images[1:], maps[2:], asked[1:], areas=QUARTERS)
+    assert torch.equal(alone, masks[2:])
 
 
-def test_where_no_area_keeps_it_the_best_counts() -> None:
-    answers = torch.tensor([[0.1, 0.3, 0.2], [0.1, 0.85, 0.9], [torch.nan, 0.2, 0.1]])
-    assert choose(answers, torch.tensor([1.0, 1.0, 1.0]), 0.8).tolist() == [1, 1, 1]
+def test_many_maps_are_cut_as_each_of_them() -> None:
+    images = torch.zeros(70, 3, 4, 4)
+    images[:, 0, :2] = 1
+    maps = torch.rand(70, 4, 4, generator=torch.Generator().manual_seed(0))
+    asked = torch.tensor([[True, False]]).expand(70, 2)
+    masks = asked_of(classifier(), images, maps, asked)
+    each = [asked_of(classifier(), images[:1], map_[None], asked[:1]) for map_ in maps]
+    torch.testing.assert_close(masks, torch.cat(each))
+    assert torch.equal(masks >= 0.5, torch.cat(each) >= 0.5)
+
+
+def test_nothing_asked_and_maps_that_say_nothing() -> None:
+    images = torch.rand(1, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+    none = torch.zeros(1, 2, dtype=torch.bool)
+    assert asked_of(classifier(), images, torch.zeros(0, 4, 4), none).shape == (0, 4, 4)
+    both = torch.ones(1, 2, dtype=torch.bool)
+    maps = torch.stack([torch.full((4, 4), 0.7), torch.full((4, 4), torch.nan)])
+    masks = asked_of(classifier(), images, maps, both)
+    assert (masks[0] == 0).all()
+    assert masks[1].isnan().all()
+
+
+def test_the_score_by_hand() -> None:
+    # eta + k - r - a over a whole of 0.5: 0.5 + 0.4 - 1 - 0.1, 0.7 + 1 - 0.2 - 0.4, 0.4 + 1 - 0 - 0.6.
+    contrasts, shares = torch.tensor([[0.5, 0.7, 0.4]]), torch.tensor([[0.1, 0.4, 0.6]])
+    kept, removed, whole = torch.tensor([[0.2, 0.9, 0.5]]), torch.tensor([[0.6, 0.1, 0.0]]), torch.tensor([0.5])
+    assert choose(contrasts, shares, kept, removed, whole).item() == 1
+    # A removed of 0.5 costs the second 0.8 more.
+    assert choose(contrasts, shares, kept, torch.tensor([[0.6, 0.5, 0.0]]), whole).item() == 2
+    assert choose(contrasts, shares, torch.tensor([[0.2, torch.nan, 0.5]]), removed, whole).item() == 2
+    assert choose(contrasts, shares, kept * torch.nan, removed, whole).item() == 0
+    # A class of probability 0 is decided by the map.
+    assert choose(contrasts, shares, kept * 0, removed * 0, torch.zeros(1)).item() == 0
+
+
+def test_contrast_by_hand() -> None:
+    # Mean 1.5, variance 2.75; above 2 lie 3 and 4: w = 1/4, means 3.5 and 5/6.
+    maps = torch.tensor([4.0, 3, 1, 1, 1, 1, 1, 0]).view(1, 2, 4)
+    contrasts, shares = contrast(maps, torch.tensor([[3.0, 1.0, torch.inf]]))
+    assert shares[0].tolist() == [0.25, 0.875, 0]
+    assert contrasts[0].tolist() == pytest.approx([3 / 16 * (3.5 - 5 / 6) ** 2 / 1.5, 7 / 64 * (12 / 7) ** 2 / 1.5, 0])
+    two = torch.tensor([0.0, 0, 5, 5]).view(1, 2, 2)
+    assert contrast(two, torch.tensor([[5.0]]))[0].item() == pytest.approx(1)
 
 
 def test_equal_values_are_cut_together_and_zeros_never() -> None:
@@ -77,8 +141,10 @@ def test_equal_values_are_cut_together_and_zeros_never() -> None:
 
 def test_rescaled_by_hand() -> None:
     maps = torch.tensor([-1.0, 0.0, 1.0, 3.0]).view(1, 2, 2)
-    assert rescaled(maps, torch.tensor([1.0])).flatten().tolist() == pytest.approx([0, 0.25, 0.5, 1])
-    assert rescaled(maps, torch.tensor([3.0])).flatten().tolist() == pytest.approx([0, 0.125, 0.25, 1])
+    assert rescaled(maps, torch.tensor([1.0]), 1).flatten().tolist() == pytest.approx([0, 0.25, 0.5, 1])
+    assert rescaled(maps, torch.tensor([3.0]), 1).flatten().tolist() == pytest.approx([0, 0.125, 0.25, 1])
+    # 0.25² / (0.25² + 0.75²).
+    assert rescaled(maps, torch.tensor([1.0]), 2).flatten().tolist() == pytest.approx([0, 0.1, 0.5, 1])
     flat = torch.full((1, 2, 2), 0.7)
     assert rescaled(flat, torch.tensor([torch.inf])).tolist() == torch.zeros(1, 2, 2).tolist()
     assert rescaled(torch.full((1, 2, 2), torch.nan), torch.tensor([torch.nan])).isnan().all()
@@ -88,3 +154,7 @@ def test_rounding_lifts_no_pixel_over_the_cut() -> None:
     maps = torch.rand(50, 8, 8, generator=torch.Generator().manual_seed(0)) * 1e-6 + 7
     cuts = thresholds(maps, (0.3,))[:, 0]
     assert ((rescaled(maps, cuts) >= 0.5) == (maps >= cuts[:, None, None])).all()
+
+
+def test_the_tried_areas_rise() -> None:
+    assert all(0 < small < large < 1 for small, large in pairwise(AREAS))

@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from explanans.errors import InputError
@@ -110,5 +111,10 @@ def test_bad_input() -> None:
             draw(photo, np.zeros((4, 3), np.float32), COLOUR)
     with pytest.raises(InputError, match="mask has shape"):
         cutout(photo, np.zeros((4, 3), np.float32))
+    for wrong in (torch.zeros(3, 3, 4), np.zeros((3, 4, 3))):
+        with pytest.raises(InputError, match=r"picture is a (Tensor|ndarray) and mask a ndarray; give"):
+            overlay(wrong, np.zeros((3, 4), np.float32), COLOUR)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="mask a Tensor"):
+        cutout(photo, torch.zeros(3, 4))  # type: ignore[arg-type]
     with pytest.raises(InputError, match="opacity"):
         overlay(photo, np.zeros((3, 4), np.float32), COLOUR, opacity=1.5)

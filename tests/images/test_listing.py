@@ -102,13 +102,15 @@ def test_what_holds_no_pictures(tmp_path: Path, content: bytes, name: str, compl
         list(list_items([tmp_path / "empty"]))
 
 
-def test_a_manifest_is_read_a_shard_at_a_time(photos: Path, tmp_path: Path) -> None:
-    items = list(list_items([photos]))
-    write_manifest(tmp_path / "manifest.parquet", iter(items), 4)
-    manifest = Manifest(tmp_path / "manifest.parquet")
-    assert (manifest.pictures, manifest.shards, manifest.shard_size) == (11, 3, 4)
-    assert [manifest.size(shard) for shard in range(3)] == [4, 4, 3]
-    assert [item for shard in range(3) for item in manifest.shard(shard)] == items
+def test_a_picture_says_what_its_file_is_now(photos: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.write(photos / "a" / "00.png", "x.png")
+    (tmp_path / "list.csv").write_text("path\nabsent.png\n")
+    arguments = [photos / "a" / "01.png", tmp_path / "a.zip", tmp_path / "list.csv", f"file://{photos}/b"]
+    first, inside, absent, *rest = list_items(arguments)
+    for item, path in ((first, photos / "a" / "01.png"), (inside, tmp_path / "a.zip"), (rest[0], photos / "b/06.png")):
+        assert (item.size, item.changed) == (path.stat().st_size, path.stat().st_mtime_ns)
+    assert (absent.size, absent.changed) == (-1, -1)
 
 
 def test_list_images(tmp_path: Path) -> None:
@@ -151,7 +153,7 @@ def test_names_that_are_no_utf8(photos: Path, tmp_path: Path) -> None:
     assert item.source == f"{tmp_path}/caf\\xe9 \\x1b[31m.png"
     assert read(item) == read_image(content).tobytes()
     # The same after it was stored and read again.
-    write_manifest(tmp_path / "manifest.parquet", iter([item]), 4)
+    write_manifest(tmp_path / "manifest.parquet", [str(tmp_path)], 4)
     assert Manifest(tmp_path / "manifest.parquet").shard(0) == [item]
 
 

@@ -3,12 +3,14 @@ from __future__ import annotations
 import timm
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from explanans.classifiers.explanandum import Explanandum
 from explanans.images.preprocessing import Preprocessing
 from explanans.methods.grad_cam import GradCAM
 from explanans.methods.spread_cam import SpreadCAM
-from explanans.objectives.guided import Guided
+from explanans.objectives.guided import Guided, guide_of
+from explanans.ops.refinement import adapt_to_pixels, spread, stretch
 
 
 class Planted(nn.Module):
@@ -99,3 +101,34 @@ def test_a_vision_transformer_at_its_own_size() -> None:
     terms = Guided(scales=(1.0,))(logits, picture(), torch.tensor([[1, 0]]), classifier, 1.0, generator)
     (gradient,) = torch.autograd.grad(terms["guide"], logits)
     assert gradient.abs().sum() > 0
+
+
+def test_classes_that_compete_share_no_place() -> None:
+    images = torch.cat([picture(), picture()])
+    asked = torch.tensor([[True, True], [True, False]])
+    apart = SpreadCAM(planted(), contrast=True)(images, asked)
+    fine = SpreadCAM(planted()).at(images[:1], asked[:1], (16, 16))
+    expected = fine * fine / fine.amax(0).clamp(min=1e-6)
+    torch.testing.assert_close(apart[0], functional.interpolate(expected[None], (64, 64), mode="bilinear")[0])
+    # A class that is alone has nobody to compete with.
+    torch.testing.assert_close(apart[1], SpreadCAM(planted())(images, asked)[1])
+
+
+def test_settings_reach_the_walk_and_the_refinement() -> None:
+    classifier, size = planted(), (16, 16)
+    asked = torch.tensor([[True, False]])
+    plain = SpreadCAM(classifier, steps=1, refinements=0).at(picture(), asked, size)
+    enlarged = functional.interpolate(picture(), (96, 96), mode="bicubic")
+    features = classifier.module.features(enlarged).detach()
+    cams = GradCAM(classifier).coarse(enlarged, asked)
+    walked = stretch(spread(stretch(cams), features, 2.0, 1))
+    expected = stretch(functional.interpolate(walked[:, None], size, mode="bilinear")[:, 0])
+    torch.testing.assert_close(plain, expected)
+    refined = SpreadCAM(classifier, steps=1, refinements=2).at(picture(), asked, size)
+    small = functional.interpolate(picture(), size, mode="area")
+    torch.testing.assert_close(refined, stretch(adapt_to_pixels(expected, small, 2)), atol=1e-5, rtol=1e-5)
+
+
+def test_a_guide_keeps_the_settings_that_its_objective_was_measured_with() -> None:
+    guide = guide_of(planted())
+    assert (guide.scale, guide.power, guide.steps, guide.refinements, guide.contrast) == (1.5, 2.0, 2, 10, False)

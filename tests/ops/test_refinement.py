@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from explanans.ops.refinement import adapt_to_pixels, edge_aware_variation, enlarge, spread, stretch
+from explanans.ops.refinement import adapt_to_pixels, compete, edge_aware_variation, enlarge, spread, stretch
 
 
 def random(*shape: int, seed: int = 0) -> Tensor:
@@ -166,3 +166,11 @@ def test_adapting_stops_at_the_edges_of_the_picture() -> None:
     adapted = adapt_to_pixels(blurred, side[:, None].expand(1, 3, 12, 12), reaches=(1, 2))
     assert (blurred[..., 6] - blurred[..., 5]).max() < 0.21
     assert (adapted[..., 6] - adapted[..., 5]).min() > 0.8
+
+
+def test_maps_of_one_image_compete_by_hand() -> None:
+    maps = torch.tensor([[0.8, 0.0, 0.5], [0.4, 0.0, 1.0], [0.3, 0.2, 0.1]]).view(3, 1, 3)
+    image = torch.tensor([0, 0, 2])
+    expected = [[0.8, 0, 0.25], [0.2, 0, 1], [0.3, 0.2, 0.1]]
+    assert compete(maps, image).flatten(1).tolist() == [pytest.approx(row) for row in expected]
+    assert compete(maps[:0], image[:0]).shape == (0, 1, 3)

@@ -144,7 +144,7 @@ def test_what_is_monitored_decides_what_is_kept_and_when_it_ends(
         ({"activation": "softmax"}, "exactly one"),
         ({"activation": "softmax", "classes": ["dotted star"]}, "the only class 'dotted star'"),
         ({"blanks": 2.0}, "blanks"),
-        ({"hidden_largest": 0.0}, "hidden_largest=0.0 is no share"),
+        ({"hidden_largest": 0.0}, "hidden_largest=0.0; give a number"),
         ({"freeze_backbone": True}, "weights=None"),
         ({"weights": "published"}, "published"),
         ({"weights": "nowhere.safetensors"}, "nowhere"),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from explanans.training.explainer import ExplainerTraining
 from explanans.training.runs import CONFIG, RECORD
 from explanans.utils.locks import LOCK
 from explanans.utils.run_folder import claimed
+from explanans.utils.temporaries import temporary_file
 
 from .explainer_runs import OPTIMIZER, RUN, Build, assert_identical, rows, state, train, with_run
 
@@ -59,6 +62,28 @@ def test_a_run_that_is_interrupted_resumes_bit_identically(
             assert torch.equal(moments["exp_avg"], theirs["state"][key]["exp_avg"])
     assert_identical(state(out / "best.ckpt")["state_dict"], state(whole / "best.ckpt")["state_dict"])
     assert rows(out) == rows(whole)
+
+
+def test_loader_workers_go_on_where_they_were(
+    scenes: str, explainer: Build, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes: dict[str, Any] = {"augment": "crop", "run": with_run(max_epochs=2, num_workers=1)}
+    train(explainer(), scenes, out, **changes)
+    step = ExplainerTraining.training_step
+
+    def interrupted(self: ExplainerTraining, batch: Any, index: int) -> Tensor:
+        if self.current_epoch == 1:
+            raise KeyboardInterrupt
+        return step(self, batch, index)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ExplainerTraining, "training_step", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            train(explainer(), scenes, tmp_path / "again", **changes)
+    # With another number of them, which changes nothing.
+    changes["run"] = with_run(max_epochs=2, num_workers=2)
+    train(explainer(), scenes, tmp_path / "again", **changes)
+    assert_identical(state(tmp_path / "again" / "last.ckpt")["state_dict"], state(out / "last.ckpt")["state_dict"])
 
 
 KILLED = """
@@ -153,6 +178,52 @@ def test_a_file_in_the_place_of_the_folder_is_refused(scenes: str, explainer: Bu
     (tmp_path / "run").write_text("a file")
     with pytest.raises(InputError, match="is a file; name a folder"):
         train(explainer(), scenes, tmp_path / "run")
+
+
+def test_a_folder_of_other_things_is_refused_before_anything_is_read(explainer: Build, out: Path) -> None:
+    out.mkdir()
+    (out / "thesis.tex").write_text("years")
+    with pytest.raises(InputError, match=r"out=.*/run holds other things \(thesis\.tex\) and no run\.json; name a new"):
+        train(explainer(), "scenes:/not/there", out)
+    assert [path.name for path in out.iterdir()] == ["thesis.tex"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "fault"),
+    [
+        ("run.json", b"", "is empty; put back a copy of it, or name a new folder"),
+        ("run.json", b"{", "is not valid JSON"),
+        ("run.json", b'{"settings": {"run": 1}}', "lacks versions"),
+        ("last.ckpt", b"", "is empty; put back a copy of it, or delete last.ckpt and best.ckpt to begin anew"),
+        ("last.ckpt", b"no checkpoint", "is damaged or something else"),
+        ("last.ckpt", {"weights": 1}, "lacks state_dict, epoch, optimizer_states"),
+        ("last.ckpt", {"state_dict": {"a": torch.ones(1)}, "epoch": 1, "optimizer_states": []}, "of another network"),
+    ],
+)
+def test_damaged_files_of_a_run_are_named(
+    scenes: str, explainer: Build, whole: Path, tmp_path: Path, name: str, content: Any, fault: str
+) -> None:
+    folder = shutil.copytree(whole, tmp_path / "copy")
+    if isinstance(content, bytes):
+        (folder / name).write_bytes(content)
+    else:
+        torch.save(content, folder / name)
+    before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir() if path.suffix == ".ckpt"}
+    with pytest.raises(InputError, match=rf"{name} \(.*\) .*{fault}"):
+        train(explainer(), scenes, folder)
+    assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir() if path.suffix == ".ckpt"} == before
+
+
+def test_what_a_killed_run_left_is_cleared(
+    scenes: str, explainer: Build, whole: Path, tmp_path: Path, of_the_dead: Callable[[Path], Path]
+) -> None:
+    folder = shutil.copytree(whole, tmp_path / "copy")
+    for name in ("last.ckpt", "metrics.csv", "explainer/model.safetensors", "explainer/config.json"):
+        of_the_dead(temporary_file(folder / name))
+    names = {path.name for path in whole.rglob("*")}
+    train(explainer(), scenes, folder)
+    # TensorBoard begins a file of its own for every run.
+    assert {path.name for path in folder.rglob("*") if "tfevents" not in path.name} <= names
 
 
 def test_without_resume_a_folder_with_a_run_is_refused(scenes: str, explainer: Build, whole: Path) -> None:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+import torch
 
 from explanans.utils import threads
 from explanans.utils.threads import Load, free_cores, is_fixed
@@ -66,3 +67,17 @@ def test_the_time_of_a_process_is_the_systems() -> None:
     assert threads._time_of(child.pid) == 0
     assert threads._busy() > 0
     assert threads._own() == pytest.approx(sum(os.times()[:4]), abs=1)
+
+
+@pytest.mark.parametrize(("free", "fixed", "inside"), [(1, False, 1), (2, False, 2), (8, False, 3), (1, True, 3)])
+def test_a_block_beside_others(monkeypatch: pytest.MonkeyPatch, free: int, fixed: bool, inside: int) -> None:
+    monkeypatch.setattr(threads, "free_cores", lambda: free)
+    monkeypatch.setattr(threads, "is_fixed", lambda: fixed)
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        with threads.beside_others():
+            assert torch.get_num_threads() == inside
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)

@@ -246,6 +246,8 @@ class Explanandum(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Normalised images (N, 3, H, W) → logits (N, C)."""
+        if not isinstance(images, Tensor):
+            self.preprocessing.check(images)
         # Somebody may have called train() on the inner module behind our back; a flag check costs microseconds.
         if any(part.training for part in self.module.modules()):
             self.module.eval()

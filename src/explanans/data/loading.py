@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator, Sequence
-from typing import NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict
 
+import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from explanans.data.dataset import LabelledImages, Sample
+from explanans.utils.seeds import mixed_seed
 
 
 class Batch(TypedDict):
@@ -56,6 +59,33 @@ class EpochSampler(Sampler[int]):
         return iter(torch.randperm(self.count, generator=generator).tolist())
 
 
+class _Drawn(Dataset[Sample]):
+    """A data set whose augmentation draws what (seed, epoch, index) say, whichever worker reads the picture."""
+
+    def __init__(self, dataset: LabelledImages, seed: int) -> None:
+        self.dataset = dataset
+        self.seed = seed
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, place: tuple[int, int]) -> Sample:
+        epoch, index = place
+        drawn = mixed_seed(self.seed, epoch, index)
+        torch.manual_seed(drawn)
+        np.random.seed(drawn % 2**32)
+        random.seed(drawn)
+        return self.dataset[index]
+
+
+class _Places(EpochSampler):
+    """Of every index the epoch too."""
+
+    def __iter__(self) -> Iterator[Any]:
+        epoch = self.epoch
+        return ((epoch, index) for index in super().__iter__())
+
+
 def loader(
     dataset: LabelledImages,
     batch_size: int,
@@ -66,14 +96,17 @@ def loader(
 ) -> DataLoader[Sample]:
     """A DataLoader of :class:`Batch` whose order depends on ``seed`` and the epoch, not on ``workers``.
 
-    Augmentation draws from the global generators of torch, numpy and random, which each worker has seeded from
-    ``seed`` and its own number; with ``workers=0`` they are the caller's to seed. Its numbers therefore repeat for the
-    same seed and the same number of workers.
+    Augmentation draws from the global generators of torch, numpy and random. With ``workers=0`` they are the caller's
+    to seed. In workers each picture is drawn for by ``seed``, the epoch and its index, so that any number of workers,
+    and a training that was resumed, gives the same pictures; without ``shuffle`` there are no epochs, and each worker's
+    generators are seeded once.
     """
+    drawn = shuffle and workers > 0 and dataset.augment is not None
+    sampler = _Places if drawn else EpochSampler
     return DataLoader(
-        dataset,
+        _Drawn(dataset, seed) if drawn else dataset,
         batch_size=batch_size,
-        sampler=EpochSampler(len(dataset), seed) if shuffle else None,
+        sampler=sampler(len(dataset), seed) if shuffle else None,
         num_workers=workers,
         collate_fn=collate,
         drop_last=drop_last,

@@ -119,7 +119,13 @@ class Explainer(Saved, Masker):
         return enlarge(self.head_logits(images), images.shape[-2:])
 
     def forward(self, images: Tensor) -> Tensor:
-        """Normalised images (N, 3, H, W) → class masks (N, C, H, W) in [0, 1]."""
+        """Normalised images (N, 3, H, W) → class masks (N, C, H, W) in [0, 1].
+
+        Raises:
+            InputError: something else, such as a picture or pixels from 0 to 255.
+        """
+        if not self.training:
+            self.explanandum.preprocessing.check(images)
         return self._masks(self.head_logits(images), images)
 
     def _masks(self, head: Tensor, images: Tensor) -> Tensor:
@@ -133,7 +139,7 @@ class Explainer(Saved, Masker):
         With network="trunk" the masks are read on the classifier's way to its answer: one pass for both. With another
         network there are two.
         """
-        probabilities, head = self.answers(images)
+        probabilities, head = self.answers(self.explanandum.preprocessing.check(images))
         return Prediction(probabilities, self._masks(head, images))
 
     def answers(self, images: Tensor) -> tuple[Tensor, Tensor]:
@@ -184,6 +190,7 @@ class Explainer(Saved, Masker):
             if len(inputs) != 1:
                 raise InputError(f"inputs are {len(inputs)} tensors; a classifier of images has one, (N, 3, H, W).")
             return (self.attribute(inputs[0], target),)
+        self.explanandum.preprocessing.check(inputs)
         with torch.no_grad(), evaluating(self):
             if target is None:
                 target = self.explanandum(inputs).argmax(1)

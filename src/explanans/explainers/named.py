@@ -16,7 +16,7 @@ from explanans.explanations.batch import Masker
 from explanans.explanations.choice import CALLS
 from explanans.explanations.explain import masker_of
 from explanans.images.preprocessing import Preprocessing
-from explanans.utils.text import did_you_mean
+from explanans.utils.paths import near_path
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,7 @@ class Named:
             return False
         # The hub would be asked about a mistyped folder for as long as there is no network.
         if path.parent.is_dir():
-            near = did_you_mean(path.name, [each.name for each in path.parent.iterdir() if each.is_dir()])
-            raise InputError(f"{self.name} is no folder, but {path.parent} is one{near}.")
+            raise InputError(f"{self.name} is no folder{near_path(path)}, but {path.parent} is one.")
         return True
 
     def _classifier(self) -> Explanandum:

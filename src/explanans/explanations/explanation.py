@@ -27,6 +27,7 @@ from explanans.utils.records import Kind, write_json
 from explanans.version import __version__
 
 RESULT = "explanation.json"
+PICTURES = ("mask", "overlay", "cutout")
 RECORD = Kind(
     "explanation",
     "delete the folder that it lies in, and repeat the command that made it",
@@ -37,7 +38,7 @@ RECORD = Kind(
                 "name": str,
                 "probability": float,
                 "receipt": (dict, NoneType),
-                **dict.fromkeys(("mask", "overlay", "cutout"), str),
+                **dict.fromkeys(PICTURES, str),
             }
         ],
         "probabilities": dict,

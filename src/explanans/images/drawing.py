@@ -119,6 +119,15 @@ def contour(
 
 
 def check_size(picture: Image.Image, mask: Mask) -> None:
+    """
+    Raises:
+        InputError: no picture of PIL, no array, or another size.
+    """
+    if not isinstance(picture, Image.Image) or not isinstance(mask, np.ndarray):
+        raise InputError(
+            f"picture is a {type(picture).__name__} and mask a {type(mask).__name__}; give a picture of PIL "
+            "(explanans.images.reading.read_image makes one of a tensor) and a NumPy array (H, W): mask.cpu().numpy()."
+        )
     if mask.shape != (picture.height, picture.width):
         raise InputError(
             f"mask has shape {mask.shape} for a picture of height {picture.height} and width {picture.width}; "

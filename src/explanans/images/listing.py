@@ -6,7 +6,7 @@ import glob
 import os
 import urllib.parse
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ class Item:
         member: its name in an archive or its column in a table; "" for a file of its own.
         row: its row in a table, or where it begins in an unpacked tar; −1 otherwise.
         length: its bytes in an unpacked tar; −1 otherwise.
+        size, changed: of the file that holds it: bytes, and when it was changed in nanoseconds; −1 where unknown.
     """
 
     source: str
@@ -42,6 +43,8 @@ class Item:
     member: str = ""
     row: int = -1
     length: int = -1
+    size: int = field(default=-1, compare=False)
+    changed: int = field(default=-1, compare=False)
 
 
 def list_items(arguments: Iterable[str | Path]) -> Iterator[Item]:
@@ -53,10 +56,12 @@ def list_items(arguments: Iterable[str | Path]) -> Iterator[Item]:
             read.
     """
     for argument in map(str, arguments):
-        count = 0
+        count, path, stamp = 0, None, (-1, -1)
         for item in _of(argument):
             count += 1
-            yield item
+            if "://" not in item.path and item.path != path:
+                path, stamp = item.path, stamp_of(item.path)
+            yield item if "://" in item.path else replace(item, size=stamp[0], changed=stamp[1])
         if not count:
             raise InputError(f"images: {printable(argument)} holds no picture; looked for {', '.join(SUFFIXES)}.")
 
@@ -148,6 +153,15 @@ def _of(argument: str) -> Iterator[Item]:
                 yield Item(printable(f"{path}!{name}"), str(path), name, *where)
     else:
         yield Item(printable(argument), str(path))
+
+
+def stamp_of(path: str | Path) -> tuple[int, int]:
+    """Size of a file in bytes and when its content was changed in nanoseconds; −1 for both where there is none."""
+    try:
+        state = os.stat(path)  # noqa: PTH116
+    except (OSError, ValueError):
+        return -1, -1
+    return state.st_size, state.st_mtime_ns
 
 
 def _refuse_empty(argument: str) -> None:
@@ -249,6 +263,7 @@ def _remote(uri: str) -> Iterator[Item]:
     except (OSError, pa.ArrowInvalid) as error:
         raise InputError(f"images: {printable(uri)} cannot be opened ({shortened(error)}); check it.") from error
     start = uri[: len(uri) - len(path)] if uri.endswith(path) else uri.partition("://")[0] + "://"
-    for name in sorted(each.path for each in files if each.type == fs.FileType.File):
-        if _is_picture(name):
-            yield Item(printable(start + name), start + name)
+    for each in sorted(files, key=lambda each: each.path):
+        if each.type == fs.FileType.File and _is_picture(each.path):
+            name, changed = start + each.path, -1 if each.mtime_ns is None else each.mtime_ns
+            yield Item(printable(name), name, size=each.size, changed=changed)

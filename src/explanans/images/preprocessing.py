@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -13,6 +14,14 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as transforms
 
 from explanans.errors import InputError
+
+BEYOND = 5
+"""Images are refused whose values are so many times as large as those of any picture."""
+
+
+class NotNormalisedWarning(UserWarning):
+    """Images look like pixels that were never normalised."""
+
 
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic")
 
@@ -96,6 +105,40 @@ class Preprocessing:
         """Inverse of :meth:`normalise`: (…, channels, H, W) → RGB (…, 3, H, W) in [0, 1] (clipped there)."""
         values = (inputs * self.statistics("std", inputs) + self.statistics("mean", inputs)).clamp(0, 1)
         return values if self.channels == 3 else values.expand(*values.shape[:-3], 3, *values.shape[-2:])
+
+    def check(self, images: Any) -> Tensor:
+        """``images``, if they may be a batch of normalised ones.
+
+        Values far outside of what a normalised picture can have (0 … 255) are refused. Values that all lie in [0, 1],
+        as those of pixels do, are taken with a warning, since a bright picture can have them.
+
+        Raises:
+            InputError: something else than a tensor (N, channels, H, W), or values that were never normalised.
+        """
+        if not isinstance(images, Tensor) or images.ndim != 4 or images.shape[1] != self.channels:
+            got = tuple(images.shape) if isinstance(images, Tensor) else type(images).__name__
+            raise InputError(
+                f"images: got {got}; give a tensor of normalised images (N, {self.channels}, H, W): "
+                "preprocessing(picture)[None] makes one of a picture. explain(…) takes pictures."
+            )
+        # A graph that is being written has no values.
+        if not images.numel() or torch.jit.is_tracing() or torch.compiler.is_compiling():
+            return images
+        low, high = (float(value) for value in images.detach().aminmax())
+        bounds = [(end - mean) / std for mean, std in zip(self.mean, self.std, strict=True) for end in (0, 1)]
+        how = "explanandum.preprocessing.normalise takes pixels, uint8 or floats in [0, 1]"
+        if max(-low, high) > BEYOND * max(map(abs, bounds)):
+            raise InputError(
+                f"images: values from {low:g} to {high:g}, where normalised ones lie in [{min(bounds):.2g}, "
+                f"{max(bounds):.2g}]; {how}."
+            )
+        if low >= 0 and 0.9 <= high <= 1 and min(bounds) < -0.1:
+            warnings.warn(
+                f"images: all values lie in [0, 1], as pixels do before they are normalised; {how}.",
+                NotNormalisedWarning,
+                stacklevel=3,
+            )
+        return images
 
     def statistics(self, which: str, like: Tensor) -> Tensor:
         """``mean`` or ``std`` as (channels, 1, 1) on the device and in the dtype of ``like``."""

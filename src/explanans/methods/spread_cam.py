@@ -11,7 +11,7 @@ from explanans.classifiers.layers import find_layer, layer_of_stride, reading
 from explanans.classifiers.spatial import spatial_view
 from explanans.methods.base import PairMethod, listed
 from explanans.methods.grad_cam import GradCAM
-from explanans.ops.refinement import adapt_to_pixels, spread, stretch
+from explanans.ops.refinement import adapt_to_pixels, compete, spread, stretch
 
 
 @listed("spread_cam", "Spread-CAM", "raw", needs=("gradients", "layers"))
@@ -27,7 +27,11 @@ class SpreadCAM(PairMethod):
         explanandum: a classifier with spatial layers that takes larger images than it was trained for.
         scale: side of the enlarged image over the side of the image; 1 for vision transformers, most of which take
             one size only.
-        power, steps: of the walk.
+        power, steps: of the walk; more steps carry a map farther, over a whole object and at last beyond it.
+        refinements: steps of the refinement to colours.
+        contrast: whether the classes asked for in an image compete, see :func:`~explanans.ops.refinement.compete`, so
+            that a rider is no horse. A map then depends on which others are asked for: ask for classes that are there.
+            :meth:`at` makes the maps before they compete.
         layer, feature_layer: names of the layers for Grad-CAM and for the features; None finds them.
 
     Raises:
@@ -40,12 +44,15 @@ class SpreadCAM(PairMethod):
         *,
         scale: float = 1.5,
         power: float = 2.0,
-        steps: int = 2,
+        steps: int = 4,
+        refinements: int = 3,
+        contrast: bool = False,
         layer: str | None = None,
         feature_layer: str | None = None,
     ) -> None:
         self.explanandum = explanandum
-        self.scale, self.power, self.steps = scale, power, steps
+        self.scale, self.power, self.steps, self.refinements = scale, power, steps, refinements
+        self.contrast = contrast
         self.cam = GradCAM(explanandum, layer)
         self.feature_layer_name = feature_layer or layer_of_stride(explanandum)
         self.feature_layer = find_layer(explanandum, self.feature_layer_name)
@@ -55,6 +62,8 @@ class SpreadCAM(PairMethod):
         if not asked.any():
             return images.new_zeros(0, height, width)
         fine = self.at(images, asked, (max(1, height // 4), max(1, width // 4)))
+        if self.contrast:
+            fine = compete(fine, asked.nonzero()[:, 0])
         return functional.interpolate(fine[:, None], (height, width), mode="bilinear")[:, 0]
 
     def at(
@@ -85,7 +94,8 @@ class SpreadCAM(PairMethod):
                 grid = torch.lerp(grid, stretch(own), share)
             walked = stretch(spread(grid, features[image], self.power, self.steps))
             fine = functional.interpolate(walked[:, None], size, mode="bilinear")[:, 0]
-            return stretch(adapt_to_pixels(fine, functional.interpolate(images, size, mode="area")[image]))
+            small = functional.interpolate(images, size, mode="area")
+            return stretch(adapt_to_pixels(fine, small[image], self.refinements))
 
 
 def _features(output: Tensor, images: Tensor) -> Tensor:

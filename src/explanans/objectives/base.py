@@ -13,13 +13,6 @@ from explanans.classifiers.explanandum import Activation, Explanandum
 from explanans.utils.numbers import check_number
 
 
-def check_weights(objective: Any) -> None:
-    """Raises InputError for a ``…_weight`` of an objective that is below 0 or no number: a term turned round."""
-    for field in dataclasses.fields(objective):
-        if field.name.endswith("_weight"):
-            check_number(field.name, getattr(objective, field.name))
-
-
 class Objective(Protocol):
     """What an Explainer is trained to do.
 
@@ -46,6 +39,19 @@ class Objective(Protocol):
         progress: float = 0.0,
         generator: torch.Generator | None = None,
     ) -> dict[str, Tensor]: ...
+
+
+def check_weights(objective: Any) -> None:
+    """The fields of an objective whose names end with ``_weight`` are numbers of at least 0.
+
+    A negative weight would ask for the opposite of what its term says.
+
+    Raises:
+        InputError: one is not.
+    """
+    for each in dataclasses.fields(objective):
+        if each.name.endswith("_weight"):
+            check_number(each.name, getattr(objective, each.name))
 
 
 def classification_loss(logits: Tensor, labels: Tensor, activation: Activation) -> Tensor:

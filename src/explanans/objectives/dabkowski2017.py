@@ -14,6 +14,7 @@ from explanans.errors import InputError
 from explanans.objectives.base import check_weights
 from explanans.ops.masking import apply_mask, make_fill
 from explanans.ops.refinement import enlarge
+from explanans.utils.numbers import check_number
 
 Probability = Literal["classifier", "sigmoid", "softmax"]
 
@@ -114,10 +115,8 @@ class Dabkowski2017:
         check_weights(self)
         if self.probability not in get_args(Probability):
             raise InputError(f"probability={self.probability!r}; take one of {get_args(Probability)}.")
-        if not self.destroyer_power > 0:
-            raise InputError(f"destroyer_power={self.destroyer_power}; give a number above 0 (the paper: 0.3).")
-        if not 0 <= self.absent_share <= 1:
-            raise InputError(f"absent_share={self.absent_share}; give a share of the images, in [0, 1].")
+        check_number("destroyer_power", self.destroyer_power, above=True)
+        check_number("absent_share", self.absent_share, 0, 1)
 
     def __call__(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
@@ -31,7 +32,8 @@ _LAYERS: WeakKeyDictionary[Explanandum, tuple[str, str]] = WeakKeyDictionary()
 def guide_of(explanandum: Explanandum) -> SpreadCAM:
     """The classifier's guide; its layers are looked for once."""
     layer, feature_layer = _LAYERS.get(explanandum, (None, None))
-    guide = SpreadCAM(explanandum, layer=layer, feature_layer=feature_layer)
+    # A guide is walked less far and refined farther than a map that stands alone: what its weights were chosen with.
+    guide = SpreadCAM(explanandum, steps=2, refinements=10, layer=layer, feature_layer=feature_layer)
     _LAYERS[explanandum] = guide.cam.layer_name, guide.feature_layer_name
     return guide
 
@@ -84,14 +86,16 @@ class Guided:
 
     def __post_init__(self) -> None:
         check_weights(self)
-        if not self.scales or min(self.scales) <= 0:
-            raise InputError(f"scales={self.scales}; give at least one enlargement above 0.")
-        for name in ("own_share", "level"):
-            check_number(name, getattr(self, name), 0, 1)
-        # Above 1 is never.
+        # Beyond 1 they never begin.
         for name in ("start", "own_start"):
             check_number(name, getattr(self, name))
+        for name in ("own_share", "level"):
+            check_number(name, getattr(self, name), 0, 1)
         check_number("sharpness", self.sharpness, above=True)
+        if not isinstance(self.scales, Sequence) or isinstance(self.scales, str) or not self.scales:
+            raise InputError(f"scales={self.scales!r}; give a list of at least one enlargement above 0.")
+        for scale in self.scales:
+            check_number("scales", scale, above=True)
 
     def __call__(
         self,

@@ -13,6 +13,7 @@ from explanans.classifiers.explanandum import Explanandum
 from explanans.errors import InputError
 from explanans.objectives.base import Ignorance, check_weights, classification_loss, ignorance_loss, total_variation
 from explanans.ops.masking import apply_mask, make_fill
+from explanans.utils.numbers import check_number
 
 
 def winners(logits: Tensor, present: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -102,6 +103,8 @@ class Stalder2022:
 
     def __post_init__(self) -> None:
         check_weights(self)
+        for name in ("minimum_area", "maximum_area"):
+            check_number(name, getattr(self, name), 0, 1)
         if not 0 <= self.minimum_area <= self.maximum_area <= 1:
             raise InputError(
                 f"minimum_area={self.minimum_area}, maximum_area={self.maximum_area}; want 0 ≤ minimum ≤ maximum ≤ 1."

@@ -78,6 +78,19 @@ def adapt_to_pixels(maps: Tensor, images: Tensor, steps: int = 10, reaches: tupl
     return refined[:, 0]
 
 
+def compete(maps: Tensor, image: Tensor) -> Tensor:
+    """m_c² / max over c' of m_c', place by place among the maps of one image: the highest stays, the others sink.
+
+    Args:
+        maps: (P, h, w), at least 0.
+        image: (P,), int64, the number of the image that each map belongs to.
+    """
+    places = image[:, None, None].expand_as(maps)
+    count = int(image.max()) + 1 if len(image) else 0
+    highest = maps.new_zeros(count, *maps.shape[1:]).scatter_reduce(0, places, maps, "amax")
+    return maps * (maps / highest[image].clamp(min=1e-6))
+
+
 def edge_aware_variation(masks: Tensor, images: Tensor, contrast: float = 0.3) -> Tensor:
     """Mean of w · |difference| over pairs of pixels in four directions, one and two pixels apart.
 

@@ -16,6 +16,7 @@ from explanans.explanations.explain import explain
 from explanans.explanations.explanation import Explanation
 from explanans.methods import METHODS
 from explanans.utils.files import atomic_file
+from explanans.utils.threads import beside_others
 
 CLASSIFIER = "sample:efficientnet_lite0"
 SHOWN = ("spread_cam", "grad_cam")
@@ -52,6 +53,7 @@ def photos() -> list[Photo]:
     return [Photo(folder / row.pop("image"), **row) for row in rows]
 
 
+@beside_others()
 def first_look(
     out: str | Path,
     *,

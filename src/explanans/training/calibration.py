@@ -15,6 +15,7 @@ from explanans.ops.masking import apply_mask, make_fill
 from explanans.ops.refinement import enlarge
 from explanans.utils.devices import like
 from explanans.utils.modes import evaluating
+from explanans.utils.numbers import check_count, check_number
 from explanans.utils.progress import Progress
 
 CUTS = tuple(step / 2 for step in range(-6, 7))
@@ -46,12 +47,10 @@ class Calibration:
     fill: str = "mean"
 
     def __post_init__(self) -> None:
-        wrong = self.images < 0 or self.rivals < 1 or self.sharpness <= 0 or not 0 <= self.tolerance <= 1
-        if wrong:
-            raise InputError(
-                f"calibration: images={self.images}, sharpness={self.sharpness}, tolerance={self.tolerance}, "
-                f"rivals={self.rivals}; give images of at least 0, sharpness above 0, tolerance in [0, 1], one rival."
-            )
+        check_count("calibration.images", self.images, 0)
+        check_count("calibration.rivals", self.rivals)
+        check_number("calibration.sharpness", self.sharpness, above=True)
+        check_number("calibration.tolerance", self.tolerance, 0, 1)
 
 
 def calibrate(

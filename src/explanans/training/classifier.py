@@ -23,10 +23,11 @@ from explanans.training.optimizer import Optimizer
 from explanans.training.precision import choose_precision
 from explanans.training.processes import is_first, once
 from explanans.training.run_settings import Run
-from explanans.training.runs import LAST, train
+from explanans.training.runs import LAST, check_run_folder, train
 from explanans.training.sharing import on_free_cores
 from explanans.training.splits import augmented, describe, facts_of, open_splits
 from explanans.training.watch import announce, size_of
+from explanans.utils.numbers import check_count, check_number
 from explanans.utils.progress import Progress
 
 SAVED = "classifier"
@@ -110,10 +111,13 @@ def fit_classifier(
         TrainingDiverged: the loss became NaN.
     """
     run = run or Run()
+    check_run_folder(out)
     optimizer = optimizer or (FROM_SCRATCH if weights is None else FINE_TUNING)
     blanks, hidden = _check_blanks(activation, blanks, hidden)
-    if not 0 < hidden_largest <= 1:
-        raise InputError(f"hidden_largest={hidden_largest} is no share of the cells; give a number in (0, 1].")
+    check_number("hidden_largest", hidden_largest, 0, 1, above=True)
+    check_count("head_epochs", head_epochs, 0)
+    if size is not None:
+        check_count("size", size)
     if monitor not in MONITORS:
         raise InputError(f"monitor={monitor!r}; take one of {sorted(MONITORS)}.")
     _check_parts(weights, optimizer, freeze_backbone, trainable_from)
@@ -233,12 +237,12 @@ def _check_blanks(activation: Activation, blanks: float | None, hidden: float | 
     multi_label = activation == "sigmoid"
     blanks = BLANKS * multi_label if blanks is None else blanks
     hidden = HIDDEN * multi_label if hidden is None else hidden
-    if not 0 <= blanks <= 1 or not 0 <= hidden <= 1 or (blanks and not multi_label):
+    if check_number("blanks", blanks, 0, 1) and not multi_label:
         raise InputError(
-            f"blanks={blanks}, hidden={hidden} with activation={activation!r}; give shares in [0, 1], and blanks=0 for "
-            "'softmax', which has no way to say that there is no class."
+            f"blanks={blanks} with activation={activation!r}; give blanks=0 for 'softmax', which cannot say that there "
+            "is no class."
         )
-    return blanks, hidden
+    return blanks, check_number("hidden", hidden, 0, 1)
 
 
 def _check_parts(

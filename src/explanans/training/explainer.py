@@ -27,7 +27,7 @@ from explanans.training.module import TrainingModule
 from explanans.training.optimizer import Optimizer
 from explanans.training.processes import is_first, once
 from explanans.training.run_settings import Run
-from explanans.training.runs import train
+from explanans.training.runs import check_run_folder, train
 from explanans.training.sharing import on_free_cores
 from explanans.training.splits import augmented, describe, facts_of, open_splits
 from explanans.training.surrogates import load_surrogate
@@ -121,7 +121,9 @@ def fit(
     """Train the Explainer's network; the classifier stays as it is.
 
     Args:
-        explainer: gets the weights of the best epoch, in place.
+        explainer: gets the weights of the epoch that is kept, in place. Its new parts were drawn from torch's global
+            generator when it was made: what repeats a training in Python calls ``torch.manual_seed`` before that; the
+            command does it with ``run.seed``.
         data: a data set or its name: ``voc:PATH``, ``voc:2007``, ``coco:PATH``, ``cub:PATH``, ``scenes:PATH``,
             ``folder:PATH`` (a sub-folder per class), ``table:PATH`` (CSV, Parquet) or a path alone; options follow a
             question mark (docs/data.md).
@@ -150,6 +152,7 @@ def fit(
         TrainingDiverged: the loss became NaN; the message names the term.
     """
     optimizer, run, calibration = optimizer or newcomer.OPTIMIZER, run or newcomer.RUN, calibration or Calibration()
+    check_run_folder(out)
     explanandum = explainer.explanandum
     teacher, stands_in = None, None
     if surrogate is None:

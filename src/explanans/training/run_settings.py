@@ -21,13 +21,15 @@ class Run:
         patience: stop after this many epochs without a better validation loss; 0 never stops early.
         keep: "best": the epoch with the best validation figure; "last": the last one, for a schedule that ends low.
         min_delta: by how much the validation loss must fall to count as better.
-        seed: decides initial weights, order, augmentation and every draw of the objective; below 2³².
+        seed: decides order, augmentation and every draw of the objective, and initial weights of what the training
+            itself or the command makes; below 2³².
         precision: Lightning's: "32-true", "bf16-mixed", "16-mixed", …; or "auto": bf16-mixed where the hardware
             computes in bfloat16 (twice as fast), else 32-true.
         accumulate_grad_batches: batches per optimiser step.
         gradient_clip_val: largest norm of the gradient; 0 for no clipping.
         channels_last: memory layout of the images; faster for convolutions on most hardware.
-        num_workers: processes that load images; 0 loads them in the training process.
+        num_workers: processes that load images; 0 loads them in the training process, where augmentation draws other
+            numbers than in workers, however many these are.
         threads: that compute on the processor. "auto": as many as cores are free, which is judged when the training and
             every epoch begin, and fewer within an epoch where other programs come; with OMP_NUM_THREADS so many. The
             last bits of every number depend on it.

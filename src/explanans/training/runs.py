@@ -22,6 +22,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch.utils.data import DataLoader
 
+from explanans.data.loading import EpochSampler
 from explanans.errors import InputError
 from explanans.training.curves import CURVES, Curves, read_curves
 from explanans.training.precision import choose_precision
@@ -30,7 +31,7 @@ from explanans.training.sharing import FreeCores, judges
 from explanans.training.watch import Watch
 from explanans.utils.files import atomic_file
 from explanans.utils.records import Kind, read_checkpoint, write_json
-from explanans.utils.run_folder import as_json, check_same, claimed
+from explanans.utils.run_folder import as_json, check_claimable, check_same, claimed
 from explanans.version import __version__
 
 LAST = "last.ckpt"
@@ -57,11 +58,15 @@ CHECKPOINT = Kind(
 
 
 class AtomicCheckpoints(TorchCheckpointIO):
-    """Checkpoints that are whole or not there, also where the system's temporary folder is on another disk."""
+    """Checkpoints that are whole or not there.
+
+    Lightning's own go through the system's temporary folder, which may be full, and where a kill would leave them.
+    """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
-        with atomic_file(path) as temporary:
-            super().save_checkpoint(checkpoint, temporary, storage_options)
+        # Handed an open file, torch writes no name into it: the same state is the same bytes.
+        with atomic_file(path) as temporary, temporary.open("wb") as file:
+            torch.save(checkpoint, file)
 
 
 class Patience(callbacks.EarlyStopping):
@@ -135,13 +140,16 @@ def train(
     with _quiet():
         try:
             trainer = Trainer(**options)
-        except (MisconfigurationException, ValueError) as error:
+        except (MisconfigurationException, TypeError, ValueError) as error:
             raise InputError(f"run: Lightning's Trainer refuses these settings: {error}") from error
         # Of several processes the first claims: to the others its run would be an earlier one.
         with claimed_run(folder, run, description) if trainer.is_global_zero else nullcontext():
             done = epochs_done(checkpoint)
             if done:
                 _check_fits(module, checkpoint)
+            # Lightning tells the epoch only after loader workers have begun with the order of the first one.
+            if isinstance(training.sampler, EpochSampler):
+                training.sampler.set_epoch(done)
             _fit(trainer, module, training, validation, checkpoint if done else None)
     kept = checkpoint if run.keep == "last" else Path(best.best_model_path or folder / "best.ckpt")
     state = read_checkpoint(kept, CHECKPOINT)
@@ -210,6 +218,15 @@ def _fit(
             raise
         signal.signal(signal.SIGINT, handler)
         raise KeyboardInterrupt from None
+
+
+def check_run_folder(folder: str | Path) -> None:
+    """Before any work: whether :func:`train` could begin or go on in a folder.
+
+    Raises:
+        InputError: it is a file, or holds other things.
+    """
+    check_claimable(Path(folder) / CONFIG, remains=(ANSWERS,))
 
 
 @contextmanager

@@ -11,10 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from explanans.errors import InputError
-from explanans.utils.temporaries import old_folder, sweep_once, temporary_file, temporary_folder
-
-_MANY = 32
-"""From so many files on, one flush of the whole file system is quicker than one for each."""
+from explanans.utils.temporaries import is_temporary, old_folder, sweep_once, temporary_file, temporary_folder
 
 _ROOM = 64 * 1024
 """With fewer bytes left, a disk is full."""
@@ -39,6 +36,13 @@ def cache_folder() -> Path:
     return user_folder("EXPLANANS_CACHE")
 
 
+class DiskError(OSError):
+    """A file could not be written; what was there before is whole."""
+
+    def __str__(self) -> str:
+        return f"cannot write {self.filename}: {self.strerror} and repeat the command. What was there before is whole."
+
+
 @contextmanager
 def atomic_file(path: str | Path) -> Iterator[Path]:
     """A temporary path beside ``path`` that replaces it when the block ends well, and vanishes when it does not.
@@ -46,41 +50,46 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
     The content is on the disk before it gets its name. What a process that was killed left beside ``path`` is cleared.
 
     Raises:
-        OSError: the disk is full or not writable; what was there before is whole.
+        DiskError: the disk is full or not writable; what was there before is whole.
     """
     path = Path(path)
-    with _explained(path):
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        sweep_once(path.parent)
+        # What lies in a temporary folder is swept and flushed with it.
+        alone = not is_temporary(path.parent.name)
+        if alone:
+            sweep_once(path.parent)
         temporary = temporary_file(path)
         try:
             yield temporary
             # A new temporary file is private; a result is as readable as any other file of the user.
             temporary.chmod(0o666 & ~_umask())
-            _flush(temporary)
+            if alone:
+                _flush(temporary)
             temporary.replace(path)
-            _flush(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
 
 
 @contextmanager
-def atomic_folder(path: str | Path, *, replace_if_holds: str | None = None) -> Iterator[Path]:
+def atomic_folder(path: str | Path, *, replace_if_holds: str | None = None, replace: bool = False) -> Iterator[Path]:
     """A temporary folder beside ``path`` that becomes ``path`` when the block ends well.
 
     An existing folder is replaced only if it is empty or holds a file named ``replace_if_holds``: the mark of an
-    earlier result of the same kind. Anything else is refused before any work is done.
+    earlier result of the same kind. Anything else is refused before any work is done, unless ``replace`` says that the
+    place is the caller's own.
 
     Raises:
         InputError: ``path`` is a file, or holds other things.
-        OSError: as for :func:`atomic_file`.
+        DiskError: as for :func:`atomic_file`.
     """
     path = Path(path)
     if path.exists() and not path.is_dir():
         raise InputError(f"{path} is a file; name a folder.")
-    if path.is_dir() and any(path.iterdir()) and not (replace_if_holds and (path / replace_if_holds).exists()):
+    ours = replace or (replace_if_holds is not None and (path / replace_if_holds).exists())
+    if not ours and path.is_dir() and any(path.iterdir()):
         raise InputError(f"{path} exists and holds other things; name a new folder or empty it.")
-    with _explained(path):
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         sweep_once(path.parent)
         temporary = temporary_folder(path)
@@ -89,7 +98,6 @@ def atomic_folder(path: str | Path, *, replace_if_holds: str | None = None) -> I
             temporary.chmod(0o777 & ~_umask())
             _flush_tree(temporary)
             _put(temporary, path)
-            _flush(path.parent)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
@@ -109,26 +117,40 @@ def _put(temporary: Path, path: Path) -> None:
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def writing(path: Path) -> Iterator[None]:
     """What a full or forbidden disk makes a writer raise, as an OSError with the next step."""
     try:
         yield
     except InputError:
         raise
     except Exception as error:
-        # Writers in C and Rust have exceptions of their own, or lose the system's number.
-        number = getattr(error, "errno", None) or (errno.ENOSPC if _is_full(path.parent) else None)
-        if number not in _NEXT_STEPS or not _concerns(path, getattr(error, "filename", None)):
+        number = next((found for each in _chain(error) if (found := _number(each)) in _NEXT_STEPS), None)
+        if number is None and _is_full(path.parent):
+            number = errno.ENOSPC
+        named = [name for key in ("filename", "filename2") if (name := getattr(error, key, None)) is not None]
+        if number is None or (named and not any(_concerns(path, name) for name in named)):
             raise
-        message = f"{_NEXT_STEPS[number]} and repeat the command; what was there before is whole"
-        raise OSError(number, message, str(path)) from error
+        raise DiskError(number, _NEXT_STEPS[number], str(path)) from error
 
 
-def _concerns(path: Path, named: object) -> bool:
-    """Whether an error that names a file is about ``path``, what is beside it or what it lies in."""
-    if not isinstance(named, str | bytes | os.PathLike):
-        return True
-    file = Path(os.fsdecode(named))
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and what it came from; cleaning up after a failed write fails in turn."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _number(error: BaseException) -> int | None:
+    """The system's number; writers in C and Rust have exceptions of their own, with its words."""
+    full = (errno.ENOSPC, errno.EDQUOT)
+    return getattr(error, "errno", None) or next((each for each in full if os.strerror(each) in str(error)), None)
+
+
+def _concerns(path: Path, name: object) -> bool:
+    """Whether a file that an error names is ``path``, beside it, or what it lies in."""
+    if not isinstance(name, str | bytes | os.PathLike):
+        return False
+    file = Path(os.fsdecode(name))
     return file.is_relative_to(path.parent) or path.is_relative_to(file)
 
 
@@ -146,34 +168,22 @@ def _umask() -> int:
 
 
 def _flush(path: Path) -> None:
-    """Until a file's content, or a folder's list of names, is on the disk."""
-    if os.name == "nt" and path.is_dir():
-        return
+    """Until a file's content is on the disk."""
     handle = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
     try:
         os.fsync(handle)
-    except OSError as error:
-        # Some network drives flush no folders.
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP) or not path.is_dir():
-            raise
     finally:
         os.close(handle)
 
 
 def _flush_tree(folder: Path) -> None:
-    paths = [folder, *folder.rglob("*")]
-    if len(paths) > _MANY and _flush_system(folder):
-        return
-    for path in paths:
-        if not path.is_symlink():
-            _flush(path)
-
-
-def _flush_system(folder: Path) -> bool:
-    """Everything on the file system of ``folder``; False where it cannot be asked for."""
+    """Until everything in a folder is on the disk: all at once where the system can, which is much quicker."""
     flush = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None) if os.name != "nt" else None
     if flush is None:
-        return False
+        for path in folder.rglob("*"):
+            if path.is_file() and not path.is_symlink():
+                _flush(path)
+        return
     handle = os.open(folder, os.O_RDONLY)
     try:
         if flush(handle):
@@ -181,4 +191,3 @@ def _flush_system(folder: Path) -> bool:
             raise OSError(number, os.strerror(number), str(folder))
     finally:
         os.close(handle)
-    return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from explanans.errors import InputError
+from explanans.utils.text import nearest
 
 
 def user_path(given: str | Path, what: str) -> Path:
@@ -27,3 +28,18 @@ def user_path(given: str | Path, what: str) -> Path:
         raise InputError(
             f"{what}={text!r}: {text.split('/')[0]} is the home folder of nobody here; write the path out."
         ) from error
+
+
+def near_path(given: str | Path) -> str:
+    """ " (did you mean 'runs/classifier'?)" for a path that does not exist, where the first part of it that is missing
+    is spelt much like what is there; else nothing."""
+    path = Path(given)
+    for folder, part in zip(path.parents, (path, *path.parents), strict=False):
+        if folder.is_dir():
+            try:
+                near = nearest(part.name, [each.name for each in folder.iterdir()])
+            except OSError:
+                return ""
+            whole = folder / near / path.relative_to(part)
+            return f" (did you mean {str(whole if whole.exists() else folder / near)!r}?)" if near else ""
+    return ""

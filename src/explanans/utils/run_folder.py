@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from explanans.errors import InputError
+from explanans.utils.files import writing
 from explanans.utils.locks import LOCK, hold
 from explanans.utils.records import Kind, read_json
 from explanans.utils.temporaries import is_temporary, sweep
@@ -57,11 +58,14 @@ def claimed(
 
     Raises:
         InputError: the folder is a file, holds other things, another process is at it, or its record is damaged.
+        DiskError: the disk is full or not writable.
     """
     check_claimable(record, argument=argument, remains=remains)
     folder = record.parent
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOCK).open("ab") as file:
+    with writing(folder / LOCK):
+        folder.mkdir(parents=True, exist_ok=True)
+        opened = (folder / LOCK).open("ab")
+    with opened as file:
         hold(
             file, f"another process is writing into {argument}={folder}; wait until it is done, or name another folder."
         )

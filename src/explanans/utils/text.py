@@ -14,9 +14,15 @@ _TURNS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """ " (did you mean 'grad_cam'?)" for the nearest of ``known``; nothing where none is near."""
+    near = nearest(word, known)
+    return f" (did you mean {near!r}?)" if near else ""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The one of ``known`` that is spelt most like it; "" where none is near. Case and - or _ do not matter."""
     by_form = {each.lower().replace("-", "_"): each for each in known}
     near = difflib.get_close_matches(word.lower().replace("-", "_"), by_form, n=1, cutoff=0.6)
-    return f" (did you mean {by_form[near[0]]!r}?)" if near else ""
+    return by_form[near[0]] if near else ""
 
 
 def shown(text: object) -> str:

@@ -11,6 +11,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 SETTINGS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
@@ -55,6 +57,20 @@ def free_cores(load: Load | None = None) -> int:
         load = Load()
         time.sleep(_LOOK)
     return max(1, int(_cores() - load.look() + _SHARE))
+
+
+@contextmanager
+def beside_others() -> Iterator[None]:
+    """In the block torch computes with no more threads than cores are free when it begins; a user's number stays."""
+    import torch
+
+    before = torch.get_num_threads()
+    if before > 1 and not is_fixed():
+        torch.set_num_threads(min(before, free_cores()))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _cores() -> int:

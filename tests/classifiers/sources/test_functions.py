@@ -128,7 +128,7 @@ def test_a_service_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
     ("spec", "complaint"),
     [
         ("function:their_service:redness", "outputs=softmax, sigmoid or logits"),
-        ("function:their_service:absent?outputs=softmax", "has no attribute 'absent'"),
+        ("function:their_service:absent?outputs=softmax", "has no 'absent'"),
         ("function:their_service:calls?outputs=softmax", "name a function"),
         ("function:their_service:redness?outputs=softmax&speed=3", "its options are"),
         ("function:their_service:redness?outputs=softmax&size=8&retries=often", "retries='often'"),

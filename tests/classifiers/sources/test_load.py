@@ -71,7 +71,7 @@ def test_a_factory_is_called_and_asked_nothing_it_cannot_know(factory: str) -> N
 @pytest.mark.parametrize(
     ("spec", "complaint"),
     [
-        ("their_models:absent", "has no attribute 'absent'"),
+        ("their_models:absent", "has no 'absent'"),
         ("no_such_package.models:build", "No module named"),
         ("their_models:not_a_module", "returned a int"),
         ("resnet50", "neither an existing folder nor a known name.*timm:NAME.*torchvision:NAME"),

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +13,15 @@ from torch import Tensor, nn
 
 from explanans.classifiers.explanandum import Explanandum
 from explanans.deploy.batch import explain_many, folder_name
+from explanans.deploy.batch.changes import Changes
 from explanans.errors import InputError
 from explanans.explainers.explainer import Explainer
 from explanans.explanations.batch import Settings
+from explanans.explanations.explanation import Explanation
 from explanans.explanations.selection import Selection
 from explanans.images.listing import list_files
 from explanans.images.preprocessing import Preprocessing
+from explanans.utils.temporaries import temporary_file, temporary_folder
 
 
 class Colours(nn.Module):
@@ -45,6 +50,10 @@ def photos(tmp_path: Path) -> Path:
     return tmp_path / "photos"
 
 
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
 def index_of(out: Path) -> dict[str, Any]:
     return json.loads((out / "index.json").read_text())
 
@@ -64,26 +73,116 @@ def test_one_bad_picture_stops_nothing(explainer: Explainer, photos: Path, tmp_p
     assert [entry["source"] for entry in index_of(tmp_path / "out")["images"]] == [done.source for done in results]
 
 
-def test_a_second_run_skips_what_is_done_and_notices_a_changed_picture(
+def test_a_second_run_skips_what_is_done(explainer: Explainer, photos: Path, tmp_path: Path) -> None:
+    pictures, out = list_files([photos / "a.png", photos / "a.jpg"]), tmp_path / "out"
+    told: list[Changes] = []
+    explain_many(explainer, pictures, out, told=told.append)
+    before = contents(out)
+    assert [done.skipped for done in explain_many(explainer, pictures, out, told=told.append)] == [True, True]
+    assert contents(out) == before
+    assert told == []
+
+
+def test_a_photo_that_another_took_the_place_of_is_explained_again(
     explainer: Explainer, photos: Path, tmp_path: Path
 ) -> None:
-    import os
-
     pictures, out = list_files([photos / "a.png", photos / "a.jpg"]), tmp_path / "out"
     explain_many(explainer, pictures, out)
-    assert [done.skipped for done in explain_many(explainer, pictures, out)] == [True, True]
     Image.new("RGB", (20, 10), "blue").save(pictures[0])
-    future = (out / folder_name(pictures[0]) / "explanation.json").stat().st_mtime + 10
-    os.utime(pictures[0], (future, future))
-    again = explain_many(explainer, pictures, out)
+    # Older than what was made of the one before.
+    os.utime(pictures[0], (1_000_000_000, 1_000_000_000))
+    told: list[Changes] = []
+    again = explain_many(explainer, pictures, out, told=told.append)
+    assert told == [Changes(changed=(str(pictures[0]),))]
     assert [done.skipped for done in again] == [False, True]
     assert again[0].classes[0]["name"] == "blue"
+    assert [done.skipped for done in explain_many(explainer, pictures, out)] == [True, True]
+
+
+def test_photos_that_were_added_and_that_are_gone_are_told(explainer: Explainer, photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    explain_many(explainer, list_files([photos / "a.png", photos / "a.jpg"]), out)
+    told: list[Changes] = []
+    results = explain_many(explainer, list_files([photos / "b/a.png", photos / "a.jpg"]), out, told=told.append)
+    assert told == [Changes(added=(str(photos / "b/a.png"),), gone=(str(photos / "a.png"),))]
+    assert [done.skipped for done in results] == [False, True]
+    assert (out / folder_name(photos / "a.png") / "explanation.json").is_file()
+    assert [Path(entry["source"]).name for entry in index_of(out)["images"]] == ["a.png", "a.jpg"]
+
+
+@pytest.mark.parametrize("lost", ["mask", "overlay", "figure", "explanation.json", "damaged", "all"])
+def test_a_folder_that_lost_a_file_is_not_done(explainer: Explainer, photos: Path, tmp_path: Path, lost: str) -> None:
+    pictures, out = list_files([photos / "a.png", photos / "a.jpg"]), tmp_path / "out"
+    explain_many(explainer, pictures, out)
+    before = contents(out)
+    folder = out / folder_name(pictures[0])
+    if lost == "damaged":
+        (folder / "explanation.json").write_text("{")
+    for path in folder.iterdir():
+        if lost == "all" or lost in path.name:
+            path.unlink()
+    assert [done.skipped for done in explain_many(explainer, pictures, out)] == [False, True]
+    assert contents(out) == before
+
+
+class Mixing(nn.Module):
+    """A network whose maps depend on the whole batch, as real ones do in their last bits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return images[:, :2] * self.weight + images.mean()
+
+
+@pytest.mark.parametrize("kept", [0, 1, 2, 3])
+def test_a_run_that_was_stopped_ends_in_the_same_bytes(
+    explainer: Explainer, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: int
+) -> None:
+    explainer = Explainer(explainer.explanandum, Mixing()).eval()
+    pictures = list_files([photos, photos / "absent.jpg"])
+    settings = Settings(Selection(top_k=2), batch_size=3)
+    explain_many(explainer, pictures, tmp_path / "whole", settings)
+    save, saved = Explanation.save, []
+
+    def stopped(self: Explanation, folder: Path) -> Path:
+        if len(saved) == kept:
+            raise KeyboardInterrupt
+        saved.append(folder)
+        return save(self, folder)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Explanation, "save", stopped)
+        if kept < 3:
+            with pytest.raises(KeyboardInterrupt):
+                explain_many(explainer, pictures, tmp_path / "stopped", settings)
+            waiting = [entry["failure"] for entry in index_of(tmp_path / "stopped")["images"]]
+            assert waiting == ["not explained yet"] * 5
+        else:
+            explain_many(explainer, pictures, tmp_path / "stopped", settings)
+    results = explain_many(explainer, pictures, tmp_path / "stopped", settings)
+    assert sum(done.skipped for done in results) == kept
+    assert contents(tmp_path / "stopped") == contents(tmp_path / "whole")
+
+
+def test_what_a_killed_run_left_is_cleared(
+    explainer: Explainer, photos: Path, tmp_path: Path, of_the_dead: Callable[[Path], Path]
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    for path in (out / "index.json", out / folder_name(photos / "a.png")):
+        of_the_dead(temporary_file(path))
+    left = of_the_dead(temporary_folder(out / folder_name(photos / "a.png")))
+    (left / "figure.png").write_text("half")
+    explain_many(explainer, [photos / "a.png"], out)
+    assert {path.name for path in out.iterdir()} == {".lock", "index.json", folder_name(photos / "a.png")}
 
 
 def test_other_settings_are_refused(explainer: Explainer, photos: Path, tmp_path: Path) -> None:
     pictures, out = list_files([photos / "a.png"]), tmp_path / "out"
     explain_many(explainer, pictures, out)
-    with pytest.raises(InputError, match=r"other settings: options\.threshold was 0\.5, is 0\.1"):
+    with pytest.raises(InputError, match=r"other settings: options\.threshold was null, is 0\.1"):
         explain_many(explainer, pictures, out, Settings(Selection(threshold=0.1)))
     with torch.no_grad():
         next(explainer.network.parameters()).add_(1)

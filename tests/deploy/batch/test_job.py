@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,12 +19,13 @@ from pycocotools import mask as coco
 
 from explanans.cli.main import main
 from explanans.deploy.batch import Options, explain_shards
+from explanans.deploy.batch.changes import Changes
 from explanans.deploy.batch.encode import FILES_PER_FOLDER, Mask, grey_png, masks_as_png
 from explanans.errors import InputError
 from explanans.explainers.explainer import Explainer
 from explanans.images.reading import read_image
 from explanans.ops.refinement import enlarge
-from explanans.utils.temporaries import temporary_folder
+from explanans.utils.temporaries import temporary_file, temporary_folder
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -131,6 +133,105 @@ def test_a_run_that_is_repeated_ends_in_the_same_bytes(
     assert outcome.earlier == 7
     assert seen == [(7, 11), (9, 11), (11, 11)]
     assert files(tmp_path / "two") == whole
+
+
+@pytest.mark.parametrize(("form", "lost"), [("parquet", "masks.parquet"), ("png", "*.png"), ("coco", "masks.json")])
+@pytest.mark.parametrize("cut", [False, True])
+def test_a_shard_that_lost_its_masks_is_not_done(
+    explainer: Explainer, photos: Path, tmp_path: Path, form: str, lost: str, cut: bool
+) -> None:
+    run(explainer, photos, tmp_path / "out", format=form)
+    whole = files(tmp_path / "out")
+    path = sorted((tmp_path / "out" / "0000" / "0000001").rglob(lost))[0]
+    if cut:
+        path.write_bytes(path.read_bytes()[:-1])
+    else:
+        path.unlink()
+    assert run(explainer, photos, tmp_path / "out", format=form).earlier == 7
+    assert files(tmp_path / "out") == whole
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no table", "old"])
+def test_a_shard_with_a_damaged_table_is_not_done(
+    explainer: Explainer, photos: Path, tmp_path: Path, content: bytes | str | None
+) -> None:
+    run(explainer, photos, tmp_path / "out")
+    whole = files(tmp_path / "out")
+    path = tmp_path / "out" / "0000" / "0000001" / "images.parquet"
+    if content is None:
+        path.unlink()
+    elif content == "old":
+        pq.write_table(pq.read_table(path).replace_schema_metadata(None), path)
+    else:
+        path.write_bytes(content)
+    assert run(explainer, photos, tmp_path / "out").earlier == 7
+    assert files(tmp_path / "out") == whole
+
+
+def test_photos_that_changed_since(explainer: Explainer, photos: Path, tmp_path: Path) -> None:
+    folder, out = shutil.copytree(photos, tmp_path / "photos"), tmp_path / "out"
+    told: list[Changes] = []
+
+    def again() -> Any:
+        options = Options(batch_size=2, top_k=2)
+        return explain_shards(explainer, [folder], out, options, shard_size=4, workers=0, told=told.append)
+
+    assert (again().pictures, told) == (11, [])
+    before = files(out)
+    # One is added, one gets another content and an older time, one is gone, and so is the broken one.
+    shutil.copy(folder / "a" / "00.png", folder / "a" / "000.png")
+    shutil.copy(folder / "a" / "01.png", folder / "a" / "05.png")
+    os.utime(folder / "a" / "05.png", (1_000_000_000, 1_000_000_000))
+    (folder / "a" / "03.png").unlink()
+    (folder / "b" / "07.png").unlink()
+    outcome = again()
+    (changes,) = told
+    names = [[Path(name).name for name in each] for each in (changes.added, changes.changed, changes.gone)]
+    assert names == [["000.png"], ["05.png"], ["03.png", "07.png"]]
+    # Shard 1 is made again, without the one that is gone; shard 3 is new.
+    assert (outcome.pictures, outcome.earlier, outcome.failed) == (10, 6, [])
+    after = files(out)
+    kept = [name for name in before if name.startswith(("0000/0000000", "0000/0000002"))]
+    assert all(after[name] == before[name] for name in kept)
+    rows = pq.read_table(out / "0000" / "0000001" / "images.parquet").to_pylist()
+    assert [(row["index"], Path(row["source"]).name) for row in rows] == [(4, "04.png"), (5, "05.png"), (6, "06.png")]
+    twin = pq.read_table(out / "0000" / "0000000" / "images.parquet").to_pylist()[1]
+    assert rows[1]["probabilities"] == pytest.approx(twin["probabilities"])
+    assert {row["index"] for row in pq.read_table(out / "0000" / "0000001" / "masks.parquet").to_pylist()} == {4, 5, 6}
+    (row,) = pq.read_table(out / "0000" / "0000003" / "images.parquet").to_pylist()
+    assert (row["index"], Path(row["source"]).name) == (12, "000.png")
+    # Nothing is left to do or to say.
+    assert again().earlier == 10
+    assert len(told) == 1
+    assert files(out) == after
+
+
+def test_stopped_twice_at_its_very_beginning_a_job_knows_its_folder(
+    explainer: Explainer, photos: Path, tmp_path: Path, of_the_dead: Callable[[Path], Path]
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / ".lock").touch()
+    of_the_dead(temporary_file(out / "manifest.parquet"))
+    of_the_dead(temporary_file(out / "manifest.parquet"))
+    (out / "manifest.parquet").write_bytes(b"of a listing that was stopped before there were settings")
+    of_the_dead(temporary_file(out / "job.json"))
+    assert run(explainer, photos, out).pictures == 11
+    run(explainer, photos, tmp_path / "other")
+    assert files(out) == files(tmp_path / "other")
+
+
+def test_damaged_records_are_named(explainer: Explainer, photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run(explainer, photos, out)
+    for name in ("job.json", "manifest.parquet"):
+        whole = (out / name).read_bytes()
+        for content in (b"", b"{", b"PAR1", whole[:-20], b'{"settings": {"options": {"format": 1}}}'):
+            (out / name).write_bytes(content)
+            with pytest.raises(InputError, match=rf"{name} \(.*; put back a copy of it, or name a new folder"):
+                run(explainer, photos, out)
+        (out / name).write_bytes(whole)
+    assert run(explainer, photos, out).earlier == 11
 
 
 KILLED = """

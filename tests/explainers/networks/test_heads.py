@@ -38,7 +38,7 @@ def explainer(network: str | nn.Module) -> Explainer:
 )
 def test_the_masks_of_some_are_those_of_all(network: str | nn.Module) -> None:
     made = explainer(network)
-    images = torch.rand(3, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    images = torch.randn(3, 3, 64, 64, generator=torch.Generator().manual_seed(1))
     asked = torch.zeros(3, CLASSES, dtype=torch.bool)
     asked[0, 5] = asked[0, 2] = asked[2, 2] = True
     with torch.no_grad():

@@ -32,7 +32,7 @@ def classifier(name: str = "mobilenetv2_035", size: int = 64) -> Explanandum:
 def test_one_pass_answers_and_explains(name: str) -> None:
     given = classifier(name)
     explainer = Explainer(given, "trunk?width=8&depth=1").eval()
-    images = torch.rand(2, 3, 64, 64)
+    images = torch.randn(2, 3, 64, 64)
     passes = []
     handle = given.module.register_forward_hook(lambda *_: passes.append(1))
     with torch.no_grad():
@@ -49,7 +49,7 @@ def test_one_pass_answers_and_explains(name: str) -> None:
 def test_another_network_answers_in_two_passes() -> None:
     given = classifier()
     explainer = Explainer(given, "compact", encoder_weights=None).eval()
-    images = torch.rand(2, 3, 64, 64)
+    images = torch.randn(2, 3, 64, 64)
     with torch.no_grad():
         probabilities, masks = explainer.predict_and_explain(images)
         assert torch.equal(probabilities, given.probabilities(images))
@@ -64,7 +64,7 @@ def test_a_step_moves_the_head_and_nothing_else(name: str) -> None:
     before = copy.deepcopy(given.module.state_dict())
     head = copy.deepcopy(explainer.network.state_dict())
     optimiser = torch.optim.SGD(explainer.network.parameters(), 0.1)
-    explainer.network(torch.rand(4, 3, 64, 64)).square().mean().backward()
+    explainer.network(torch.randn(4, 3, 64, 64)).square().mean().backward()
     optimiser.step()
     for key, value in given.module.state_dict().items():
         assert torch.equal(value, before[key]), key
@@ -83,7 +83,7 @@ def test_the_head_holds_no_weight_of_the_classifier() -> None:
     # A copy, such as the running average of a training, reads the same classifier.
     copied = copy.deepcopy(network).eval()
     assert copied._shared.explanandum is given
-    images = torch.rand(1, 3, 64, 64)
+    images = torch.randn(1, 3, 64, 64)
     assert torch.equal(copied(images), network.eval()(images))
 
 
@@ -91,7 +91,7 @@ def test_a_copied_explainer_reads_its_own_classifier() -> None:
     explainer = Explainer(classifier(), "trunk?width=8").eval()
     copied = copy.deepcopy(explainer)
     assert copied.network._shared.explanandum is copied.explanandum
-    images = torch.rand(1, 3, 64, 64)
+    images = torch.randn(1, 3, 64, 64)
     with torch.no_grad():
         before = explainer(images)
         for parameter in copied.explanandum.module.parameters():
@@ -123,7 +123,7 @@ def test_saved_loaded_and_folded(tmp_path: Path) -> None:
         if isinstance(part, torch.nn.BatchNorm2d):
             part.running_mean.normal_()
             part.running_var.uniform_(0.5, 2)
-    images = torch.rand(2, 3, 64, 64)
+    images = torch.randn(2, 3, 64, 64)
     with torch.no_grad():
         expected = explainer(images)
         explainer.save_pretrained(tmp_path / "saved")
@@ -139,7 +139,7 @@ def test_saved_loaded_and_folded(tmp_path: Path) -> None:
 def test_other_sizes_where_the_classifier_takes_them() -> None:
     explainer = Explainer(classifier(), "trunk?width=8").eval()
     with torch.no_grad():
-        assert explainer(torch.rand(1, 3, 96, 128)).shape == (1, 3, 96, 128)
+        assert explainer(torch.randn(1, 3, 96, 128)).shape == (1, 3, 96, 128)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -115,6 +116,43 @@ def test_other_questions_are_refused(box: Explanandum, pictures: LabelledImages,
     other = Explanandum(box.module, classes=box.classes, activation=box.activation, preprocessing=box.preprocessing)
     with pytest.raises(InputError, match=r"other settings: box\.weights_hash was"):
         Answers(tmp_path, other, Queries(pictures))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "fault"),
+    [
+        ("queries.json", b"", "is empty; put back a copy of it, or name a new folder"),
+        ("queries.json", b"[]", "holds a list"),
+        ("queries.json", b'{"box": {}, "data": {}, "seed": "0", "fill": "x"}', "has a str in seed"),
+        (SPENT, b"\xff\n", "is damaged or something else"),
+        (SPENT, b"many\n", "is damaged or something else"),
+    ],
+)
+def test_damaged_files_are_named(
+    box: Explanandum, pictures: LabelledImages, tmp_path: Path, name: str, content: bytes, fault: str
+) -> None:
+    Answers(tmp_path, box, Queries(pictures)).ask(4)
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=rf"{name} \(.*\) {fault}"):
+        Answers(tmp_path, box, Queries(pictures))
+
+
+def test_numbers_that_no_box_may_say_are_damage(box: Explanandum, pictures: LabelledImages, tmp_path: Path) -> None:
+    answers = Answers(tmp_path, box, Queries(pictures))
+    answers.ask(4)
+    path = tmp_path / ANSWERS
+    path.write_bytes(path.read_bytes()[:-4] + np.float32(np.nan).tobytes())
+    with pytest.raises(InputError, match=r"answers\.f32 \(answers of a box\) is damaged: it holds NaN"):
+        answers.logits()
+
+
+def test_answers_without_their_questions_are_refused(
+    box: Explanandum, pictures: LabelledImages, tmp_path: Path
+) -> None:
+    Answers(tmp_path, box, Queries(pictures)).ask(4)
+    (tmp_path / "queries.json").unlink()
+    with pytest.raises(InputError, match=r"answers=.* holds other things \(answers\.f32, spent\.txt\) and no queries"):
+        Answers(tmp_path, box, Queries(pictures))
 
 
 def test_killed_in_the_middle(box: Explanandum, pictures: LabelledImages, asked_scenes: Path, tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def cost_csv(results: Results, classifier: str) -> str:
     names = [*COSTS, "error"]
     measured = {method: results.costs(classifier, method) for method in results.methods}
     lines = [
-        [classifier, method, results.title(method), *(cost.get(name, "") for name in names)]
+        [classifier, method, results.title(method), *("" if cost.get(name) is None else cost[name] for name in names)]
         for method, cost in measured.items()
         if cost is not None
     ]

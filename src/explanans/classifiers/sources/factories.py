@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,17 +9,14 @@ from typing import Any
 from torch import nn
 
 from explanans.classifiers.sources.shared.base import Loaded, Source
+from explanans.classifiers.sources.shared.imported import imported
 from explanans.classifiers.sources.shared.weights import load_weights
 from explanans.errors import InputError
 
 
 def _call_factory(spec: str, arguments: Mapping[str, Any]) -> nn.Module:
     package, _, name = spec.partition(":")
-    try:
-        factory = getattr(importlib.import_module(package), name)
-    except (ImportError, AttributeError) as error:
-        raise InputError(f"classifier {spec!r}: {error}. Name an importable module and a function in it.") from error
-    module = factory(**arguments)
+    module = imported(spec, package, name)(**arguments)
     if not isinstance(module, nn.Module):
         raise InputError(f"classifier {spec!r} returned a {type(module).__name__}; it must return a torch.nn.Module.")
     return module

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from explanans.classifiers.sources.hugging_face import build_hugging_face, load_
 from explanans.classifiers.sources.onnx_file import load_onnx
 from explanans.classifiers.sources.own import build_own, load_own, own_settings
 from explanans.classifiers.sources.programs import load_export, load_torchscript
+from explanans.classifiers.sources.sample import NAME as SAMPLE
 from explanans.classifiers.sources.sample import build_sample, load_sample
 from explanans.classifiers.sources.shared.base import Loaded, Source
 from explanans.classifiers.sources.timm_models import SETTINGS as TIMM_SETTINGS
@@ -22,6 +24,8 @@ from explanans.classifiers.sources.torchvision_models import SETTINGS as TORCHVI
 from explanans.classifiers.sources.torchvision_models import build_torchvision, load_torchvision
 from explanans.errors import InputError
 from explanans.utils.options import split_options
+from explanans.utils.paths import near_path
+from explanans.utils.text import nearest
 from explanans.utils.typed import check_settings
 
 BUILT: dict[str, tuple[Callable[[str, str | Path | None], Loaded], Callable[[Source], nn.Module]]] = {
@@ -60,13 +64,39 @@ def load_named(spec: str, weights: str | Path | None, trust_factory: bool) -> Lo
         return FILES[scheme](name, weights, trust_factory)
     if colon and scheme == "function":
         return load_function(name, weights)
-    if colon and name.isidentifier() and all(part.isidentifier() for part in scheme.split(".")):
+    if colon and name.isidentifier() and all(part.isidentifier() for part in scheme.split(".")) and _exists(scheme):
         return load_factory(spec, weights)
     raise InputError(
-        f"classifier {spec!r} is neither an existing folder nor a known name; take one of "
+        f"classifier {spec!r} is neither an existing folder nor a known name{_meant(spec)}; take one of "
         f"{', '.join(f'{known}:NAME' for known in BUILT)}, {', '.join(f'{known}:FILE' for known in FILES)}, "
         "function:package.module:name, package.module:factory or a folder saved by 'explanans classifier fit'."
     )
+
+
+def _exists(package: str) -> bool:
+    """Whether there is such a module, as far as that is known without running code; otherwise the error says more."""
+    return find_spec(package.partition(".")[0]) is not None or not nearest(package, (*NAMED, "function"))
+
+
+def _meant(spec: str) -> str:
+    """What a name that is none may have been meant to be."""
+    scheme, colon, name = spec.partition(":")
+    if colon:
+        near = nearest(scheme, (*NAMED, "function"))
+        return f" (did you mean {f'{near}:{name}'!r}?)" if near else ""
+    if "/" not in spec:
+        import timm
+        import torchvision
+
+        known = {
+            "timm": timm.list_models(),
+            "torchvision": torchvision.models.list_models(module=torchvision.models),
+            "sample": [SAMPLE],
+        }
+        for kind, names in known.items():
+            if spec.split(".")[0] in names:
+                return f" (did you mean {f'{kind}:{spec}'!r}?)"
+    return near_path(spec)
 
 
 def named_source(spec: str, arguments: Mapping[str, Any]) -> Source:

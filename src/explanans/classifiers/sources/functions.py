@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 
 from explanans.classifiers.sources.shared.base import Loaded, Source
 from explanans.classifiers.sources.shared.boxes import Outputs, as_logits, in_batches, refuse_weights
+from explanans.classifiers.sources.shared.imported import imported
 from explanans.errors import InputError
 from explanans.images.preprocessing import Preprocessing
 from explanans.utils.options import split_options
@@ -110,12 +110,7 @@ def load_function(name: str, weights: str | Path | None) -> Loaded:
     name, options = split_options(name, OPTIONS, f"classifier {spec!r}")
     refuse_weights(spec, weights)
     package, _, attribute = name.partition(":")
-    try:
-        function = getattr(importlib.import_module(package), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise InputError(f"classifier {spec!r}: {error}. Name an importable module and a function in it.") from error
-    if not callable(function):
-        raise InputError(f"classifier {spec!r} is a {type(function).__name__}; name a function of pictures.")
+    function = imported(spec, package, attribute)
     if "outputs" not in options:
         raise InputError(f"classifier {spec!r}: say what it returns: ?outputs=softmax, sigmoid or logits.")
     size = options.pop("size", None)

@@ -15,6 +15,7 @@ from explanans.classifiers.sources.shared.weights import load_weights
 from explanans.classifiers.sources.timm_models import SETTINGS
 from explanans.errors import InputError
 from explanans.utils.network import hub_or_cache
+from explanans.utils.paths import near_path
 from explanans.utils.typed import check_settings
 
 
@@ -29,7 +30,7 @@ def load_hugging_face(name: str, weights: str | Path | None) -> Loaded:
     except (OSError, ValueError, KeyError) as error:
         if isinstance(error, InputError):
             raise
-        where = "is no such folder here, and " if not Path(name).is_dir() else ""
+        where = f"is no such folder here{near_path(name)}, and " if not Path(name).is_dir() else ""
         raise InputError(
             f"classifier {spec!r} {where}could not be loaded ({reason or _short(error)}). Without a network, put "
             "config.json, preprocessor_config.json and model.safetensors into a folder and name it: hf:FOLDER."

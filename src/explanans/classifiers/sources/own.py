@@ -10,6 +10,7 @@ from torch import nn
 
 from explanans.classifiers.sources.shared.base import WRONG_SETTINGS, Loaded, Source, unfit_settings
 from explanans.errors import InputError
+from explanans.utils.text import did_you_mean
 from explanans.utils.typed import settings_of
 
 
@@ -17,7 +18,8 @@ def _own(name: str) -> Callable[..., nn.Module]:
     from explanans.classifiers import CLASSIFIERS
 
     if name not in CLASSIFIERS:
-        raise InputError(f"there is no classifier explanans:{name}; take one of {sorted(CLASSIFIERS)}.")
+        near = did_you_mean(name, CLASSIFIERS)
+        raise InputError(f"there is no classifier explanans:{name}{near}; take one of {sorted(CLASSIFIERS)}.")
     return CLASSIFIERS[name]
 
 

@@ -24,6 +24,7 @@ from explanans.classifiers.explanandum import read_classes
 from explanans.cli.options import Given, Part
 from explanans.cli.output import say
 from explanans.deploy.batch import INDEX, Done, Options, explain_many, explain_shards
+from explanans.deploy.batch.changes import Changes
 from explanans.deploy.batch.job import JOB, settings_of
 from explanans.errors import InputError
 from explanans.explainers.named import Named
@@ -32,6 +33,7 @@ from explanans.explanations.by_method import ByMethod
 from explanans.images.listing import is_container, list_files
 from explanans.utils.devices import choose_device
 from explanans.utils.tables import aligned
+from explanans.utils.threads import beside_others
 
 SHOWN = 40
 MOST_FAILURES = 100
@@ -42,6 +44,7 @@ FEW = 500
 PARTS = (Part(Named, names={"name": "who", "classes": "class_names"}, defaults={"batch_size": 8}),)
 
 
+@beside_others()
 def run(
     given: Given,
     images: list[str],
@@ -112,6 +115,7 @@ def run(
             shard_size=shard_size,
             actors=actors,
             gpus=gpus,
+            told=_say_changes,
         )
     else:
         masker = _loaded(named, device)
@@ -124,6 +128,7 @@ def run(
                 shard_size=shard_size,
                 workers=workers,
                 progress=lambda done, total: bar.update(task, completed=done, total=total),
+                told=_say_changes,
             )
     good = outcome.pictures - len(outcome.failed)
     say(f"{good:,} of {outcome.pictures:,} explained ({outcome.earlier:,} earlier), in {out}")
@@ -148,12 +153,18 @@ def _usual_format(images: Sequence[str], out: str, ray: bool) -> Any:
 
 def _in_folders(masker: Masker, pictures: Sequence[Path], out: str, settings: Settings, quiet: bool) -> int:
     with _bar(quiet, len(pictures)) as (bar, task):
-        results = explain_many(masker, pictures, out, settings, progress=lambda done: bar.advance(task))
+        results = explain_many(
+            masker, pictures, out, settings, progress=lambda done: bar.advance(task), told=_say_changes
+        )
     failed = [(done.source, done.failure) for done in results if done.failure is not None]
     say(_table(results, out))
     skipped = sum(done.skipped for done in results)
     say(f"\n{len(results) - len(failed)} of {len(results)} explained ({skipped} earlier), in {out}")
     return _report_failures(failed)
+
+
+def _say_changes(changes: Changes) -> None:
+    print(f"since the last run: {changes}", file=sys.stderr)
 
 
 def _report_failures(failed: Sequence[tuple[str, str]]) -> int:

@@ -5,6 +5,8 @@ The run folder holds checkpoints, metrics.csv and TensorBoard events. The same c
 
 from __future__ import annotations
 
+import lightning
+
 from explanans.classifiers.explanandum import Explanandum
 from explanans.cli.options import Given, Part
 from explanans.cli.output import run_of, say
@@ -21,7 +23,10 @@ PARTS = (
 
 def run(given: Given) -> int:
     explanandum = given.call(Explanandum.load)
-    folder = given.call(fit, given.call(Explainer, explanandum), run=run_of(given))
+    settings = run_of(given)
+    # Before the network, whose new parts are drawn.
+    lightning.seed_everything(settings.seed, workers=True, verbose=False)
+    folder = given.call(fit, given.call(Explainer, explanandum), run=settings)
     if is_first():
         say(f"saved in {folder}; next: explanans explain {folder} PICTURES --out explanations")
     return 0

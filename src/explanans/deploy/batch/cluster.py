@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from explanans.deploy.batch.changes import Told
 from explanans.deploy.batch.job import SHARD_SIZE, Job, Outcome
 from explanans.deploy.batch.loading import load_shards
 from explanans.deploy.batch.shards import Explaining, Options, explain_shard
@@ -31,6 +32,7 @@ def explain_on_cluster(
     actors: int | tuple[int, int] = 1,
     gpus: float = 0,
     cpus: float | None = None,
+    told: Told | None = None,
 ) -> Outcome:
     """Explain pictures with a pool of actors; a second call with the same arguments does what is missing.
 
@@ -40,8 +42,8 @@ def explain_on_cluster(
         who: an Explainer or a classifier by a name that every machine can read.
         images: as for :func:`explanans.deploy.batch.explain_shards`; paths and URIs that every machine can read.
         out: a folder that every machine can write, such as a network drive.
-        options, shard_size: as there, but with one thread unless ``options.threads`` or ``cpus`` says otherwise. One
-            machine with as many threads writes the same bytes.
+        options, shard_size, told: as there, but with one thread unless ``options.threads`` or ``cpus`` says otherwise.
+            One machine with as many threads writes the same bytes.
         actors: how many, or the least and the most.
         gpus, cpus: of each actor; with ``gpus`` above 0 it computes on CUDA. ``cpus`` are the threads where None.
 
@@ -50,7 +52,7 @@ def explain_on_cluster(
     """
     ray = _ray()
     usual = max(1, int(cpus or 1))
-    with Job.claimed(out, who.load(), images, options or Options(), shard_size, threads=usual) as job:
+    with Job.claimed(out, who.load(), images, options or Options(), shard_size, threads=usual, told=told) as job:
         processors = cpus if cpus is not None else job.options.threads or usual
         return _explain_left(ray, job, who, actors, gpus, processors)
 

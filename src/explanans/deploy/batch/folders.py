@@ -6,8 +6,9 @@ import dataclasses
 import hashlib
 import os
 import re
+import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import NoneType
 from typing import Any
@@ -15,15 +16,22 @@ from typing import Any
 from PIL import Image
 from torch import Tensor
 
+from explanans.deploy.batch.changes import Told, compare
+from explanans.errors import InputError
 from explanans.explanations.batch import Masker, Settings
 from explanans.explanations.explain import explain_pictures
+from explanans.explanations.explanation import PICTURES, RESULT, Explanation
 from explanans.explanations.explanation import RECORD as EXPLANATION
-from explanans.explanations.explanation import RESULT
+from explanans.images.listing import stamp_of
 from explanans.images.reading import ImageError, read_image
 from explanans.utils.records import Kind, read_json, write_json
 from explanans.utils.run_folder import as_json, check_same, claimed
 
 INDEX = "index.json"
+FILE = "file"
+"""What ``explanation.json`` says of the picture's file: size, and when it was changed in nanoseconds."""
+
+WAITING = "not explained yet"
 RECORD = Kind(
     "folder of explanations",
     "put back a copy of it, or name a new folder",
@@ -68,11 +76,13 @@ def explain_many(
     settings: Settings | None = None,
     *,
     progress: Callable[[Done], None] | None = None,
+    told: Told | None = None,
 ) -> list[Done]:
     """Explain every picture and save each in a folder of its own below ``out``.
 
     Every folder is written whole or not at all, so whatever kills the run, the next one with the same settings skips
-    what is finished and does the rest. ``index.json`` has the settings and, in the end, what became of every picture.
+    what is finished, does the rest and ends in the same bytes. A picture is finished if all its files are there and it
+    has not been changed since. ``index.json`` has the settings and what became of every picture.
 
     Args:
         masker: a trained Explainer, or a method of a classifier.
@@ -80,87 +90,118 @@ def explain_many(
         out: a new folder, or that of an earlier run with the same masker and the same settings.
         settings: what is asked; by default the classes that the classifier sees, with receipts.
         progress: called for every picture when it is done.
+        told: is told before any work which pictures were added, changed or are gone since an earlier run. What was made
+            of those that are gone stays in ``out``, and leaves the index.
 
     Returns:
         one entry for each picture, in the pictures' order.
 
     Raises:
-        InputError: an unknown class, or ``out`` belongs to a run with other settings or that another process is at.
+        InputError: an unknown class, ``out`` belongs to a run with other settings, or another process is at it.
         OSError: the disk is full or not writable.
     """
-    out = Path(out)
     settings = settings or Settings()
     # Checks names of classes before any work is done.
     asked = settings.selection.requested(masker.explanandum, 1)
     options = {"classes": settings.selection.classes, **settings.to_dict()}
     described = as_json({**masker.identity(), "options": options})
-    record = out / INDEX
+    record = Path(out) / INDEX
+    stamps = {path: stamp_of(path) for path in pictures}
     with claimed(record, RECORD) as earlier:
-        if earlier is None:
-            _write(record, described, [])
-        else:
+        if earlier is not None:
             check_same(record, RECORD, earlier["settings"], described)
-        results = _explain_waiting(masker, pictures, out, settings, asked, progress or (lambda done: None))
-        ordered = [results[path] for path in pictures]
-        _write(record, described, ordered)
-    return ordered
+            before = {each["source"]: (each.get("size"), each.get("changed")) for each in earlier["images"]}
+            changes = compare(before, {str(path): stamp for path, stamp in stamps.items()})
+            if changes and told is not None:
+                told(changes)
+        run = _Run(masker, Path(out), settings, asked, stamps, progress or (lambda done: None))
+        _write(record, described, run)
+        run.explain()
+        _write(record, described, run)
+    return [run.results[path] for path in pictures]
 
 
-def _explain_waiting(
-    masker: Masker,
-    pictures: Sequence[Path],
-    out: Path,
-    settings: Settings,
-    asked: Tensor | None,
-    progress: Callable[[Done], None],
-) -> dict[Path, Done]:
-    results: dict[Path, Done] = {}
+@dataclass
+class _Run:
+    masker: Masker
+    out: Path
+    settings: Settings
+    asked: Tensor | None
+    stamps: Mapping[Path, tuple[int, int]]
+    progress: Callable[[Done], None]
+    results: dict[Path, Done] = field(default_factory=dict)
 
-    def finish(path: Path, done: Done) -> None:
-        results[path] = done
-        progress(done)
+    def __post_init__(self) -> None:
+        for path in self.stamps:
+            if (earlier := self._finished(path)) is not None:
+                self._finish(path, earlier)
 
-    waiting: list[Path] = []
-    for path in pictures:
-        earlier = _finished(path, out)
-        if earlier is None:
-            waiting.append(path)
-        else:
-            finish(path, earlier)
-    for start in range(0, len(waiting), settings.batch_size):
-        readable: dict[Path, Image.Image] = {}
-        for path in waiting[start : start + settings.batch_size]:
-            try:
-                readable[path] = read_image(path)
-            except ImageError as error:
-                finish(path, Done(str(path), failure=error.reason))
-        if not readable:
-            continue
-        requested = None if asked is None else asked.expand(len(readable), -1)
-        found = explain_pictures(masker, list(readable.values()), settings, list(map(str, readable)), requested)
-        for path, explained in zip(readable, found, strict=True):
-            if isinstance(explained, ImageError):
-                finish(path, Done(str(path), failure=explained.reason))
+    def explain(self) -> None:
+        paths, size = list(self.stamps), self.settings.batch_size
+        for start in range(0, len(paths), size):
+            self._explain_batch(paths[start : start + size])
+
+    def _explain_batch(self, paths: Sequence[Path]) -> None:
+        """The pictures of a batch that are not finished, computed with those that are: the last bits of a result depend
+        on its batch, and are to be the same whenever a run was stopped."""
+        waiting = [path for path in paths if path not in self.results]
+        read = {path: picture for path in waiting if (picture := self._read(path)) is not None}
+        if not read:
+            return
+        read |= {path: picture for path in paths if path not in waiting and (picture := self._read(path)) is not None}
+        ordered = [path for path in paths if path in read]
+        requested = None if self.asked is None else self.asked.expand(len(ordered), -1)
+        pictures, names = [read[path] for path in ordered], list(map(str, ordered))
+        found = explain_pictures(self.masker, pictures, self.settings, names, requested)
+        for path, explained in zip(ordered, found, strict=True):
+            if path in self.results:
                 continue
-            folder = explained.save(out / folder_name(path))
-            finish(path, Done(str(path), folder.name, _classes_in(folder)))
-    return results
+            if isinstance(explained, ImageError):
+                self._finish(path, Done(str(path), failure=explained.reason))
+            else:
+                self._save(path, explained)
+
+    def _read(self, path: Path) -> Image.Image | None:
+        try:
+            return read_image(path)
+        except ImageError as error:
+            if path not in self.results:
+                self._finish(path, Done(str(path), failure=error.reason))
+            return None
+
+    def _save(self, path: Path, explained: Explanation) -> None:
+        folder = self.out / folder_name(path)
+        if folder.is_dir() and not (folder / RESULT).is_file():
+            # Somebody has deleted a part of it.
+            shutil.rmtree(folder)
+        dataclasses.replace(explained, facts={**explained.facts, FILE: _file_facts(self.stamps[path])}).save(folder)
+        self._finish(path, Done(str(path), folder.name, read_json(folder / RESULT, EXPLANATION)["classes"]))
+
+    def _finish(self, path: Path, done: Done) -> None:
+        self.results[path] = done
+        self.progress(done)
+
+    def _finished(self, path: Path) -> Done | None:
+        folder = self.out / folder_name(path)
+        try:
+            found = read_json(folder / RESULT, EXPLANATION)
+        except InputError:
+            return None
+        names = [found["figure"], *(each[kind] for each in found["classes"] for kind in PICTURES)]
+        whole = all(stamp_of(folder / name)[0] > 0 for name in names)
+        if not whole or found.get(FILE) != _file_facts(self.stamps[path]):
+            return None
+        return Done(str(path), folder.name, found["classes"], skipped=True)
 
 
-def _finished(path: Path, out: Path) -> Done | None:
-    result = out / folder_name(path) / RESULT
-    # A picture that was changed after it was explained is explained again.
-    if not result.is_file() or not path.is_file() or path.stat().st_mtime > result.stat().st_mtime:
-        return None
-    return Done(str(path), result.parent.name, _classes_in(result.parent), skipped=True)
+def _file_facts(stamp: tuple[int, int]) -> dict[str, int]:
+    return {"size": stamp[0], "changed": stamp[1]}
 
 
-def _classes_in(folder: Path) -> Sequence[Mapping[str, Any]]:
-    return read_json(folder / RESULT, EXPLANATION)["classes"]
-
-
-def _write(record: Path, settings: Mapping[str, Any], results: Sequence[Done]) -> None:
-    entries = [dataclasses.asdict(done) for done in results]
-    for entry in entries:
+def _write(record: Path, settings: Mapping[str, Any], run: _Run) -> None:
+    entries = []
+    for path, stamp in run.stamps.items():
+        entry = dataclasses.asdict(run.results.get(path) or Done(str(path), failure=WAITING))
         del entry["skipped"]
+        entries.append({**entry, **_file_facts(stamp)})
     write_json(record, RECORD, {"settings": settings, "images": entries})

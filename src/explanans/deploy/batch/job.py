@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,14 +16,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 
+from explanans.deploy.batch.changes import Changes, Told
 from explanans.deploy.batch.loading import Loaded, load_shards
-from explanans.deploy.batch.manifest import Manifest, write_manifest
-from explanans.deploy.batch.shards import IMAGES, Explaining, Options, explain_shard
+from explanans.deploy.batch.manifest import STAMP, Manifest, renew_manifest, write_manifest
+from explanans.deploy.batch.shards import FILES, IMAGES, Explaining, Options, explain_shard
 from explanans.errors import InputError
 from explanans.explanations.batch import Masker
-from explanans.images.listing import list_items
+from explanans.images.listing import stamp_of
 from explanans.utils.files import atomic_folder
-from explanans.utils.records import Kind, read_json, read_parquet, reading, write_json
+from explanans.utils.records import Kind, open_parquet, read_json, reading, write_json
 from explanans.utils.run_folder import as_json, check_same, claimed
 
 JOB, MANIFEST, DONE = "job.json", "manifest.parquet", "images.parquet"
@@ -34,7 +37,6 @@ RECORD = Kind(
     },
 )
 PICTURES = Kind("pictures of a shard", "delete the shard's folder, and repeat the command to make it again")
-FAILURES = pa.schema([IMAGES.field(name) for name in ("source", "failure")])
 SHARD_SIZE = 1000
 SHARDS_PER_FOLDER = 1000
 
@@ -49,7 +51,7 @@ class Outcome:
 
 
 class Job:
-    """The pictures and the settings of a folder; made once, and the same for every run that goes on with it.
+    """The pictures and the settings of a folder, for every run that goes on with it.
 
     ``job.json`` has the settings, ``manifest.parquet`` the pictures, ``0000/0000012/`` the files of shard 12. A folder
     holds at most 1,000 shards, and a shard's folder is there as a whole or not at all.
@@ -58,8 +60,10 @@ class Job:
     def __init__(self, out: str | Path) -> None:
         self.out = Path(out)
         self.manifest = Manifest(self.out / MANIFEST)
+        settings = settings_of(out)
+        self.shard_size = settings["shard_size"]
         with reading(self.out / JOB, RECORD):
-            self.options = Options(**settings_of(out)["options"])
+            self.options = Options(**settings["options"])
 
     @classmethod
     @contextmanager
@@ -71,11 +75,12 @@ class Job:
         options: Options,
         shard_size: int = SHARD_SIZE,
         threads: int | None = None,
+        told: Told | None = None,
     ) -> Iterator[Job]:
         """Begin a job in a new folder, or go on with the one that is there; it is kept to this process in the block.
 
         Args:
-            out, masker, images, options, shard_size: as for :func:`explain_shards`.
+            out, masker, images, options, shard_size, told: as for :func:`explain_shards`.
             threads: of a new job whose options leave them open; None for PyTorch's own number.
 
         Raises:
@@ -86,7 +91,11 @@ class Job:
         record = Path(out) / JOB
         with claimed(record, RECORD, remains=(MANIFEST,), levels=1) as earlier:
             before = None if earlier is None else earlier["settings"]
-            cls._settle(record, before, masker, images, options, shard_size, threads or torch.get_num_threads())
+            changes = cls._settle(
+                record, before, masker, images, options, shard_size, threads or torch.get_num_threads()
+            )
+            if changes and told is not None:
+                told(changes)
             yield cls(out)
 
     @staticmethod
@@ -98,8 +107,8 @@ class Job:
         options: Options,
         shard_size: int,
         threads: int,
-    ) -> None:
-        """Write down what the job is, or check that it is the same."""
+    ) -> Changes:
+        """Write down what the job is, or check that it is the same and list its pictures again."""
         if shard_size < 1:
             raise InputError(f"shard_size={shard_size} must be at least 1.")
         if options.threads is None:
@@ -115,25 +124,47 @@ class Job:
         )
         if earlier is not None:
             check_same(record, RECORD, earlier, settings)
-            return
-        write_manifest(record.with_name(MANIFEST), list_items(arguments), shard_size)
+            return renew_manifest(record.with_name(MANIFEST), arguments, shard_size)
+        write_manifest(record.with_name(MANIFEST), arguments, shard_size)
         write_json(record, RECORD, {"settings": settings, "classes": list(masker.explanandum.classes)})
+        return Changes()
 
     def folder(self, shard: int) -> Path:
         return self.out / f"{shard // SHARDS_PER_FOLDER:04d}" / f"{shard:07d}"
 
     def is_done(self, shard: int) -> bool:
-        return (self.folder(shard) / DONE).is_file()
+        """Whether every file of the shard is there, and was made from the pictures as they are now."""
+        made = self._made(shard)
+        if made is None:
+            return False
+        wanted, have = self.manifest.stamps(shard), made.select(STAMP)
+        # Pictures that are gone since leave a shard that has more than it needs.
+        return wanted.equals(have) or _counted(wanted) <= _counted(have)
 
     def left(self) -> list[int]:
-        return [shard for shard in range(self.manifest.shards) if not self.is_done(shard)]
+        shards = range(self.manifest.shards)
+        return [shard for shard in shards if self.manifest.size(shard) and not self.is_done(shard)]
+
+    def _made(self, shard: int) -> pa.Table | None:
+        """What ``images.parquet`` of a shard says of each picture; None where a file of the shard is not as it was."""
+        folder = self.folder(shard)
+        if not (folder / DONE).is_file():
+            return None
+        try:
+            with open_parquet(folder / DONE, PICTURES, IMAGES) as file, reading(folder / DONE, PICTURES):
+                sizes = json.loads(file.schema_arrow.metadata[FILES])
+                table = file.read([*STAMP, "failure"])
+        except InputError:
+            return None
+        whole = all(stamp_of(folder / name)[0] == size for name, size in sizes.items())
+        return table if whole else None
 
     def first(self, shard: int) -> int:
         """Number of the first picture of a shard."""
-        return shard * self.manifest.shard_size
+        return shard * self.shard_size
 
     def write(self, shard: int, files: dict[str, bytes]) -> None:
-        with atomic_folder(self.folder(shard), replace_if_holds=DONE) as temporary:
+        with atomic_folder(self.folder(shard), replace=True) as temporary:
             for name, content in files.items():
                 path = temporary / name
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -143,10 +174,11 @@ class Job:
         """(source, reason) of every picture that failed, in the shards that are done."""
         found: list[tuple[str, str]] = []
         for shard in range(self.manifest.shards):
-            if self.is_done(shard):
-                table = read_parquet(self.folder(shard) / DONE, PICTURES, FAILURES)
+            if (table := self._made(shard)) is not None:
                 bad = table.filter(pc.not_equal(table["failure"], ""))
-                found += list(zip(bad["source"].to_pylist(), bad["failure"].to_pylist(), strict=True))
+                there = set(self.manifest.stamps(shard)["source"].to_pylist()) if len(bad) else set()
+                rows = zip(bad["source"].to_pylist(), bad["failure"].to_pylist(), strict=True)
+                found += [(source, reason) for source, reason in rows if source in there]
         return found
 
 
@@ -159,6 +191,7 @@ def explain_shards(
     shard_size: int = SHARD_SIZE,
     workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
+    told: Told | None = None,
 ) -> Outcome:
     """Explain any number of pictures into shards; the results of one shard are in memory.
 
@@ -173,12 +206,16 @@ def explain_shards(
         shard_size: pictures per shard.
         workers: processes that read and decode; 0 does it in this one.
         progress: is told (pictures done, pictures in all) after every batch.
+        told: is told before any work which pictures were added, changed or are gone since an earlier run. Those that
+            were added come last; shards with pictures that changed are made again; what was made of those that are
+            gone stays, and is made no more.
 
     Raises:
         InputError: nothing to explain, ``out`` belongs to another job, or another process is writing into it.
         OSError: the disk is full or not writable. Finished shards stay.
     """
-    with Job.claimed(out, masker, images, options or Options(), shard_size) as job, job.options.on_threads():
+    chosen = options or Options()
+    with Job.claimed(out, masker, images, chosen, shard_size, told=told) as job, job.options.on_threads():
         return _explain_left(job, Explaining(masker.eval(), job.options), workers, progress)
 
 
@@ -211,3 +248,7 @@ def _explain_left(
 def settings_of(out: str | Path) -> dict[str, Any]:
     """The settings in ``job.json``."""
     return read_json(Path(out) / JOB, RECORD)["settings"]
+
+
+def _counted(stamps: pa.Table) -> Counter[tuple[Any, ...]]:
+    return Counter(zip(*(stamps[name].to_pylist() for name in STAMP), strict=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -33,9 +34,15 @@ IMAGES = pa.schema(
         ("status", pa.string()),
         ("failure", pa.string()),
         ("probabilities", pa.list_(pa.float32())),
+        ("size", pa.int64()),
+        ("changed", pa.int64()),
     ]
 )
-"""A row for each picture of a shard, read or not; the probabilities are of all classes, in their order."""
+"""A row for each picture of a shard, read or not; the probabilities are of all classes, in their order. ``size`` and
+``changed`` tell the file that was read from one that takes its place."""
+
+FILES = b"files"
+"""Metadata of ``images.parquet``: the shard's other files, and how many bytes each has."""
 
 RECEIPTS = pa.schema(
     [
@@ -139,6 +146,8 @@ class Explaining:
                 "status": "failed" if failure else "ok",
                 "failure": failure,
                 "probabilities": [],
+                "size": item.size,
+                "changed": item.changed,
             }
             for n, (item, size, failure) in enumerate(zip(loaded.items, loaded.sizes, loaded.failures, strict=True))
         ]
@@ -178,7 +187,8 @@ class Explaining:
             files = encode.masks_as_parquet(masks)
         if options.receipts:
             files["receipts.parquet"] = encode.parquet(shard.receipts, RECEIPTS)
-        files["images.parquet"] = encode.parquet(shard.images, IMAGES)
+        sizes = json.dumps({name: len(content) for name, content in files.items()})
+        files["images.parquet"] = encode.parquet(shard.images, IMAGES.with_metadata({FILES: sizes}))
         return files
 
     @torch.no_grad()

@@ -28,6 +28,7 @@ from explanans.training.sharing import on_free_cores
 from explanans.training.splits import describe, facts_of, open_splits
 from explanans.training.surrogates import Answers, Fidelity, Queries, agreement_of, batches
 from explanans.training.watch import announce, size_of
+from explanans.utils.numbers import check_count
 from explanans.utils.progress import Progress
 
 SAVED = "surrogate"
@@ -112,8 +113,10 @@ def fit_surrogate(
     """
     run = run or RUN
     optimizer = optimizer or (FROM_SCRATCH if weights is None else FINE_TUNING)
-    held = max(64, calls // 10) if held_out_calls is None else held_out_calls
-    if held < 1 or calls - held < run.batch_size:
+    check_count("calls", calls)
+    check_count("ask_batch_size", ask_batch_size)
+    held = max(64, calls // 10) if held_out_calls is None else check_count("held_out_calls", held_out_calls)
+    if calls - held < run.batch_size:
         raise InputError(
             f"calls={calls}, of which {held} on held-out pictures; leave at least batch_size={run.batch_size} to train "
             "on."

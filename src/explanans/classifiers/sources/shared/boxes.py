@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from explanans.errors import InputError
-from explanans.utils.paths import user_path
+from explanans.utils.paths import near_path, user_path
 
 Outputs = Literal["logits", "softmax", "sigmoid"]
 OUTPUTS: tuple[Outputs, ...] = ("logits", "softmax", "sigmoid")
@@ -73,7 +73,9 @@ def existing(spec: str, name: str) -> Path:
     """The file that a spec names."""
     path = user_path(name, f"classifier {spec!r}: file")
     if not path.is_file():
-        raise InputError(f"classifier {spec!r}: {name or 'nothing'} is no file; give the file after the colon.")
+        raise InputError(
+            f"classifier {spec!r}: {name or 'nothing'} is no file{near_path(name)}; give the file after the colon."
+        )
     return path
 
 

@@ -18,6 +18,7 @@ from explanans.classifiers.sources.functions import FunctionBox
 from explanans.classifiers.sources.shared.boxes import FileBox
 from explanans.errors import InputError
 from explanans.utils.files import atomic_file, atomic_folder
+from explanans.utils.paths import near_path
 from explanans.utils.records import Kind, read_json
 
 CONFIG = "explanandum.json"
@@ -66,7 +67,9 @@ def read_config(folder: Path, name: str, kind: str, saver: str, keys: Sequence[s
     """The JSON description in a saved folder, which must have ``keys``."""
     path = folder / name
     if not path.is_file():
-        raise InputError(f"{folder} is no saved {kind}: it holds no {name}. Save one with {saver}.")
+        inner = sorted(str(each.parent) for each in folder.glob(f"*/{name}"))
+        meant = f" (did you mean {' or '.join(inner[:3])}?)" if inner else ""
+        raise InputError(f"{folder} is no saved {kind}{meant}: it holds no {name}. Save one with {saver}.")
     return read_json(
         path, Kind(f"description of a saved {kind}", f"save the {kind} again", dict.fromkeys(keys, object))
     )
@@ -80,7 +83,9 @@ def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
     """
     path = Path(path)
     if not path.is_file():
-        raise InputError(f"weights={str(path)!r} is no file; give a .safetensors file or a PyTorch state dict.")
+        raise InputError(
+            f"weights={str(path)!r} is no file{near_path(path)}; give a .safetensors file or a PyTorch state dict."
+        )
     try:
         weights = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
     except SafetensorError as error:

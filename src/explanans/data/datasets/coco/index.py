@@ -137,5 +137,6 @@ def _read(file: Path, key: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _write(content: dict[str, Any], file: Path) -> None:
-    with atomic_file(file) as temporary:
-        torch.save(content, temporary)
+    # By its name, torch would keep a file open that did not fit on the disk, and the room that it takes.
+    with atomic_file(file) as temporary, temporary.open("wb") as opened:
+        torch.save(content, opened)
