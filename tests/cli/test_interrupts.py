@@ -12,7 +12,7 @@ from pathlib import Path
 
 def test_scenes_that_are_drawn_in_processes_stop_without_a_trace(tmp_path: Path) -> None:
     out = tmp_path / "scenes"
-    words = ["data", "scenes", str(out), "--train=200000", "--val=0", "--test=0", "--size=48", "--workers=2"]
+    words = ["data", "scenes", str(out), "--train=20000", "--val=0", "--test=0", "--size=48", "--workers=2"]
     process = subprocess.Popen(
         [sys.executable, "-m", "explanans", *words],
         stderr=subprocess.PIPE,

@@ -16,6 +16,7 @@ from explanans.cli.output import say
 from explanans.errors import InputError
 from explanans.pipelines.demo import FULL, QUICK, peak_memory, run_demo
 from explanans.pipelines.first_look import first_look
+from explanans.training import Run
 from explanans.utils.tables import aligned
 
 PARTS = (Part(run_demo, without=("recipe", "progress")),)
@@ -27,6 +28,10 @@ def run(given: Given, quick: bool = False) -> int:
     Args:
         quick: a minute's trial with few pictures and rough masks.
     """
+    # Before anything is explained or drawn.
+    Run(seed=given["seed"], threads=given["threads"])
+    if Path(given["out"]).is_file():
+        raise InputError(f"out={given['out']} is a file; name a folder.")
     say("Real photos and a classifier of 1,000 classes; nothing is trained for these")
     try:
         page = first_look(Path(given["out"]), say=say)
