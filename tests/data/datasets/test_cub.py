@@ -91,7 +91,7 @@ def test_by_its_names(root: Path, preprocessing: Preprocessing, monkeypatch: pyt
         assert isinstance(data, CUB)
         assert len(data) == 16
     assert open_dataset("cub:2011?agreement=0.9", "train", preprocessing=preprocessing).agreement == 0.9  # type: ignore[attr-defined]
-    with pytest.raises(InputError, match="agreement='most'; give a number"):
+    with pytest.raises(InputError, match="agreement='most'; give a finite number"):
         open_dataset("cub:2011?agreement=most", "train", preprocessing=preprocessing)
     monkeypatch.setenv("EXPLANANS_DATA", str(root))
     with pytest.raises(InputError, match=r"Fetch it: explanans data cub\."):
