@@ -90,7 +90,7 @@ def naive(
     settings: Guided, logits: Tensor, images: Tensor, explained: Explanandum, classes: list[int | None]
 ) -> dict[str, float]:
     """The formulas, with the mean colour as fill and the masks themselves among the guide's seeds."""
-    guide, channels = SpreadCAM(explained), logits.shape[1]
+    guide, channels = SpreadCAM(explained, steps=2, refinements=10), logits.shape[1]
     parts = dict.fromkeys(("absent", "edges", "guide", "kept", "removed", "area", "decided"), 0.0)
     for image, maps, labels, c in zip(images, logits, LABELS.tolist(), classes, strict=True):
         for z, label in zip(maps, labels, strict=True):
@@ -214,7 +214,7 @@ def test_the_guide_pulls_towards_the_evidence_and_edges_smooth() -> None:
     # Before its own masks take part.
     guide = settings(logits, image, label, explained, 0.0, seeded())["guide"]
     (gradient,) = torch.autograd.grad(guide, logits)
-    (evidence,) = SpreadCAM(explained).at(image, label.bool(), (GRID, GRID), scale=2.0)
+    (evidence,) = SpreadCAM(explained, steps=2, refinements=10).at(image, label.bool(), (GRID, GRID), scale=2.0)
     target = (12 * (evidence - 0.55)).sigmoid()
     torch.testing.assert_close(gradient[0, 0], 2 * (0.5 - target) / GRID**2)
     assert torch.equal(gradient[0, 0] < 0, evidence > 0.55)
@@ -232,7 +232,7 @@ def test_own_masks_take_part_in_the_guide_from_their_start_on(progress: float, s
     explained, (logits, images) = classifier(), inputs()
     made = Guided(start=2.0, scales=(2.0,))(logits[:1], images[:1], LABELS[:1], explained, progress, seeded())
     own = logits.detach()[0, 0]
-    (evidence,) = SpreadCAM(explained).at(
+    (evidence,) = SpreadCAM(explained, steps=2, refinements=10).at(
         images[:1], LABELS[:1].bool(), (GRID, GRID), scale=2.0, seeds=own[None].sigmoid(), share=share
     )
     target = (12 * (evidence - 0.55)).sigmoid()

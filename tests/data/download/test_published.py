@@ -168,7 +168,7 @@ def test_cub_by_one_command(
 
 
 @pytest.mark.parametrize(
-    ("part", "said"), [("train", "'train' is unknown; voc:2007 has the parts trainval, test"), ("", "''")]
+    ("part", "said"), [("train", "'train' is unknown; voc:2007 has the parts trainval, test"), ("", "--part is empty")]
 )
 def test_unknown_parts(part: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["data", "voc", "--part", part]) == 2
