@@ -159,7 +159,7 @@ def test_arrays(file: Path) -> None:
 
 def test_arrays_run_no_code(file: Path) -> None:
     with file.open("wb") as out:
-        np.savez(out, a=np.array([print], object))
+        np.savez(out, a=np.array([len], object))
     with pytest.raises(InputError, match="allow_pickle"):
         read_arrays(file, KIND)
     with file.open("wb") as out:
@@ -191,7 +191,7 @@ def test_checkpoints(file: Path) -> None:
         ([1], "holds a list"),
         ({"epoch": 1}, "lacks state_dict"),
         ({"state_dict": [], "epoch": 1}, "something else than|has a list in state_dict"),
-        ({"state_dict": {}, "epoch": print}, "is damaged or something else"),
+        ({"state_dict": {}, "epoch": len}, "is damaged or something else"),
     ],
 )
 def test_a_checkpoint_of_something_else(file: Path, content: Any, fault: str) -> None:
