@@ -147,8 +147,8 @@ LINES = [
     (f"{CLASSIFY} --mean '[0.5, x, 1]'", "--mean='x'", "give a finite number"),
     (f"{CLASSIFY} --mean 0.5,0.5,0.5", "std=None", "give both or neither"),
     (f"{CLASSIFY} --arguments 3", "--arguments=3", "give settings such as"),
-    (f"{CLASSIFY} --size 0", "size=0", "give the side of a square"),
-    (f"{CLASSIFY} --hidden 2", "hidden=2.0", "give shares in [0, 1]"),
+    (f"{CLASSIFY} --size 0", "size=0", "give a whole number of at least 1"),
+    (f"{CLASSIFY} --hidden 2", "hidden=2.0", "give a number in [0, 1]"),
     (f"{MEASURE} --classifiers saved", "--classifiers='saved'", "give settings such as {name: value}"),
     (f"{MEASURE} --methods [a]", "--methods=['a']", "give settings such as {name: value}"),
     (f"{MEASURE} --methods.grad_cam null", "--methods.grad_cam=null", "give settings such as {method: …}"),
@@ -353,7 +353,7 @@ def test_a_name_that_is_no_utf_8_is_taken_and_shown(here: Path, capsys: pytest.C
     assert r"out\xe9" in captured.out
     assert main(["explain", "explainer", os.fsdecode(b"no\xe9.png"), "--out", "new"]) == 1
     assert r"failed: no\xe9.png: no such file" in capsys.readouterr().err
-    assert main(["explain", "explainer", os.fsdecode(b"no\xe9.zip"), "--out", "new"]) == 2
+    assert main(["explain", "explainer", os.fsdecode(b"no\xe9.zip"), "--out", "newer"]) == 2
     assert r"no\xe9.zip does not exist" in capsys.readouterr().err
 
 
