@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -125,13 +126,32 @@ def test_small_gains_end_patience_and_the_lowest_loss_is_kept_all_the_same(
     assert state(out / "best.ckpt")["epoch"] == 3
 
 
-def test_a_run_that_stopped_early_stays_stopped(scenes: str, explainer: Build, out: Path) -> None:
-    run = with_run(max_epochs=9, patience=1)
-    train(explainer(), scenes, out, objective="stalder2022", run=run, optimizer=Optimizer(lr=1e-9))
-    epochs = len(rows(out))
-    assert epochs < 9
-    train(explainer(), scenes, out, objective="stalder2022", run=run, optimizer=Optimizer(lr=1e-9))
-    assert len(rows(out)) == epochs
+def test_a_run_that_stopped_early_stays_stopped_and_says_so(
+    scenes: str, explainer: Build, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = with_run(max_epochs=9, patience=1, progress=True)
+    train(explainer(), scenes, out, objective=Rising(), run=run)
+    assert len(rows(out)) == 2
+    said = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"stopped after epoch 2 \(.*\): no better val/loss for run.patience=1 epochs", said[-2])
+    assert said[-1].startswith("kept epoch 1: train/loss")
+    train(explainer(), scenes, out, objective=Rising(), run=run)
+    assert len(rows(out)) == 2
+    said = capsys.readouterr().out.splitlines()
+    assert said[-2].endswith("for run.patience=1 epochs after epoch 2; a larger run.patience goes on")
+
+
+def test_what_was_done_is_said(
+    scenes: str, explainer: Build, whole: Path, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(whole, out)
+    train(explainer(), scenes, out, run=with_run(progress=True))
+    said = capsys.readouterr().out.splitlines()
+    assert said[-2] == "nothing is left to train: all 3 epochs are done"
+    train(explainer(), scenes, out, run=with_run(max_epochs=4, progress=True))
+    said = capsys.readouterr().out.splitlines()
+    assert "3 of 4 epochs are done already" in said
+    assert said[-2].startswith("trained 1 epoch in ")
 
 
 def test_batches_accumulate_into_one_step(scenes: str, explainer: Build, out: Path) -> None:

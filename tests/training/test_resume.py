@@ -19,8 +19,8 @@ import explanans
 from explanans.errors import InputError
 from explanans.explainers.explainer import Explainer
 from explanans.training import Optimizer
+from explanans.training.claim import CONFIG, RECORD
 from explanans.training.explainer import ExplainerTraining
-from explanans.training.runs import CONFIG, RECORD
 from explanans.utils.locks import LOCK
 from explanans.utils.run_folder import claimed
 from explanans.utils.temporaries import temporary_file

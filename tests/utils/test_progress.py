@@ -9,7 +9,7 @@ from io import StringIO
 
 import pytest
 
-from explanans.utils.progress import Progress
+from explanans.utils.progress import Progress, silent
 
 CODE = (
     "import sys; from explanans.utils.progress import Progress\n"
@@ -117,6 +117,9 @@ def test_nothing_is_written_where_nobody_looks_and_no_last_line_after_an_error(c
         clock.now += 100
         progress.advance()
         progress.say("hello")
+    with silent(), Progress("work", 2, stream=stream, clock=clock) as progress:
+        clock.now += 100
+        progress.advance()
     assert stream.getvalue() == ""
     with pytest.raises(ZeroDivisionError), Progress("work", 2, stream=stream, clock=clock) as progress:  # noqa: PT012
         clock.now += 100

@@ -17,13 +17,14 @@ from explanans.errors import InputError
 from explanans.images.preprocessing import Preprocessing
 from explanans.training.augmentation import Augmentation, augmentation
 from explanans.training.backbone import HALF, Colour, find_head, freeze_before, new_classifier
+from explanans.training.claim import LAST, check_run_folder
 from explanans.training.classification import ClassifierTraining, validate
 from explanans.training.linear_head import fit_head, head_features
 from explanans.training.optimizer import Optimizer
 from explanans.training.precision import choose_precision
 from explanans.training.processes import is_first, once
 from explanans.training.run_settings import Run
-from explanans.training.runs import LAST, check_run_folder, train
+from explanans.training.runs import train
 from explanans.training.sharing import on_free_cores
 from explanans.training.splits import augmented, describe, facts_of, open_splits
 from explanans.training.watch import announce, size_of
@@ -136,10 +137,7 @@ def fit_classifier(
         for argument, dataset in (("data", training), ("validation", held_out)):
             _check_single_labels(argument, dataset)
     facts = {
-        "data": {
-            "training": facts_of(training),
-            "validation": facts_of(held_out),
-        },
+        "data": {"training": facts_of(training), "validation": facts_of(held_out)},
         "training": {
             "weights": None if weights is None else str(weights),
             "head_epochs": head_epochs,

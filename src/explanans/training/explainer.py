@@ -22,12 +22,13 @@ from explanans.ops.refinement import enlarge
 from explanans.training import newcomer
 from explanans.training.augmentation import Augmentation, augmentation
 from explanans.training.calibration import Calibration, calibrate, first_labelled
+from explanans.training.claim import check_run_folder
 from explanans.training.depthwise import quick_depthwise
 from explanans.training.module import TrainingModule
 from explanans.training.optimizer import Optimizer
 from explanans.training.processes import is_first, once
 from explanans.training.run_settings import Run
-from explanans.training.runs import check_run_folder, train
+from explanans.training.runs import train
 from explanans.training.sharing import on_free_cores
 from explanans.training.splits import augmented, describe, facts_of, open_splits
 from explanans.training.surrogates import load_surrogate
@@ -176,10 +177,7 @@ def fit(
     named = make_objective(objective, **(objective_options or {})) if isinstance(objective, str) else objective
     facts = {
         "objective": {"name": type(named).__name__, "settings": getattr(named, "__dict__", {})},
-        "data": {
-            "training": facts_of(training),
-            "validation": facts_of(held_out),
-        },
+        "data": {"training": facts_of(training), "validation": facts_of(held_out)},
         "augment": augment,
         "optimizer": asdict(optimizer),
         **({} if stands_in is None else {"surrogate": stands_in}),

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import logging
-import platform
 import signal
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import lightning
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch import LightningModule, Trainer, callbacks
@@ -24,37 +22,14 @@ from torch.utils.data import DataLoader
 
 from explanans.data.loading import EpochSampler
 from explanans.errors import InputError
+from explanans.training.claim import CHECKPOINT, CONFIG, LAST, check_fits, claimed_run, epochs_done
 from explanans.training.curves import CURVES, Curves, read_curves
 from explanans.training.precision import choose_precision
 from explanans.training.run_settings import Run, epochs_for
 from explanans.training.sharing import FreeCores, judges
 from explanans.training.watch import Watch
 from explanans.utils.files import atomic_file
-from explanans.utils.records import Kind, read_checkpoint, write_json
-from explanans.utils.run_folder import as_json, check_claimable, check_same, claimed
-from explanans.version import __version__
-
-LAST = "last.ckpt"
-CONFIG = "run.json"
-ANSWERS = "answers"
-"""A folder that a surrogate's training fills before it is a training."""
-
-RECORD = Kind(
-    "training run",
-    "put back a copy of it, or name a new folder",
-    {"settings": {"run": dict}, "versions": dict},
-)
-FREE = {
-    f"run.{name}"
-    for name in ("resume", "progress", "num_workers", "threads", "cache", "devices", "max_epochs", "patience")
-}
-"""What changes no number, and may differ between a run and its resumption."""
-
-CHECKPOINT = Kind(
-    "checkpoint of a training",
-    "put back a copy of it, or delete last.ckpt and best.ckpt to begin anew",
-    {"state_dict": dict, "epoch": int, "optimizer_states": list},
-)
+from explanans.utils.records import read_checkpoint
 
 
 class AtomicCheckpoints(TorchCheckpointIO):
@@ -146,7 +121,7 @@ def train(
         with claimed_run(folder, run, description) if trainer.is_global_zero else nullcontext():
             done = epochs_done(checkpoint)
             if done:
-                _check_fits(module, checkpoint)
+                check_fits(module, checkpoint)
             # Lightning tells the epoch only after loader workers have begun with the order of the first one.
             if isinstance(training.sampler, EpochSampler):
                 training.sampler.set_epoch(done)
@@ -155,13 +130,16 @@ def train(
     state = read_checkpoint(kept, CHECKPOINT)
     module.load_state_dict(state["state_dict"])
     took = timedelta(seconds=round(time.monotonic() - start))
+    patient = f"no better {monitor} for run.patience={run.patience} epochs"
     if done == epochs:
         watch.say(f"nothing is left to train: all {done} epochs are done")
+    elif stopping and stopping.wait_count >= run.patience and trainer.current_epoch <= done:
+        watch.say(f"nothing is left to train: {patient} after epoch {done}; a larger run.patience goes on")
     elif stopping and stopping.wait_count >= run.patience:
-        patience = f"run.patience={run.patience}"
-        watch.say(f"stopped after epoch {trainer.current_epoch} ({took}): no better {monitor} for {patience} epochs")
+        watch.say(f"stopped after epoch {trainer.current_epoch} ({took}): {patient}")
     else:
-        watch.say(f"trained {epochs - done} epochs in {took}")
+        count = epochs - done
+        watch.say(f"trained {count} epoch{'' if count == 1 else 's'} in {took}")
     watch.say(f"kept epoch {state['epoch'] + 1}{_figures(folder, state['epoch'] + 1, watch.figures)}")
 
 
@@ -169,17 +147,6 @@ def _figures(folder: Path, epoch: int, names: Sequence[str]) -> str:
     rows = [row for row in read_curves(folder / CURVES) if row["epoch"] == epoch]
     shown = [f"{name} {row[name]:.4f}" for row in rows for name in names if name in row]
     return f": {', '.join(shown)}" if shown else ""
-
-
-def versions() -> dict[str, str]:
-    """What a result depends on besides its configuration."""
-    return {
-        "explanans": __version__,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "lightning": lightning.__version__,
-        "machine": platform.machine(),
-    }
 
 
 @contextmanager
@@ -218,50 +185,3 @@ def _fit(
             raise
         signal.signal(signal.SIGINT, handler)
         raise KeyboardInterrupt from None
-
-
-def check_run_folder(folder: str | Path) -> None:
-    """Before any work: whether :func:`train` could begin or go on in a folder.
-
-    Raises:
-        InputError: it is a file, or holds other things.
-    """
-    check_claimable(Path(folder) / CONFIG, remains=(ANSWERS,))
-
-
-@contextmanager
-def claimed_run(folder: Path, run: Run, description: Mapping[str, Any]) -> Iterator[None]:
-    """Keep a run's folder to this process in the block, with a ``run.json`` that describes this training.
-
-    Raises:
-        InputError: the folder holds other things, another training or more epochs, or another process is at it.
-    """
-    record = folder / CONFIG
-    settings = as_json({**description, "run": asdict(run)})
-    # The Explainer or the classifier is saved in a folder below, and its own classifier in one below that.
-    with claimed(record, RECORD, remains=(ANSWERS,), levels=2) as earlier:
-        if earlier is not None and not run.resume:
-            raise InputError(f"out={folder} holds a {RECORD.name} already; name a new folder, or let it resume.")
-        if earlier is not None:
-            check_same(record, RECORD, earlier["settings"], settings, free=FREE)
-            if run.max_epochs is not None and (done := epochs_done(folder / LAST)) > run.max_epochs:
-                raise InputError(
-                    f"run.max_epochs={run.max_epochs}, but {folder} holds a training of {done} epochs already; ask for "
-                    f"{done} or more, or name a new folder."
-                )
-        write_json(record, RECORD, {**(earlier or {}), "settings": settings, "versions": versions()})
-        yield
-
-
-def epochs_done(checkpoint: Path) -> int:
-    """Epochs after which ``last.ckpt`` was saved; 0 where there is none."""
-    return int(read_checkpoint(checkpoint, CHECKPOINT)["epoch"]) + 1 if checkpoint.exists() else 0
-
-
-def _check_fits(module: LightningModule, checkpoint: Path) -> None:
-    """Lightning's own message would be a traceback."""
-    own, saved = module.state_dict(), read_checkpoint(checkpoint, CHECKPOINT)["state_dict"]
-    shapes = [{name: getattr(each, "shape", None) for name, each in weights.items()} for weights in (own, saved)]
-    wrong = sorted(name for name in {*own, *saved} if shapes[0].get(name) != shapes[1].get(name))
-    if wrong:
-        raise CHECKPOINT.complain(checkpoint, f"is of another network ({wrong[0]} differs)")

@@ -14,6 +14,7 @@ from torch import nn
 from explanans.training.processes import is_first
 from explanans.training.run_settings import Run
 from explanans.utils.progress import Progress
+from explanans.utils.text import shown
 
 MEASURED = 5
 """So many steps are measured before their time is told; the first one, which warms up, is none of them."""
@@ -89,9 +90,9 @@ class Watch(callbacks.Callback):
 
     def on_train_epoch_end(self, trainer: Trainer, module: LightningModule) -> None:
         logged = trainer.callback_metrics
-        shown = "".join(f"  {name} {float(logged[name]):.4f}" for name in self.figures if name in logged)
+        figures = "".join(f"  {name} {float(logged[name]):.4f}" for name in self.figures if name in logged)
         took = timedelta(seconds=round(self.clock() - self.epoch_began))
-        self.say(f"epoch {trainer.current_epoch + 1}/{self.epochs}{shown}  ({took})")
+        self.say(f"epoch {trainer.current_epoch + 1}/{self.epochs}{figures}  ({took})")
 
     def on_fit_end(self, trainer: Trainer, module: LightningModule) -> None:
         self.bar.__exit__(None, None, None)
@@ -137,7 +138,8 @@ class Watch(callbacks.Callback):
 def announce(run: Run, *lines: str) -> None:
     """Lines on standard output, from the first of several processes, where the run shows anything."""
     if run.progress and is_first():
-        print(*lines, sep="\n", flush=True)
+        # Names of classes and folders come from outside.
+        print(*map(shown, lines), sep="\n", flush=True)
 
 
 def size_of(network: nn.Module) -> str:

@@ -6,6 +6,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import timedelta
 from types import TracebackType
 from typing import Self, TextIO, TypeVar
@@ -26,6 +28,19 @@ PULSE = 1.0
 """Seconds between two looks at the clock while a single step takes its time."""
 
 
+_silent: ContextVar[bool] = ContextVar("silent", default=False)
+
+
+@contextmanager
+def silent() -> Iterator[None]:
+    """Inside, nothing shows its progress."""
+    token = _silent.set(True)
+    try:
+        yield
+    finally:
+        _silent.reset(token)
+
+
 class Progress:
     """What is being done, how much of it is done, and the time that is left, on standard error.
 
@@ -41,7 +56,7 @@ class Progress:
         total: how much there is to do; None where nobody knows.
         unit: what is counted, as in "pictures"; "bytes" are shown as kB, MB, GB. Without one a share is shown.
         done: what an earlier run has done; it does not count for the time that is left.
-        show: False draws and writes nothing.
+        show: False draws and writes nothing; so does everything in :func:`silent`.
         stream: where to; standard error by default.
         clock: seconds that only grow.
     """
@@ -66,6 +81,7 @@ class Progress:
         self._due = self._started + FIRST
         self._stream = sys.stderr if stream is None else stream
         console = Console(file=self._stream)
+        show = show and not _silent.get()
         drawn = show and console.is_terminal and not console.is_dumb_terminal
         self._lines = show and not drawn
         self._bar: rich.progress.Progress | None = None

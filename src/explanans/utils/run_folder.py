@@ -88,7 +88,7 @@ def check_same(
     Args:
         record, kind, argument: as for :func:`claimed`.
         before, now: the settings, as JSON has them.
-        free: names that may differ, such as ``run.workers``.
+        free: names that may differ, such as ``run.num_workers``.
         next_step: by default a new folder or the settings of the record.
 
     Raises:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from explanans.cli.options import Given, Part
-from explanans.cli.output import run_of, say
+from explanans.cli.output import say
 from explanans.errors import InputError
 from explanans.training import Run
 from explanans.training.classifier import FINE_TUNING, fit_classifier
@@ -44,7 +44,7 @@ def run(
     # The defaults in the help are those for fine-tuning; random weights want another recipe, which the library knows.
     chosen = None if given["optimizer"] == FINE_TUNING else given["optimizer"]
     statistics = None if mean is None or std is None else (mean, std)
-    folder = given.call(fit_classifier, statistics=statistics, optimizer=chosen, run=run_of(given))
+    folder = given.call(fit_classifier, statistics=statistics, optimizer=chosen)
     metrics = json.loads((folder / "explanandum.json").read_text(encoding="utf-8"))["metrics"]
     if is_first():
         say("  ".join(f"{name} {value:.3f}" for name, value in metrics.items()))

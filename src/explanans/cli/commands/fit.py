@@ -9,7 +9,7 @@ import lightning
 
 from explanans.classifiers.explanandum import Explanandum
 from explanans.cli.options import Given, Part
-from explanans.cli.output import run_of, say
+from explanans.cli.output import say
 from explanans.explainers.explainer import Explainer
 from explanans.training import fit, newcomer
 from explanans.training.processes import is_first
@@ -23,10 +23,9 @@ PARTS = (
 
 def run(given: Given) -> int:
     explanandum = given.call(Explanandum.load)
-    settings = run_of(given)
     # Before the network, whose new parts are drawn.
-    lightning.seed_everything(settings.seed, workers=True, verbose=False)
-    folder = given.call(fit, given.call(Explainer, explanandum), run=settings)
+    lightning.seed_everything(given["run"].seed, workers=True, verbose=False)
+    folder = given.call(fit, given.call(Explainer, explanandum))
     if is_first():
         say(f"saved in {folder}; next: explanans explain {folder} PICTURES --out explanations")
     return 0

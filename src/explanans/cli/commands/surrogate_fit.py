@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from explanans.classifiers.explanandum import Explanandum
 from explanans.cli.options import Given, Part
-from explanans.cli.output import run_of, say
+from explanans.cli.output import say
 from explanans.training import fit_surrogate
 from explanans.training.classifier import FINE_TUNING
 from explanans.training.surrogates import Fidelity, Limits
@@ -27,7 +27,7 @@ PARTS = (
 def run(given: Given) -> int:
     box = given.call(Explanandum.load)
     chosen = None if given["optimizer"] == FINE_TUNING else given["optimizer"]
-    folder, fidelity = given.call(fit_surrogate, box, optimizer=chosen, run=run_of(given))
+    folder, fidelity = given.call(fit_surrogate, box, optimizer=chosen)
     say(table(fidelity))
     if lowest := lowest_class(fidelity, box.classes):
         say(lowest)
