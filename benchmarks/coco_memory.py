@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 
-from explanans.data.datasets.coco.classes import CATEGORIES
+from explanans.data.datasets.coco.categories import CATEGORIES
 
 HEIGHT, WIDTH = 480, 640
 MIB = 2**20

@@ -32,7 +32,7 @@ from lightning.pytorch.profilers import Profiler
 from explanans import Explainer, Explanandum, Run, fit
 from explanans.data.scenes import write_scenes
 from explanans.pipelines.demo import BLANKS, HIDDEN, MASKS, NETWORK, OBJECTIVE, SETTINGS
-from explanans.training.classifier import FROM_SCRATCH, fit_classifier
+from explanans.training.fit_classifier import FROM_SCRATCH, fit_classifier
 from explanans.utils.memory import keep_freed_memory
 from explanans.utils.threads import Load
 

@@ -20,13 +20,13 @@ import torch
 from explanans import metrics
 from explanans.benchmark.calling import HELD_OUT, seed_of
 from explanans.benchmark.columns import COLUMNS, CURVE_THRESHOLDS, CURVES, MADE_FROM
-from explanans.benchmark.folder import Folder
 from explanans.benchmark.plan import make_plan
-from explanans.benchmark.progress import Timetable
 from explanans.benchmark.record import record_of
 from explanans.benchmark.results import Results
+from explanans.benchmark.results_folder import Folder
 from explanans.benchmark.runner import _Run, run_benchmark
 from explanans.benchmark.settings import BenchmarkSettings
+from explanans.benchmark.timetable import Timetable
 from explanans.classifiers.explanandum import Explanandum
 from explanans.data import LabelledImages, collate, open_dataset
 from explanans.errors import InputError

@@ -244,7 +244,7 @@ def test_ctrl_c_is_status_130_and_says_how_to_go_on(
     def interrupted(given: Given) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("explanans.cli.commands.scenes.run", interrupted)
+    monkeypatch.setattr("explanans.cli.commands.data_scenes.run", interrupted)
     assert main(["data", "scenes", str(tmp_path / "x")]) == 130
     assert "repeat the command to go on" in capsys.readouterr().err
 

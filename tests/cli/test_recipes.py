@@ -16,7 +16,7 @@ from explanans.explainers.networks.deeplab import DeepLab
 from explanans.objectives import make_objective
 from explanans.training import Optimizer, Run
 from explanans.training.backbone import find_head, freeze_before
-from explanans.training.classifier import fit_classifier
+from explanans.training.fit_classifier import fit_classifier
 
 # The table of the paper, transposed: a row for each pair of data and classifier.
 TABLE = """

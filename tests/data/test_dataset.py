@@ -10,7 +10,7 @@ from torch import Tensor
 from torchvision.transforms import v2
 
 from explanans.data.dataset import LabelledImages
-from explanans.data.segmentation import index_lookup
+from explanans.data.index_maps import index_lookup
 from explanans.errors import InputError
 from explanans.images.preprocessing import Preprocessing
 from explanans.images.reading import ImageError

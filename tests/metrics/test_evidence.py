@@ -15,7 +15,7 @@ from explanans.metrics import (
     kept_removed,
     label_mean,
 )
-from explanans.metrics.shared.answers import answers
+from explanans.metrics.shared.asking import answers
 
 
 def means(images: Tensor) -> Tensor:

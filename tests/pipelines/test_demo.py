@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 from tests.benchmark.report.pages import Page, captions, drawings, tables
 
-from explanans.benchmark.report.demo import spotlight
+from explanans.benchmark.report.demo_page import spotlight
 from explanans.pipelines.demo import Recipe, run_demo
 
 TINY = Recipe(train=48, val=16, test=20, classifier_epochs=1, explainer_epochs=1)

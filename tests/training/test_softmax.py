@@ -20,7 +20,7 @@ from explanans.explainers.explainer import Explainer
 from explanans.images.preprocessing import Preprocessing
 from explanans.methods import make_method
 from explanans.training import Optimizer, Run, fit
-from explanans.training.classifier import fit_classifier
+from explanans.training.fit_classifier import fit_classifier
 
 PREPROCESSING = Preprocessing(48, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import NoneType
 from typing import Any, Literal
 
 import numpy as np
@@ -15,6 +13,18 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from explanans.benchmark.columns import COLUMNS, MADE_FROM, SCHEMA
+from explanans.benchmark.reading import (
+    COSTS,
+    MAPS,
+    SANITY,
+    SCORES,
+    SETTINGS,
+    read_cost,
+    read_maps,
+    read_record,
+    read_rows,
+    read_sanity,
+)
 from explanans.benchmark.slices import part_of
 from explanans.benchmark.statistics import (
     Paired,
@@ -25,34 +35,7 @@ from explanans.benchmark.statistics import (
     specificity_per_image,
 )
 from explanans.errors import InputError
-from explanans.utils.records import Kind, read_arrays, read_json, read_parquet
 from explanans.utils.text import printable
-
-SETTINGS = "benchmark.json"
-SCORES, COSTS, MAPS, SANITY, THRESHOLDS = "scores", "costs", "maps", "sanity", "thresholds"
-PART = "part-{:05d}.parquet"
-
-RECORD = Kind(
-    "benchmark",
-    "put back a copy of it, or measure again into a new folder",
-    {
-        "settings": dict,
-        "data": {"name": str, "split": str, "images": [str]},
-        "seed": int,
-        "reference": (str, NoneType),
-        "classifiers": {str: {"classes": [str], "weights_hash": str}},
-        "methods": {str: {"title": str, "method": str, "normalisations": [str], "weights": dict, "subset": str}},
-        "subset": (dict, NoneType),
-        "thresholds": dict,
-    },
-)
-_AGAIN = "delete it, and 'explanans benchmark' with the settings of this folder measures it again"
-ROWS = Kind("part of a benchmark", _AGAIN)
-FACTS = Kind("costs or sanity in a benchmark", _AGAIN)
-PICTURES = Kind("maps of a benchmark", _AGAIN)
-
-NAME = re.compile(r"\w[\w.+-]*")
-"""Of a classifier or a method in a benchmark, after which files are called."""
 
 
 @dataclass(frozen=True)
@@ -106,19 +89,14 @@ class Results:
             folder: what ``explanans benchmark`` wrote, finished or not.
 
         Raises:
-            InputError: there is no benchmark.
+            InputError: there is no benchmark, or its record is damaged.
         """
         path = Path(folder) / SETTINGS
         if not path.is_file():
             raise InputError(
                 f"{folder} is no result of a benchmark: it holds no {SETTINGS}. Make one: explanans benchmark"
             )
-        settings = read_json(path, RECORD)
-        # A folder may come from somebody else, and these become names of files that are read and written.
-        wrong = [name for kind in ("classifiers", "methods") for name in settings[kind] if not NAME.fullmatch(name)]
-        if wrong:
-            raise InputError(f"{path} names {wrong[0]!r}, which no benchmark does; it is damaged, or made to do harm.")
-        return cls(Path(folder), settings)
+        return cls(Path(folder), read_record(path))
 
     @property
     def classifiers(self) -> list[str]:
@@ -264,16 +242,18 @@ class Results:
 
     def costs(self, classifier: str, method: str) -> dict[str, Any] | None:
         """What a map costs, None where it has not been measured yet."""
-        return self._json(COSTS, classifier, method)
+        path = self._file(COSTS, classifier, method)
+        return read_cost(path) if path.is_file() else None
 
     def sanity(self, classifier: str, method: str) -> dict[str, Any] | None:
         """How much of a map is left under randomised weights, None where it was not asked for or is not done."""
-        return self._json(SANITY, classifier, method)
+        path = self._file(SANITY, classifier, method)
+        return read_sanity(path) if path.is_file() else None
 
     def maps(self, classifier: str, method: str) -> dict[str, NDArray[np.uint8]]:
         """uint8 maps (C, H, W) by image, normalised by the method's own step, 255 for 1; empty before they are done."""
         path = self.folder / MAPS / classifier / f"{method}.npz"
-        return read_arrays(path, PICTURES) if path.is_file() else {}
+        return read_maps(path, len(self.classes(classifier))) if path.is_file() else {}
 
     def specificity(
         self, classifier: str, method: str, normalisation: str | None = None, subset: str = "all"
@@ -355,13 +335,13 @@ class Results:
             )
         if (classifier, method) not in self._tables:
             parts = sorted((self.folder / SCORES / classifier / method).glob("part-*.parquet"))
-            tables = [read_parquet(part, ROWS, SCHEMA) for part in parts] or [SCHEMA.empty_table()]
+            sizes = len(self.images), len(self.classes(classifier))
+            tables = [read_rows(part, SCHEMA, *sizes) for part in parts] or [SCHEMA.empty_table()]
             self._tables[classifier, method] = pa.concat_tables(tables).sort_by("index")
         return self._tables[classifier, method]
 
-    def _json(self, kind: str, classifier: str, method: str) -> dict[str, Any] | None:
-        path = self.folder / kind / classifier / f"{method}.json"
-        return read_json(path, FACTS) if path.is_file() else None
+    def _file(self, kind: str, classifier: str, method: str) -> Path:
+        return self.folder / kind / classifier / f"{method}.json"
 
 
 def _check_metric(metric: str) -> None:

@@ -18,17 +18,17 @@ from explanans.benchmark.batches import WholeAnswers, read_pictures, rows_of, sc
 from explanans.benchmark.calling import HELD_OUT, Called
 from explanans.benchmark.columns import CURVE_THRESHOLDS, SCHEMA
 from explanans.benchmark.costs import counted, measure
-from explanans.benchmark.folder import Folder
 from explanans.benchmark.grids import Grids, pointed
 from explanans.benchmark.plan import Plan, Task, make_plan
-from explanans.benchmark.progress import Timetable
+from explanans.benchmark.reading import COSTS, ROWS, SANITY, SCORES, THRESHOLDS, read_cost, read_rows
 from explanans.benchmark.record import record_of
-from explanans.benchmark.results import COSTS, FACTS, ROWS, SANITY, SCORES, THRESHOLDS, Results
+from explanans.benchmark.results import Results
+from explanans.benchmark.results_folder import Folder
 from explanans.benchmark.robustness import cascade, sensitivity
 from explanans.benchmark.scoring import Pictures, Scores, masks_of
 from explanans.benchmark.settings import BenchmarkSettings
+from explanans.benchmark.timetable import Timetable
 from explanans.utils.modes import evaluating
-from explanans.utils.records import read_json, read_parquet
 
 THRESHOLD_SCHEMA = pa.schema(
     [
@@ -117,7 +117,7 @@ class _Run:
         station = task.station
         path = self.folder.json_path(COSTS, station.name, task.name)
         if path.is_file():
-            cost = read_json(path, FACTS)
+            cost = read_cost(path)
         else:
             self.timetable.begin(_job(task, COSTS))
             pictures = read_pictures(station.dataset, task.cost_images, self.plan.device)
@@ -249,7 +249,10 @@ class _Run:
                 rows, facts = work(number, chunk)
                 self.folder.write_part(path, rows, schema, facts)
                 self.timetable.advance(_job(task, kind), len(chunk), time.perf_counter() - begin)
-            tables.append(read_parquet(path, ROWS, schema))
+            table = read_rows(path, schema, 1 + max(images), task.station.explanandum.num_classes)
+            if set(table["index"].to_pylist()) != set(chunk):
+                raise ROWS.complain(path, "is of other images than those of its place")
+            tables.append(table)
         return pa.concat_tables(tables)
 
 

@@ -18,7 +18,7 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as transforms
 
 from explanans.data.cache import PixelCache
-from explanans.data.segmentation import read_index_map
+from explanans.data.index_maps import read_index_map
 from explanans.data.splits import part_of
 from explanans.errors import InputError
 from explanans.images.preprocessing import Preprocessing
@@ -57,7 +57,7 @@ class LabelledImages(Dataset[Sample]):
         labels: (N, C) float32, multi-hot.
         segmentations: an index map file of the picture's own size for each image, None where it has none; None where
             none has.
-        lookup: from a map's values to classes, see :func:`~explanans.data.segmentation.index_lookup`; needed where
+        lookup: from a map's values to classes, see :func:`~explanans.data.index_maps.index_lookup`; needed where
             there are segmentations.
         preprocessing: size and normalisation of ``image``.
         augment: called with the resized ``tv_tensors.Image`` (uint8) and, where there are masks, the

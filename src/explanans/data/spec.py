@@ -9,8 +9,8 @@ from typing import Any
 
 from explanans.data.download.published import PLACES, data_root
 from explanans.errors import InputError
-from explanans.utils.options import split_options
 from explanans.utils.paths import user_path
+from explanans.utils.query_options import split_options
 from explanans.utils.typed import settings_of
 
 # What open_dataset is given by other means.

@@ -27,7 +27,7 @@ def write_card(config: Mapping[str, Any], where: str | None = None) -> str:
 
     Args:
         config: ``config.json`` of a saved Explainer. Of its facts, ``receipts`` and ``benchmark`` are what
-            :mod:`explanans.pipelines.card` makes of measurements.
+            :mod:`explanans.pipelines.card_facts` makes of measurements.
         where: OWNER/NAME on the hub, if it has one.
     """
     facts, classifier = config["facts"], config["classifier"]

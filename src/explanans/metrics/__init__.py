@@ -54,8 +54,8 @@ from explanans.metrics.segmentation import soft_f1 as soft_f1
 from explanans.metrics.segmentation import soft_iou as soft_iou
 from explanans.metrics.sensitivity import MaxSensitivity as MaxSensitivity
 from explanans.metrics.sensitivity import max_sensitivity as max_sensitivity
-from explanans.metrics.shared.answers import Classify as Classify
-from explanans.metrics.shared.answers import label_mean as label_mean
+from explanans.metrics.shared.asking import Classify as Classify
+from explanans.metrics.shared.asking import label_mean as label_mean
 from explanans.metrics.shared.base import METRICS as METRICS
 from explanans.metrics.shared.base import Entry as Entry
 from explanans.metrics.shared.imputation import impute as impute

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from explanans.errors import InputError
 from explanans.metrics.pointing import energy_pointing_game
-from explanans.metrics.shared.answers import check_images
+from explanans.metrics.shared.asking import check_images
 from explanans.metrics.shared.base import ShareMean, listed
 from explanans.metrics.shared.overlap import flatten_maps, floating
 

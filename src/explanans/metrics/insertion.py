@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from explanans.errors import InputError
-from explanans.metrics.shared.answers import Classify, answers, check_images, label_mean
+from explanans.metrics.shared.asking import Classify, answers, check_images, label_mean
 from explanans.metrics.shared.base import ShareMean, listed
 from explanans.metrics.shared.overlap import flatten_maps
 

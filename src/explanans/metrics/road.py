@@ -10,7 +10,7 @@ from torch import Tensor
 
 from explanans.errors import InputError
 from explanans.metrics.insertion import ranks
-from explanans.metrics.shared.answers import Classify, answers, check_images, label_mean
+from explanans.metrics.shared.asking import Classify, answers, check_images, label_mean
 from explanans.metrics.shared.base import ImageMean, listed
 from explanans.metrics.shared.imputation import impute
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from explanans.errors import InputError
-from explanans.metrics.shared.answers import check_images
+from explanans.metrics.shared.asking import check_images
 from explanans.metrics.shared.base import ImageMean, listed
 from explanans.metrics.shared.overlap import flatten_maps
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from explanans.errors import InputError
-from explanans.metrics.shared.answers import Classify, answers, check_images
+from explanans.metrics.shared.asking import Classify, answers, check_images
 from explanans.metrics.shared.base import listed
 from explanans.metrics.thresholds import PAPER_THRESHOLDS
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from explanans.errors import InputError
 from explanans.metrics.insertion import ranks
-from explanans.metrics.shared.answers import Classify, answers, check_images
+from explanans.metrics.shared.asking import Classify, answers, check_images
 from explanans.metrics.shared.overlap import floating
 from explanans.ops.masking import apply_mask
 

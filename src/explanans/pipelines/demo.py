@@ -12,15 +12,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from explanans.benchmark import BenchmarkSettings, MethodSettings, Results, run_benchmark
-from explanans.benchmark.progress import followed
-from explanans.benchmark.report.demo import write_report
+from explanans.benchmark.report.demo_page import write_report
+from explanans.benchmark.timetable import followed
 from explanans.classifiers.explanandum import Explanandum
 from explanans.data import open_dataset
 from explanans.data.scenes import write_scenes
 from explanans.explainers.explainer import Explainer
 from explanans.training import Optimizer, Run, fit
-from explanans.training.classifier import FROM_SCRATCH, fit_classifier
 from explanans.training.curves import read_curves
+from explanans.training.fit_classifier import FROM_SCRATCH, fit_classifier
 from explanans.training.sharing import AUTO, Threads, sharing
 
 NETWORK = "compact/small_resnet"

@@ -2,9 +2,9 @@
 
 from explanans.errors import TrainingDiverged
 from explanans.training.calibration import Calibration, calibrate
-from explanans.training.explainer import fit
+from explanans.training.fit_explainer import fit
 from explanans.training.optimizer import Optimizer
 from explanans.training.run_settings import Run
-from explanans.training.surrogates.fit import fit_surrogate
+from explanans.training.surrogates.fit_surrogate import fit_surrogate
 
 __all__ = ["Calibration", "Optimizer", "Run", "TrainingDiverged", "calibrate", "fit", "fit_surrogate"]

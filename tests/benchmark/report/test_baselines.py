@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from explanans.benchmark.report.baselines import advice, best_blind, warning
-from explanans.benchmark.report.benchmark import write_report
+from explanans.benchmark.report.benchmark_page import write_report
 from explanans.benchmark.results import Results, Row
 
 from .pages import Page

@@ -5,7 +5,7 @@ import re
 from PIL import Image
 
 from explanans.benchmark.report import page as html
-from explanans.benchmark.report.curves import curves
+from explanans.benchmark.report.curve_plots import curves
 
 from .pages import Page, captions, drawings, tables
 

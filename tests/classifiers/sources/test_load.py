@@ -292,7 +292,7 @@ def test_named_torchvision_weights_are_those_that_are_fetched(monkeypatch: pytes
         asked.append((name, str(weights)))
         raise OSError("no route to host")
 
-    monkeypatch.setattr("explanans.classifiers.sources.shared.published.unreachable", lambda url: "")
+    monkeypatch.setattr("explanans.classifiers.sources.shared.published_weights.unreachable", lambda url: "")
     monkeypatch.setattr(torchvision.models, "get_model", note)
     for spec in ("torchvision:resnet50", "torchvision:resnet50.IMAGENET1K_V1"):
         with pytest.raises(InputError):

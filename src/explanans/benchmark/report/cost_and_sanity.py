@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from explanans.benchmark.report.tables import written_csv
+from explanans.benchmark.report.paper_tables import written_csv
 from explanans.benchmark.results import Results
 
 COSTS = {

@@ -91,7 +91,7 @@ def group(kind: str, parts: Sequence[str]) -> str:
 
 
 def figure(markup: str, caption: str) -> str:
-    """A drawing (markup of :mod:`explanans.benchmark.report.curves`) with its caption."""
+    """A drawing (markup of :mod:`explanans.benchmark.report.curve_plots`) with its caption."""
     return f"<figure>{markup}<figcaption>{escape(caption)}</figcaption></figure>"
 
 

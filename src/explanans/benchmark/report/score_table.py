@@ -8,7 +8,7 @@ from html import escape
 from explanans.benchmark.columns import COLUMNS
 from explanans.benchmark.report.baselines import OVERLAPS, TRUTH, best_blind
 from explanans.benchmark.report.comparison import LEVEL, Comparison
-from explanans.benchmark.report.tables import counts, figure, heading
+from explanans.benchmark.report.paper_tables import counts, figure, heading
 from explanans.benchmark.results import Results
 
 TOLD = ("class_iou_soft", "iou_soft", "f1_soft", "specificity_gap", "saliency", "insertion")

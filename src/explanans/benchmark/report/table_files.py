@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from explanans.benchmark.report import tables
+from explanans.benchmark.report import paper_tables
 from explanans.benchmark.report.baselines import warning
 from explanans.benchmark.report.comparison import Comparison, compare
 from explanans.benchmark.report.cost_and_sanity import cost_csv, cost_rows, sanity_rows
@@ -31,29 +31,31 @@ def write_tables(results: Results, compared: dict[str, list[Comparison]], folder
         compared: by classifier, what :func:`explanans.benchmark.report.comparison.compare_all` found.
         folder: where to.
     """
-    everything = [f"# Benchmark on {tables.markdown(results.settings['data']['name'])}", LEGEND]
+    everything = [f"# Benchmark on {paper_tables.markdown(results.settings['data']['name'])}", LEGEND]
     files: dict[str, str] = {}
     for classifier, comparisons in compared.items():
         for comparison in comparisons:
             stem = f"{classifier}-{comparison.subset}"
             pieces, typeset = [], []
             if text := warning(results, comparison.rows):
-                where = f"{tables.SUBSETS[comparison.subset]}, {classifier}"
-                everything.append(f"**{tables.markdown(where)}.** {tables.markdown(text)}")
-            for theme, columns in tables.themes(comparison).items():
-                caption = f"{theme}: {tables.SUBSETS[comparison.subset].lower()} ({comparison.images}), {classifier}"
-                table = tables.to_markdown(results, comparison, columns)
-                pieces.append(f"## {tables.markdown(caption)}\n\n{table}")
-                typeset.append(tables.to_latex(results, comparison, columns, caption))
+                where = f"{paper_tables.SUBSETS[comparison.subset]}, {classifier}"
+                everything.append(f"**{paper_tables.markdown(where)}.** {paper_tables.markdown(text)}")
+            for theme, columns in paper_tables.themes(comparison).items():
+                caption = (
+                    f"{theme}: {paper_tables.SUBSETS[comparison.subset].lower()} ({comparison.images}), {classifier}"
+                )
+                table = paper_tables.to_markdown(results, comparison, columns)
+                pieces.append(f"## {paper_tables.markdown(caption)}\n\n{table}")
+                typeset.append(paper_tables.to_latex(results, comparison, columns, caption))
             everything += pieces
             for title, (header, lines) in kind_tables(results, comparison).items():
-                caption = f"{title} by kind of photo: {tables.SUBSETS[comparison.subset].lower()}, {classifier}"
-                pieces.append(f"## {tables.markdown(caption)}\n\n{tables.plain_markdown(header, lines)}")
-                typeset.append(tables.plain_latex(header, lines, caption))
+                caption = f"{title} by kind of photo: {paper_tables.SUBSETS[comparison.subset].lower()}, {classifier}"
+                pieces.append(f"## {paper_tables.markdown(caption)}\n\n{paper_tables.plain_markdown(header, lines)}")
+                typeset.append(paper_tables.plain_latex(header, lines, caption))
                 everything.append(pieces[-1])
             files[f"{stem}.md"] = "\n".join(pieces)
             files[f"{stem}.tex"] = "\n".join(typeset)
-            files[f"{stem}.csv"] = tables.to_csv(results, comparison)
+            files[f"{stem}.csv"] = paper_tables.to_csv(results, comparison)
         costs = cost_rows(results, classifier)
         sanity = sanity_rows(results, classifier, results.methods)
         for name, caption, (header, lines) in (
@@ -61,10 +63,10 @@ def write_tables(results: Results, compared: dict[str, list[Comparison]], folder
             ("sanity", "Randomised weights, Spearman / SSIM", sanity),
         ):
             if lines:
-                table = tables.plain_markdown(header, lines)
-                everything.append(f"## {caption}, {tables.markdown(classifier)}\n\n{table}")
+                table = paper_tables.plain_markdown(header, lines)
+                everything.append(f"## {caption}, {paper_tables.markdown(classifier)}\n\n{table}")
                 files[f"{classifier}-{name}.md"] = table
-                files[f"{classifier}-{name}.tex"] = tables.plain_latex(header, lines, f"{caption}, {classifier}")
+                files[f"{classifier}-{name}.tex"] = paper_tables.plain_latex(header, lines, f"{caption}, {classifier}")
         if costs[1]:
             files[f"{classifier}-cost.csv"] = cost_csv(results, classifier)
     for name, text in {"tables.md": "\n\n".join(everything), **{f"tables/{k}": v for k, v in files.items()}}.items():
@@ -99,10 +101,11 @@ def chosen_table(
     comparison = compare(results, classifier, subset, photos=photos)
     if comparison is None:
         raise InputError(
-            f"{results.folder} has no scores on {tables.SUBSETS[subset].lower()} yet; go on with explanans benchmark."
+            f"{results.folder} has no scores on {paper_tables.SUBSETS[subset].lower()} yet; "
+            "go on with explanans benchmark."
         )
     missing = [column for column in columns if column not in comparison.columns]
     if missing or not columns:
         raise InputError(f"columns={missing} were not measured on these images; take of {list(comparison.columns)}.")
     complete = all(row.images == comparison.images and not row.failed and not row.nan for row in comparison.rows)
-    return tables.to_markdown(results, comparison, columns, counted=not complete)
+    return paper_tables.to_markdown(results, comparison, columns, counted=not complete)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from explanans.classifiers.sources.families import build, load_named, named_source
-from explanans.classifiers.sources.folder import load_folder
 from explanans.classifiers.sources.functions import FunctionBox
+from explanans.classifiers.sources.saved_folder import load_folder
 from explanans.classifiers.sources.shared.base import Loaded, Source
 from explanans.classifiers.sources.shared.boxes import FileBox
-from explanans.classifiers.sources.shared.published import where_to_get
+from explanans.classifiers.sources.shared.published_weights import where_to_get
 from explanans.classifiers.sources.shared.weights import (
     CONFIG,
     WEIGHTS,

@@ -23,8 +23,8 @@ from explanans.classifiers.sources.timm_models import build_timm, load_timm
 from explanans.classifiers.sources.torchvision_models import SETTINGS as TORCHVISION_SETTINGS
 from explanans.classifiers.sources.torchvision_models import build_torchvision, load_torchvision
 from explanans.errors import InputError
-from explanans.utils.options import split_options
 from explanans.utils.paths import near_path
+from explanans.utils.query_options import split_options
 from explanans.utils.text import nearest
 from explanans.utils.typed import check_settings
 

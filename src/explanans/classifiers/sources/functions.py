@@ -17,7 +17,7 @@ from explanans.classifiers.sources.shared.boxes import Outputs, as_logits, in_ba
 from explanans.classifiers.sources.shared.imported import imported
 from explanans.errors import InputError
 from explanans.images.preprocessing import Preprocessing
-from explanans.utils.options import split_options
+from explanans.utils.query_options import split_options
 from explanans.utils.typed import Count
 
 OPTIONS = {"outputs": Outputs, "size": Count, "batch": Count, "retries": Annotated[int, 0], "version": str}

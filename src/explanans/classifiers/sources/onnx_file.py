@@ -23,7 +23,7 @@ from explanans.classifiers.sources.shared.boxes import (
 from explanans.classifiers.sources.shared.onnx_data import external_files
 from explanans.errors import InputError
 from explanans.images.preprocessing import Preprocessing
-from explanans.utils.options import join_options, split_options
+from explanans.utils.query_options import join_options, split_options
 
 TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
 

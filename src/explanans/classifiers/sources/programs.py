@@ -24,7 +24,7 @@ from explanans.classifiers.sources.shared.exported import batch_range, check_eva
 from explanans.classifiers.sources.shared.logits import logits_of
 from explanans.errors import InputError
 from explanans.images.preprocessing import Preprocessing
-from explanans.utils.options import join_options, split_options
+from explanans.utils.query_options import join_options, split_options
 from explanans.utils.typed import Count
 
 UNREADABLE = (RuntimeError, OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile)

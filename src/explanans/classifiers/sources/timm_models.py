@@ -9,11 +9,11 @@ from typing import Any
 from torch import nn
 
 from explanans.classifiers.sources.shared.base import WRONG_SETTINGS, Loaded, Source, unfit_settings
-from explanans.classifiers.sources.shared.published import published, refuse_random_head
+from explanans.classifiers.sources.shared.published_weights import published, refuse_random_head
 from explanans.classifiers.sources.shared.weights import load_weights
 from explanans.errors import InputError
 from explanans.images.preprocessing import Preprocessing
-from explanans.utils.options import split_options
+from explanans.utils.query_options import split_options
 from explanans.utils.text import did_you_mean
 from explanans.utils.typed import Count
 

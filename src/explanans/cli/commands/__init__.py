@@ -17,10 +17,10 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "demo": Command("explanans.cli.commands.demo", "see it work: generated pictures, both networks trained, a report"),
-    "data scenes": Command("explanans.cli.commands.scenes", "generate pictures with exact masks, to try things on"),
-    "data voc": Command("explanans.cli.commands.voc", "fetch PASCAL VOC 2007 or 2012, checked and unpacked"),
-    "data cub": Command("explanans.cli.commands.cub", "fetch CUB-200-2011: birds, one class per picture"),
-    "data coco": Command("explanans.cli.commands.coco", "fetch COCO-2014, write the lists of its splits"),
+    "data scenes": Command("explanans.cli.commands.data_scenes", "generate pictures with exact masks, to try things"),
+    "data voc": Command("explanans.cli.commands.data_voc", "fetch PASCAL VOC 2007 or 2012, checked and unpacked"),
+    "data cub": Command("explanans.cli.commands.data_cub", "fetch CUB-200-2011: birds, one class per picture"),
+    "data coco": Command("explanans.cli.commands.data_coco", "fetch COCO-2014, write the lists of its splits"),
     "classifier fit": Command("explanans.cli.commands.classifier_fit", "train a classifier, or fine-tune one"),
     "surrogate fit": Command(
         "explanans.cli.commands.surrogate_fit", "train a stand-in for a classifier without gradients"

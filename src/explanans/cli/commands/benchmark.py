@@ -12,12 +12,12 @@ import sys
 from pathlib import Path
 
 from explanans.benchmark.columns import COLUMNS
-from explanans.benchmark.progress import followed
 from explanans.benchmark.report.baselines import warning
-from explanans.benchmark.report.benchmark import write_report
+from explanans.benchmark.report.benchmark_page import write_report
 from explanans.benchmark.results import Results, Row
 from explanans.benchmark.runner import run_benchmark
 from explanans.benchmark.settings import BenchmarkSettings
+from explanans.benchmark.timetable import followed
 from explanans.cli.options import Given, Part
 from explanans.cli.output import say
 from explanans.utils.tables import aligned

@@ -17,7 +17,7 @@ from explanans.errors import InputError
 from explanans.explainers.explainer import Explainer
 from explanans.explainers.model_card import CARD, is_edited, renewed, without_text, write_card
 from explanans.explainers.saving import CONFIG, KEYS
-from explanans.pipelines.card import benchmark_figures, receipt_figures
+from explanans.pipelines.card_facts import benchmark_figures, receipt_figures
 from explanans.utils.files import atomic_file
 
 

@@ -17,7 +17,7 @@ from explanans.cli.options import Given, Part
 from explanans.cli.output import say
 from explanans.errors import InputError
 from explanans.training import Run
-from explanans.training.classifier import FINE_TUNING, fit_classifier
+from explanans.training.fit_classifier import FINE_TUNING, fit_classifier
 from explanans.training.processes import is_first
 
 PARTS = (

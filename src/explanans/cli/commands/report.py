@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from explanans.benchmark.report.benchmark import write_report
+from explanans.benchmark.report.benchmark_page import write_report
 from explanans.benchmark.report.photo_section import open_measured
 from explanans.benchmark.report.table_files import chosen_table
 from explanans.benchmark.results import Results

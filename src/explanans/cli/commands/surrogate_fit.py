@@ -13,9 +13,9 @@ from explanans.classifiers.explanandum import Explanandum
 from explanans.cli.options import Given, Part
 from explanans.cli.output import say
 from explanans.training import fit_surrogate
-from explanans.training.classifier import FINE_TUNING
+from explanans.training.fit_classifier import FINE_TUNING
 from explanans.training.surrogates import Fidelity, Limits
-from explanans.training.surrogates.fit import RUN
+from explanans.training.surrogates.fit_surrogate import RUN
 from explanans.utils.tables import aligned
 
 PARTS = (

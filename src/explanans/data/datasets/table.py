@@ -14,7 +14,7 @@ import torch
 from explanans.data.classes import choose_classes
 from explanans.data.dataset import Augment, LabelledImages
 from explanans.data.datasets.table_labels import split_cells
-from explanans.data.segmentation import check_against_labels, index_lookup
+from explanans.data.index_maps import check_against_labels, index_lookup
 from explanans.data.splits import parse_split, part_of
 from explanans.errors import InputError
 from explanans.images.preprocessing import Preprocessing

@@ -11,7 +11,7 @@ import torch
 
 from explanans.data.classes import choose_classes
 from explanans.data.dataset import Augment, LabelledImages
-from explanans.data.segmentation import MAX_CLASSES, classes_present, index_lookup, read_index_map
+from explanans.data.index_maps import MAX_CLASSES, classes_present, index_lookup, read_index_map
 from explanans.data.splits import parse_split, part_of
 from explanans.errors import InputError
 from explanans.images.preprocessing import Preprocessing

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from explanans.data.download.archives import is_unpacked, unpack
 from explanans.data.download.download import fetch
+from explanans.data.download.unpacking import is_unpacked, unpack
 from explanans.errors import InputError
 from explanans.utils.files import user_folder
 from explanans.utils.paths import user_path

@@ -18,7 +18,7 @@ import torch
 
 from explanans.deploy.batch.changes import Changes, Told
 from explanans.deploy.batch.coco_file import PART, WHOLE, join_coco
-from explanans.deploy.batch.loading import Loaded, load_shards
+from explanans.deploy.batch.decoding import Loaded, load_shards
 from explanans.deploy.batch.manifest import STAMP, Manifest, renew_manifest, write_manifest
 from explanans.deploy.batch.shards import FILES, IMAGES, Explaining, Options, explain_shard
 from explanans.errors import InputError

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from explanans.deploy.batch import encode
-from explanans.deploy.batch.loading import Loaded
+from explanans.deploy.batch.decoding import Loaded
 from explanans.errors import InputError
 from explanans.explanations.batch import Masker, Settings, explain_batch
 from explanans.explanations.receipt import FILLS, Receipt

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torchvision.models import ResNet50_Weights
 from torchvision.models.segmentation import deeplabv3_resnet50 as torchvision_deeplab
 
-from explanans.classifiers.sources.shared.published import fetched, where_to_get
+from explanans.classifiers.sources.shared.published_weights import fetched, where_to_get
 from explanans.errors import InputError
 from explanans.explainers.networks.encoders import EncoderWeights, copy_weights
 from explanans.explainers.networks.heads import ClassHead

@@ -10,10 +10,10 @@ import timm
 from torch import Tensor, nn
 
 from explanans.classifiers.sources.shared.base import WRONG_SETTINGS
-from explanans.classifiers.sources.shared.published import fetched
+from explanans.classifiers.sources.shared.published_weights import fetched
 from explanans.classifiers.sources.timm_models import SETTINGS
 from explanans.errors import InputError
-from explanans.utils.options import split_options
+from explanans.utils.query_options import split_options
 
 EncoderWeights = Literal["published"] | Mapping[str, Tensor] | None
 

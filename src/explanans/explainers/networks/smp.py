@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from explanans.classifiers.sources.shared.published import fetched
+from explanans.classifiers.sources.shared.published_weights import fetched
 from explanans.errors import InputError
 from explanans.explainers.networks.encoders import EncoderWeights, copy_weights, require_multiple
 from explanans.explainers.networks.heads import ClassHead

@@ -13,7 +13,7 @@ from explanans.classifiers.spatial import spatial_view
 from explanans.classifiers.taps import find_taps
 from explanans.errors import InputError
 from explanans.explainers.networks.fpn import Smooth, mask_head
-from explanans.utils.options import split_options
+from explanans.utils.query_options import split_options
 from explanans.utils.typed import Count
 
 

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from pycocotools import mask as masks
 
-from explanans.data.datasets.coco.classes import CATEGORIES
+from explanans.data.datasets.coco.categories import CATEGORIES
 
 HEIGHT, WIDTH = 48, 64
 TRAIN, TEST = 30, 15

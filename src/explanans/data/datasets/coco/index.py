@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from explanans.data.datasets.coco.classes import COCO_CLASSES
+from explanans.data.datasets.coco.annotations import Arrays, coordinates, parse_annotations
+from explanans.data.datasets.coco.categories import COCO_CLASSES
 from explanans.data.datasets.coco.masks import Instance
-from explanans.data.datasets.coco.parse import Arrays, coordinates, parse_annotations
 from explanans.errors import InputError
 from explanans.utils.files import atomic_file, cache_folder
 from explanans.utils.progress import Progress

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from explanans.data.datasets.coco.dataset import SPLITS, split_rows
+from explanans.data.datasets.coco.coco import SPLITS, split_rows
 from explanans.data.datasets.coco.index import open_index
 from explanans.errors import InputError
 from explanans.utils.files import atomic_file
@@ -14,7 +14,7 @@ FOLDER = "splits"
 
 def write_lists(root: Path) -> dict[str, int]:
     """``root/splits/NAME.txt`` for the splits whose annotation file is there, images without annotations included in
-    test alone, which is the default of :class:`~explanans.data.datasets.coco.dataset.COCO`; no picture is needed.
+    test alone, which is the default of :class:`~explanans.data.datasets.coco.coco.COCO`; no picture is needed.
 
     Returns:
         the number of images of each split written.

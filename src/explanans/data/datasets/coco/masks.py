@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from pycocotools import mask as masks
 
-from explanans.data.segmentation import BACKGROUND, VOID
+from explanans.data.index_maps import BACKGROUND, VOID
 
 
 class Instance(NamedTuple):

@@ -25,12 +25,12 @@ from explanans.training.calibration import Calibration, calibrate, first_labelle
 from explanans.training.claim import check_run_folder
 from explanans.training.depthwise import quick_depthwise
 from explanans.training.module import TrainingModule
+from explanans.training.opened_splits import augmented, describe, facts_of, open_splits
 from explanans.training.optimizer import Optimizer
 from explanans.training.processes import is_first, once
 from explanans.training.run_settings import Run
 from explanans.training.runs import train
 from explanans.training.sharing import on_free_cores
-from explanans.training.splits import augmented, describe, facts_of, open_splits
 from explanans.training.surrogates import load_surrogate
 from explanans.training.watch import announce, size_of
 

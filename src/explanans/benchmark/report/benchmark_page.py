@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path
 
 from explanans.benchmark.report import page as html
-from explanans.benchmark.report import sections, tables
+from explanans.benchmark.report import paper_tables, sections
 from explanans.benchmark.report.baselines import advice, warning
 from explanans.benchmark.report.comparison import Comparison, compare_all
 from explanans.benchmark.report.cost_and_sanity import cost_rows, sanity_rows
@@ -130,7 +130,7 @@ def _head(results: Results, compared: dict[str, list[Comparison]]) -> str:
 
 def _findings(results: Results, comparison: Comparison, prefix: str, open_: bool) -> str:
     said = "".join(f"<li>{escape(text)}</li>" for text in findings(results, comparison))
-    title = f"{prefix}{tables.SUBSETS[comparison.subset]} ({comparison.images:,})"
+    title = f"{prefix}{paper_tables.SUBSETS[comparison.subset]} ({comparison.images:,})"
     return html.details(title, f'<ul class="findings">{said}</ul>', open_) if said else ""
 
 
@@ -210,16 +210,16 @@ def _scores(results: Results, comparison: Comparison, prefix: str, legend: str) 
         if comparison.subset == "all"
         else "Every method, the fast ones too, on the images that all of them saw."
     )
-    name = f"{prefix}{tables.SUBSETS[comparison.subset]} ({comparison.images:,})"
+    name = f"{prefix}{paper_tables.SUBSETS[comparison.subset]} ({comparison.images:,})"
     parts = [html.heading(name), html.paragraph(f"{about} {legend}")]
-    for number, (theme, columns) in enumerate(tables.themes(comparison).items()):
+    for number, (theme, columns) in enumerate(paper_tables.themes(comparison).items()):
         parts.append(html.details(theme, score_table(results, comparison, columns), number == 0))
     for title, (header, lines) in kind_tables(results, comparison).items():
         parts.append(html.details(f"{title} by kind of photo", html.table(header, lines)))
     if comparison.reference is not None:
         title = results.title(comparison.rows[comparison.reference].method)
         text = html.paragraph("≈ may be chance (p ≥ 0.05 after Holm's correction).", "soft")
-        columns = next(iter(tables.themes(comparison).values()))
+        columns = next(iter(paper_tables.themes(comparison).values()))
         parts.append(html.details(f"Difference to {title}", reference_table(results, comparison, columns) + text))
     return parts
 

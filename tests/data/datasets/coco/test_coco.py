@@ -18,7 +18,7 @@ from pycocotools.coco import COCO as Reference
 
 from explanans.data import COCO, open_dataset
 from explanans.data.datasets.coco import COCO_CLASSES
-from explanans.data.datasets.coco.classes import CATEGORIES
+from explanans.data.datasets.coco.categories import CATEGORIES
 from explanans.data.loading import loader
 from explanans.errors import InputError
 from explanans.images.preprocessing import Preprocessing

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from explanans.benchmark.progress import GUESS, Timetable, followed
 from explanans.benchmark.runner import run_benchmark
+from explanans.benchmark.timetable import GUESS, Timetable, followed
 from explanans.utils.progress import Progress
 
 

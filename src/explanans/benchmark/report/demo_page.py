@@ -13,7 +13,7 @@ from torch import Tensor
 
 from explanans.benchmark.columns import COLUMNS
 from explanans.benchmark.report import page as html
-from explanans.benchmark.report.curves import curves
+from explanans.benchmark.report.curve_plots import curves
 from explanans.benchmark.results import Results, Row
 from explanans.data import LabelledImages
 from explanans.explainers.explainer import Explainer

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as masks
 
-from explanans.data.datasets.coco.classes import CLASS_OF, check_categories
+from explanans.data.datasets.coco.categories import CLASS_OF, check_categories
 from explanans.errors import InputError
 
 Arrays = dict[str, np.ndarray]

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from explanans.benchmark.columns import COLUMNS
-from explanans.benchmark.report.benchmark import write_report
+from explanans.benchmark.report.benchmark_page import write_report
 from explanans.benchmark.report.grid import disagreement
 from explanans.benchmark.report.table_files import chosen_table
 from explanans.benchmark.results import Results

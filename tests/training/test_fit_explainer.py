@@ -17,7 +17,7 @@ from explanans.data import open_dataset
 from explanans.errors import InputError
 from explanans.explainers.explainer import Explainer
 from explanans.training import Calibration, Optimizer, TrainingDiverged
-from explanans.training.explainer import ExplainerTraining
+from explanans.training.fit_explainer import ExplainerTraining
 
 from .explainer_runs import Build, assert_identical, rows, state, train, with_run
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from explanans.data.datasets.coco.splits import is_validation, subset_order
+from explanans.data.datasets.coco.published_splits import is_validation, subset_order
 
 
 def test_the_rules_of_the_splits_are_pinned() -> None:

@@ -5,7 +5,7 @@ import torch
 
 from explanans.errors import InputError
 from explanans.metrics import label_mean
-from explanans.metrics.shared.answers import answers
+from explanans.metrics.shared.asking import answers
 
 
 def test_every_label_class_counts_once() -> None:

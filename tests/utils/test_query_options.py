@@ -6,7 +6,7 @@ from typing import Any, Literal
 import pytest
 
 from explanans.errors import InputError
-from explanans.utils.options import join_options, split_options
+from explanans.utils.query_options import join_options, split_options
 from explanans.utils.typed import Count
 
 KNOWN: dict[str, Any] = {

@@ -20,13 +20,13 @@ from explanans.errors import InputError
 from explanans.training.backbone import new_classifier
 from explanans.training.claim import ANSWERS, claimed_run
 from explanans.training.classification import ClassifierTraining
-from explanans.training.classifier import FINE_TUNING, FROM_SCRATCH
+from explanans.training.fit_classifier import FINE_TUNING, FROM_SCRATCH
+from explanans.training.opened_splits import describe, facts_of, open_splits
 from explanans.training.optimizer import Optimizer
 from explanans.training.processes import is_first, once
 from explanans.training.run_settings import Run
 from explanans.training.runs import train
 from explanans.training.sharing import on_free_cores
-from explanans.training.splits import describe, facts_of, open_splits
 from explanans.training.surrogates import Answers, Fidelity, Queries, agreement_of, batches
 from explanans.training.watch import announce, size_of
 from explanans.utils.numbers import check_count

@@ -9,8 +9,8 @@ import torch
 from explanans.data import LabelledImages, open_dataset
 from explanans.errors import InputError
 from explanans.images.preprocessing import Preprocessing
+from explanans.training.opened_splits import augmented, check_batch, describe, facts_of, open_splits
 from explanans.training.run_settings import Run
-from explanans.training.splits import augmented, check_batch, describe, facts_of, open_splits
 
 from .conftest import PREPROCESSING
 

@@ -14,11 +14,11 @@ from torch import Tensor
 
 from explanans.data.classes import choose_classes
 from explanans.data.dataset import Augment, LabelledImages
-from explanans.data.datasets.coco.classes import COCO_CLASSES
+from explanans.data.datasets.coco.categories import COCO_CLASSES
 from explanans.data.datasets.coco.index import AnnotationIndex, open_index
 from explanans.data.datasets.coco.masks import paint
-from explanans.data.datasets.coco.splits import SUBSET, is_validation, subset_order
-from explanans.data.segmentation import index_lookup
+from explanans.data.datasets.coco.published_splits import SUBSET, is_validation, subset_order
+from explanans.data.index_maps import index_lookup
 from explanans.data.splits import parse_split, part_of
 from explanans.errors import InputError
 from explanans.images.preprocessing import Preprocessing
@@ -32,9 +32,9 @@ class COCO(LabelledImages):
     """train2014, val2014 and annotations/instances_*.json of COCO-2014.
 
     The splits are ``train`` and ``val``, nine tenths and one tenth of train2014 by
-    :func:`~explanans.data.datasets.coco.splits.is_validation`, ``test``, which is val2014, and ``test2000``, 2,000
-    images of it by :func:`~explanans.data.datasets.coco.splits.subset_order`. Images are in the order of their numbers,
-    those of test2000 in the order of the subset, so that ``test2000[:500]`` is a random choice too.
+    :func:`~explanans.data.datasets.coco.published_splits.is_validation`, ``test``, which is val2014, and ``test2000``,
+    2,000 images of it by :func:`~explanans.data.datasets.coco.published_splits.subset_order`. Images are in the order
+    of their numbers, those of test2000 in the order of the subset, so that ``test2000[:500]`` is a random choice too.
 
     The segmentation is painted when an image is asked for, by :func:`~explanans.data.datasets.coco.masks.paint`. Crowd
     regions are void whatever their class. ``classes`` changes names, not pixels: an object of another class is

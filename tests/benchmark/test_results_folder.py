@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from explanans.benchmark.folder import Folder
+from explanans.benchmark.results_folder import Folder
 from explanans.errors import InputError
 from explanans.utils.temporaries import temporary_file
 
@@ -25,6 +25,9 @@ RECORD: dict[str, Any] = {
     "reference": None,
     "data": DATA,
     "threshold_data": None,
+    "versions": {},
+    "machine": {},
+    "curve_thresholds": [0.5],
     "classifiers": {"tiny": TINY},
     "methods": {"one": ONE},
     "subset": {"images": ["x"]},

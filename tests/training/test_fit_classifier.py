@@ -15,8 +15,8 @@ from explanans.errors import InputError
 from explanans.images.preprocessing import Preprocessing
 from explanans.training.backbone import find_head, freeze_before, new_classifier
 from explanans.training.classification import classification_scores
-from explanans.training.classifier import FROM_SCRATCH, fit_classifier
 from explanans.training.curves import read_curves
+from explanans.training.fit_classifier import FROM_SCRATCH, fit_classifier
 from explanans.training.optimizer import Optimizer
 from explanans.training.run_settings import Run
 

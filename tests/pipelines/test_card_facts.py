@@ -24,7 +24,7 @@ from explanans.explainers.explainer import Explainer
 from explanans.explanations.batch import Settings
 from explanans.explanations.selection import Selection
 from explanans.images.preprocessing import Preprocessing
-from explanans.pipelines.card import benchmark_figures, receipt_figures
+from explanans.pipelines.card_facts import benchmark_figures, receipt_figures
 
 
 def made(seed: int = 0) -> Explainer:

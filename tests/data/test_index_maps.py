@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from explanans.data.segmentation import classes_present, index_lookup, read_index_map
+from explanans.data.index_maps import classes_present, index_lookup, read_index_map
 from explanans.errors import InputError
 from explanans.images.reading import ImageError
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from explanans.data.download import archives
-from explanans.data.download.archives import is_unpacked, path_fault, unpack
+from explanans.data.download import unpacking
+from explanans.data.download.unpacking import is_unpacked, path_fault, unpack
 from explanans.errors import InputError
 
 FILES = {"kit/list.txt": b"a\nb\n", "kit/pictures/a.jpg": b"A" * 3000, "kit/pictures/b.jpg": b"", "readme": b"hello"}
@@ -47,7 +47,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {
         file.relative_to(folder).as_posix(): file.read_bytes()
         for file in folder.rglob("*")
-        if file.is_file() and archives.RECEIPTS not in file.parts
+        if file.is_file() and unpacking.RECEIPTS not in file.parts
     }
 
 
@@ -205,7 +205,7 @@ def test_killed_while_files_are_written(tmp_path: Path, monkeypatch: pytest.Monk
             raise Killed
         copy(source, target, length)
 
-    monkeypatch.setattr(archives.shutil, "copyfileobj", killed_at_the_third)
+    monkeypatch.setattr(unpacking.shutil, "copyfileobj", killed_at_the_third)
     with pytest.raises(Killed):
         unpack(archive, folder)
     assert [each.name for each in folder.iterdir() if not each.name.startswith(".")] == []
@@ -247,6 +247,6 @@ def test_what_is_in_the_way(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_known_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archives.shutil, "disk_usage", lambda folder: type("Usage", (), {"free": 10}))
+    monkeypatch.setattr(unpacking.shutil, "disk_usage", lambda folder: type("Usage", (), {"free": 10}))
     with pytest.raises(InputError, match=r"10 bytes free and the archive needs 3,009"):
         unpack(make_tar(tmp_path / "a.tar", FILES), tmp_path / "data")

@@ -20,13 +20,13 @@ from explanans.training.backbone import HALF, Colour, find_head, freeze_before, 
 from explanans.training.claim import LAST, check_run_folder
 from explanans.training.classification import ClassifierTraining, validate
 from explanans.training.linear_head import fit_head, head_features
+from explanans.training.opened_splits import augmented, describe, facts_of, open_splits
 from explanans.training.optimizer import Optimizer
 from explanans.training.precision import choose_precision
 from explanans.training.processes import is_first, once
 from explanans.training.run_settings import Run
 from explanans.training.runs import train
 from explanans.training.sharing import on_free_cores
-from explanans.training.splits import augmented, describe, facts_of, open_splits
 from explanans.training.watch import announce, size_of
 from explanans.utils.numbers import check_count, check_number
 from explanans.utils.progress import Progress

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from explanans.benchmark.report import tables
+from explanans.benchmark.report import paper_tables
 from explanans.benchmark.report.comparison import Comparison, compare_all
 from explanans.benchmark.report.cost_and_sanity import cost_rows, significant
 from explanans.benchmark.report.photo_kinds import kind_tables
@@ -44,7 +44,7 @@ def odd(folder_of: Callable[..., Path]) -> tuple[Results, Comparison]:
 
 def test_markdown_holds_the_numbers_and_the_marks(three: Path) -> None:
     results, comparison = only(three)
-    lines = tables.to_markdown(results, comparison, ["iou_soft", "saliency"]).splitlines()
+    lines = paper_tables.to_markdown(results, comparison, ["iou_soft", "saliency"]).splitlines()
     assert lines[0] == "| method | normalisation | IoU (soft) ↑ | saliency metric ↓ | images | failed | NaN |"
     assert len(lines) == 2 + 4
     best = comparison.cells[0, "iou_soft"]
@@ -56,7 +56,7 @@ def test_markdown_holds_the_numbers_and_the_marks(three: Path) -> None:
 
 def test_csv_has_every_number_in_full(three: Path) -> None:
     results, comparison = only(three)
-    rows = list(csv.DictReader(io.StringIO(tables.to_csv(results, comparison))))
+    rows = list(csv.DictReader(io.StringIO(paper_tables.to_csv(results, comparison))))
     assert len(rows) == len(comparison.rows) * len(comparison.columns)
     row = next(each for each in rows if each["method"] == "grad_cam" and each["metric"] == "road")
     summary = next(each for each in results.summary("road") if each.method == "grad_cam")
@@ -70,25 +70,25 @@ def test_csv_has_every_number_in_full(three: Path) -> None:
 def test_what_is_missing_is_a_dash(make_results: Callable[..., Path]) -> None:
     results, comparison = odd(make_results)
     assert "road" in comparison.columns
-    text = tables.to_markdown(results, comparison, ["road", "iou_soft"])
+    text = paper_tables.to_markdown(results, comparison, ["road", "iou_soft"])
     assert "| partial | raw | – |" in text
     assert "nan" not in text.replace("NaN", "")
 
 
 def test_odd_names_are_escaped(make_results: Callable[..., Path]) -> None:
     results, comparison = odd(make_results)
-    line = tables.to_markdown(results, comparison, ["iou_soft"]).splitlines()[2]
+    line = paper_tables.to_markdown(results, comparison, ["iou_soft"]).splitlines()[2]
     assert line.startswith(r"| a\_b &amp; 50% {c} &lt;i>\|$x$ \\ é | raw |")
     assert len(re.findall(r"(?<!\\)\|", line)) == 7
-    typeset = tables.to_latex(results, comparison, ["iou_soft"], "100 % & more")
+    typeset = paper_tables.to_latex(results, comparison, ["iou_soft"], "100 % & more")
     assert r"a\_b \& 50\% \{c\} \textless{}i\textgreater{}\textbar{}\$x\$ \textbackslash{} é & raw" in typeset
     assert r"\caption{100 \% \& more}" in typeset
 
 
 def test_latex_is_whole(three: Path) -> None:
     results, comparison = only(three)
-    for columns in tables.themes(comparison).values():
-        text = tables.to_latex(results, comparison, columns, "Scores")
+    for columns in paper_tables.themes(comparison).values():
+        text = paper_tables.to_latex(results, comparison, columns, "Scores")
         assert text.count("{") == text.count("}")
         body = [line for line in text.splitlines() if line.endswith(r"\\")]
         assert {len(re.findall(r"(?<!\\)&", line)) for line in body} == {len(columns) + 1}
@@ -100,8 +100,10 @@ def test_latex_is_whole(three: Path) -> None:
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
 def test_latex_compiles(tmp_path: Path, make_results: Callable[..., Path]) -> None:
     results, comparison = odd(make_results)
-    pieces = [tables.to_latex(results, comparison, each, name) for name, each in tables.themes(comparison).items()]
-    pieces.append(tables.plain_latex(*cost_rows(results, "resnet"), "Cost"))
+    pieces = [
+        paper_tables.to_latex(results, comparison, each, name) for name, each in paper_tables.themes(comparison).items()
+    ]
+    pieces.append(paper_tables.plain_latex(*cost_rows(results, "resnet"), "Cost"))
     packages = r"\usepackage[T1]{fontenc}\usepackage{booktabs,graphicx}"
     text = "\n".join([r"\documentclass{article}", packages, r"\begin{document}", *pieces, r"\end{document}"])
     (tmp_path / "t.tex").write_text(text, encoding="utf-8")
