@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from explanans.benchmark.columns import COLUMNS, MADE_FROM, SCHEMA
-from explanans.benchmark.reading import (
+from explanans.benchmark.saved_files import (
     COSTS,
     MAPS,
     SANITY,

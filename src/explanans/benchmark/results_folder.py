@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from explanans.benchmark.reading import FACTS, MAPS, PART, PICTURES, RECORD, SETTINGS
+from explanans.benchmark.saved_files import FACTS, MAPS, PART, PICTURES, RECORD, SETTINGS
 from explanans.utils.files import atomic_file
 from explanans.utils.records import read_arrays, write_json
 from explanans.utils.run_folder import as_json, check_same, claimed

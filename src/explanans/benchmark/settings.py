@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from explanans.benchmark.columns import GROUPS
-from explanans.benchmark.reading import NAME
+from explanans.benchmark.saved_files import NAME
 from explanans.benchmark.truth import REFERENCES
 from explanans.errors import InputError
 from explanans.explainers import method as _explainer  # noqa: F401  enters the Explainer into METHODS
