@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import os
 import re
 import subprocess
@@ -16,6 +17,12 @@ from PIL import Image
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 SHARED = Path(__file__).parents[2] / "shared"
+
+
+def pytest_collection_finish() -> None:
+    """What was imported by now stays, so that no collection of garbage looks through all of torch again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
