@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from .programs import Programs
+
 # Before torch is imported. Trainings of tiny networks gain nothing by more threads, and with a number that does not
 # depend on the load of the machine two of them have the same bits.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -31,6 +33,14 @@ def shared() -> Path:
     if not (SHARED / "data" / "VOCdevkit").is_dir():
         pytest.skip(f"needs the real photos and weights in {SHARED}, which is absent")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def programs() -> Iterator[Programs]:
+    """Runs a program in a process that has imported everything."""
+    started = Programs()
+    yield started
+    started.close()
 
 
 @pytest.fixture(scope="session")

@@ -55,7 +55,6 @@ with open({ended!r} + str(torch.distributed.get_rank()), "w") as file:
 
 
 @pytest.mark.skipif(not distributed.is_gloo_available(), reason="needs gloo")
-@pytest.mark.timeout(180)
 def test_two_processes_train_one_explainer_and_the_first_saves_it(
     scenes: str, explainer: Build, classes: tuple[str, ...], out: Path, tmp_path: Path
 ) -> None:
