@@ -17,6 +17,8 @@ from .programs import Programs
 # Before torch is imported. Trainings of tiny networks gain nothing by more threads, and with a number that does not
 # depend on the load of the machine two of them have the same bits.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Where a test sets more, they do not spin while they wait for each other.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 SHARED = Path(__file__).parents[2] / "shared"
 

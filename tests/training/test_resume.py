@@ -23,7 +23,7 @@ from explanans.utils.run_folder import claimed
 from explanans.utils.temporaries import temporary_file
 
 from ..programs import Programs  # noqa: TID252 - tests are no package with a name
-from .explainer_runs import OPTIMIZER, RUN, Build, assert_identical, rows, state, train, with_run
+from .explainer_runs import MOVED, OPTIMIZER, RUN, Build, assert_identical, rows, state, train, with_run
 
 
 @pytest.mark.parametrize("fail_at", [(1, 0), (2, 1)], ids=["between epochs", "within an epoch"])
@@ -211,6 +211,7 @@ def test_damaged_files_of_a_run_are_named(
     assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir() if path.suffix == ".ckpt"} == before
 
 
+@MOVED
 def test_what_a_killed_run_left_is_cleared(
     scenes: str, explainer: Build, whole: Path, tmp_path: Path, of_the_dead: Callable[[Path], Path]
 ) -> None:
