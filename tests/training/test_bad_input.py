@@ -121,5 +121,6 @@ def test_a_calibration_without_a_label_is_refused_before_the_training(refused: R
     table = tmp_path / "val.csv"
     Image.new("RGB", (48, 48)).save(tmp_path / "grey.png")
     table.write_text("image,labels,split\ngrey.png,striped star,train\ngrey.png,,val\n")
-    message = refused("fit", "--calibration.images=2", f"--validation=table:{table}")
+    with pytest.warns(UserWarning, match="no row has the classes dotted star, "):
+        message = refused("fit", "--calibration.images=2", f"--validation=table:{table}")
     assert "calibration: no image of" in message

@@ -4,8 +4,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,6 +24,8 @@ from explanans.explainers.explainer import Explainer
 from explanans.images.reading import read_image
 from explanans.ops.refinement import enlarge
 from explanans.utils.temporaries import temporary_file, temporary_folder
+
+from ...programs import Programs  # noqa: TID252 - tests are no package with a name
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -258,12 +258,10 @@ main({arguments!r})
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs POSIX signals")
-def test_killed_in_the_middle(saved: Path, photos: Path, tmp_path: Path) -> None:
+def test_killed_in_the_middle(saved: Path, photos: Path, programs: Programs, tmp_path: Path) -> None:
     arguments = [str(saved), str(photos), "--format", "parquet", "--top_k", "2", "--batch_size", "1"]
     arguments += ["--shard_size", "1", "--workers", "1", "--threads", "1", "--device", "cpu"]
-    script = KILLED.format(arguments=["explain", *arguments, "--out", str(tmp_path / "out")])
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    ended = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
+    ended = programs.run(KILLED.format(arguments=["explain", *arguments, "--out", str(tmp_path / "out")]))
     assert ended.returncode == -signal.SIGKILL, ended.stderr
     assert len(list((tmp_path / "out").glob("0000/[0-9]*/images.parquet"))) == 3
     # Nothing is held by the dead, though their workers live on for a while. A picture that cannot be read: status 1.
