@@ -73,6 +73,19 @@ def beside_others() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+@contextmanager
+def exactly(threads: int) -> Iterator[None]:
+    """In the block torch computes with so many threads, on which the last bits of a result depend."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def _cores() -> int:
     return len(_allowed()) or os.cpu_count() or 1
 

@@ -11,8 +11,10 @@ from typing import Any
 
 from explanans.images.listing import is_container
 from explanans.utils.files import atomic_file
+from explanans.utils.records import Kind, reading
 from explanans.utils.text import printable
 
+KIND = Kind("masks of a shard", "delete the shard's folder, and repeat the command to make it again")
 PART, WHOLE = "masks.part.json", "masks.json"
 
 Part = tuple[Path, Collection[str]]
@@ -67,7 +69,8 @@ def _relative(image: dict[str, Any], root: str) -> dict[str, Any]:
 def _read(parts: Iterable[Part]) -> Iterator[tuple[list[Any], list[Any], list[Any]]]:
     """Categories, images and annotations of each part."""
     for path, there in parts:
-        part = json.loads(path.read_text(encoding="utf-8"))
+        with reading(path, KIND):
+            part = json.loads(path.read_text(encoding="utf-8"))
         images = [image for image in part["images"] if image["file_name"] in there]
         known = {image["id"] for image in images}
         yield part["categories"], images, [each for each in part["annotations"] if each["image_id"] in known]

@@ -21,6 +21,7 @@ from explanans.explanations.receipt import FILLS, Receipt
 from explanans.explanations.selection import Selection
 from explanans.ops.refinement import enlarge
 from explanans.utils.devices import like
+from explanans.utils.threads import exactly
 
 Format = Literal["parquet", "coco", "png"]
 FORMATS: tuple[Format, ...] = ("parquet", "coco", "png")
@@ -95,12 +96,8 @@ class Options:
     @contextmanager
     def on_threads(self) -> Iterator[None]:
         """PyTorch computes with ``threads`` in the block."""
-        before = torch.get_num_threads()
-        torch.set_num_threads(self.threads or before)
-        try:
+        with exactly(self.threads or torch.get_num_threads()):
             yield
-        finally:
-            torch.set_num_threads(before)
 
 
 @dataclass
