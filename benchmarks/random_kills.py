@@ -134,7 +134,7 @@ def rows_of(path: Path) -> object:
 
 
 def arrays_of(path: Path) -> object:
-    from explanans.benchmark.results import PICTURES
+    from explanans.benchmark.saved_files import PICTURES
 
     return {name: (values.shape, values.tobytes()) for name, values in read_arrays(path, PICTURES).items()}
 

@@ -27,7 +27,7 @@ from explanans.images.listing import stamp_of
 from explanans.images.reading import ImageError, read_image
 from explanans.utils.records import Kind, read_json, write_json
 from explanans.utils.run_folder import as_json, check_same, claimed
-from explanans.utils.threads import exactly
+from explanans.utils.threads import check_threads, exactly
 
 INDEX = "index.json"
 FILE = "file"
@@ -117,8 +117,7 @@ def explain_many(
             changes = compare(before, {str(path): stamp for path, stamp in stamps.items()})
             if changes and told is not None:
                 told(changes)
-        kept = (earlier or {}).get("threads")
-        threads = kept if isinstance(kept, int) and kept > 0 else torch.get_num_threads()
+        threads = _threads_of(record, earlier or {})
         run = _Run(masker, Path(out), settings, asked, stamps, progress or (lambda done: None))
         _write(record, described, threads, run)
         with exactly(threads):
@@ -198,6 +197,15 @@ class _Run:
         if not whole or found.get(FILE) != _file_facts(self.stamps[path]):
             return None
         return Done(str(path), folder.name, found["classes"], skipped=True)
+
+
+def _threads_of(record: Path, earlier: Mapping[str, Any]) -> int:
+    """Those of the first run; torch's own number where this is the first."""
+    kept = earlier.get("threads", torch.get_num_threads())
+    try:
+        return check_threads("threads", kept)
+    except InputError as error:
+        raise RECORD.complain(record, f"is damaged: {error.args[0].rstrip('.')}") from error
 
 
 def _file_facts(stamp: tuple[int, int]) -> dict[str, int]:
