@@ -178,6 +178,7 @@ LINES = [
     (f"{MEASURE} --metrics keep", "'keep'", "take of classes"),
     ("explain saved photos --threshold 2", "threshold=2.0", "must lie in [0, 1]"),
     ("explain saved photos --top_k 0", "top_k=0", "from 1 up"),
+    ("explain saved photos --threads 100000", "threads=100000", "from 1 to 1024"),
     ("explain saved photos --batch_size 0", "batch_size=0", "at least 1"),
     # Who and what is named
     ("explain nowhere photos", "'nowhere'", "take one of timm:NAME"),

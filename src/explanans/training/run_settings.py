@@ -9,6 +9,7 @@ from typing import Literal
 from explanans.errors import InputError
 from explanans.training.sharing import AUTO
 from explanans.utils.numbers import check_count, check_number
+from explanans.utils.threads import check_threads
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class Run:
         if self.keep not in ("best", "last"):
             raise InputError(f"run.keep={self.keep!r}; take 'best' or 'last'.")
         if self.threads != AUTO:
-            check_count("run.threads", self.threads)
+            check_threads("run.threads", self.threads)
 
 
 STEPS, FEWEST, MOST = 750, 3, 60

@@ -82,10 +82,14 @@ def test_a_torn_entry_of_what_is_spent_does_not_count(
     Answers(tmp_path, box, Queries(pictures)).ask(4)
     with (tmp_path / SPENT).open("a") as file:
         file.write("1")
-    assert Answers(tmp_path, box, Queries(pictures)).spent == 4
+    answers = Answers(tmp_path, box, Queries(pictures))
+    assert answers.spent == 4
+    answers.ask(6)
+    assert (tmp_path / SPENT).read_text() == "4\n6\n"
+    assert Answers(tmp_path, box, Queries(pictures)).spent == 6
     # Answers from before there was such a file.
     (tmp_path / SPENT).unlink()
-    assert Answers(tmp_path, box, Queries(pictures)).spent == 4
+    assert Answers(tmp_path, box, Queries(pictures)).spent == 6
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs file locks")
