@@ -123,7 +123,7 @@ def train(
     with _quiet():
         try:
             trainer = Trainer(**options)
-        except (MisconfigurationException, TypeError, ValueError) as error:
+        except (MisconfigurationException, TypeError, ValueError, ImportError) as error:
             raise InputError(f"run: Lightning's Trainer refuses these settings: {error}") from error
         # Of several processes the first claims: to the others its run would be an earlier one.
         with claimed_run(folder, run, description) if trainer.is_global_zero else nullcontext():

@@ -37,6 +37,12 @@ def run(explainer: Explainer, photos: Path, out: Path, **changes: Any) -> Any:
     return explain_shards(explainer, [photos], out, options, shard_size=4, workers=0)
 
 
+def test_the_callers_random_numbers_are_left_alone(explainer: Explainer, photos: Path, tmp_path: Path) -> None:
+    before = torch.get_rng_state()
+    run(explainer, photos, tmp_path / "out")
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def logits_of(explainer: Explainer, path: Path) -> torch.Tensor:
     preprocessing = explainer.explanandum.preprocessing
     picture = read_image(path, fit=(preprocessing.height, preprocessing.width))

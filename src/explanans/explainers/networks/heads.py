@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
@@ -11,11 +13,14 @@ from torch import Tensor, nn
 from explanans.ops.class_maps import ClassMaps, FactoredMaps, WholeMaps
 from explanans.ops.refinement import enlarge
 
+_narrowing = threading.Lock()
+
 
 class ClassHead(nn.Conv2d):
     """A convolution to one map of logits per class; inside :func:`only` it makes those of some classes alone."""
 
-    columns: Tensor | None = None
+    columns: Mapping[int, Tensor] = MappingProxyType({})
+    """The classes that are asked for, by the thread that asks."""
 
     @classmethod
     def instead_of(cls, convolution: nn.Conv2d) -> ClassHead:
@@ -25,26 +30,31 @@ class ClassHead(nn.Conv2d):
         return head
 
     def forward(self, features: Tensor) -> Tensor:
-        if self.columns is None:
+        columns = self.columns.get(threading.get_ident()) if self.columns else None
+        if columns is None:
             return super().forward(features)
-        bias = None if self.bias is None else self.bias[self.columns]
-        return self._conv_forward(features, self.weight[self.columns], bias)
+        bias = None if self.bias is None else self.bias[columns]
+        return self._conv_forward(features, self.weight[columns], bias)
 
 
 @contextmanager
 def only(network: nn.Module, columns: Tensor) -> Iterator[bool]:
     """Inside, the network's :class:`ClassHead` s answer for the classes ``columns`` (K,), in that order.
 
-    One thread at a time. A network without such a head goes on answering for all classes; the block is told False.
+    Other threads that use the network meanwhile get what they ask for. A network without such a head goes on answering
+    for all classes; the block is told False.
     """
     heads = [part for part in network.modules() if isinstance(part, ClassHead)]
+    here = threading.get_ident()
     try:
-        for head in heads:
-            head.columns = columns
+        with _narrowing:
+            for head in heads:
+                head.columns = {**head.columns, here: columns}
         yield bool(heads)
     finally:
-        for head in heads:
-            head.columns = None
+        with _narrowing:
+            for head in heads:
+                head.columns = {thread: own for thread, own in head.columns.items() if thread != here}
 
 
 Heads = Sequence[tuple[ClassHead, Tensor]]
