@@ -38,11 +38,11 @@ class Recipe:
         classifier_epochs, explainer_epochs: over the training pictures.
     """
 
-    train: int = 4000
+    train: int = 3600
     val: int = 200
     test: int = 300
     classifier_epochs: int = 14
-    explainer_epochs: int = 4
+    explainer_epochs: int = 3
 
 
 FULL = Recipe()
