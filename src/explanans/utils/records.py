@@ -144,8 +144,9 @@ def read_arrays(path: str | Path, kind: Kind) -> dict[str, NDArray[Any]]:
         InputError: missing, empty, damaged, or with objects in it, which are never unpickled.
     """
     path = Path(path)
-    with reading(path, kind):
-        archive = np.load(path, allow_pickle=False)
+    # Opened here, because numpy leaves what it cannot read open.
+    with reading(path, kind), path.open("rb") as file:
+        archive = np.load(file, allow_pickle=False)
         if not isinstance(archive, np.lib.npyio.NpzFile):
             raise kind.complain(path, "holds one array without a name")
         with archive:
