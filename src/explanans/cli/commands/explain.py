@@ -81,7 +81,7 @@ def run(
         shard_size: pictures per shard.
         workers: processes that read and decode pictures for shards.
         threads: of a processor for the networks; null for no more than cores are free, with shards for PyTorch's own
-            number, and for one on a cluster.
+            number, and for one on a cluster. A run that goes on has those of its first.
         ray: make the shards on the Ray cluster that RAY_ADDRESS names, or on one of this machine.
         actors: copies of the Explainer on the cluster.
         gpus: of each of them.
