@@ -54,6 +54,7 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
         DiskError: the disk is full or not writable; what was there before is whole.
     """
     path = Path(path)
+    refuse_address(path, "out")
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         # What lies in a temporary folder is swept and flushed with it.
