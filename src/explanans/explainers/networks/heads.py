@@ -84,7 +84,8 @@ def factored(heads: Heads) -> FactoredMaps:
         if head.bias is not None:
             biases.append(head.bias)
     if biases:
-        left_fixed.append(torch.stack(biases).sum(0)[:, None].expand(count, -1, 1))
+        # Added one by one: of a sum over a stack all would get one and the same piece of memory as their gradient.
+        left_fixed.append(sum(biases[1:], biases[0])[:, None].expand(count, -1, 1))
         fixed.append(heads[0][1].new_ones(1, positions))
     ends = torch.cat(fixed) if fixed else heads[0][1].new_zeros(0, positions)
     return FactoredMaps(torch.cat([*left, *left_fixed], 2), torch.cat(right, 1), ends, (height, width))
