@@ -47,6 +47,31 @@ def only(network: nn.Module, columns: Tensor) -> Iterator[bool]:
             head.columns = None
 
 
+class Chosen(nn.Module):
+    """Of a network's logits (N, C, h, w) those of the classes ``columns`` (K,)."""
+
+    columns: Tensor
+
+    def __init__(self, network: nn.Module, columns: Tensor) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("columns", columns)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.network(images)[:, self.columns]
+
+
+@torch.no_grad()
+def narrowed(network: nn.Module, columns: Tensor) -> nn.Module:
+    """``network``, changed for good so that it answers for the classes ``columns`` (K,) alone, in that order."""
+    heads = [part for part in network.modules() if isinstance(part, ClassHead)]
+    for head in heads:
+        head.out_channels = len(columns)
+        head.weight = nn.Parameter(head.weight[columns])
+        head.bias = None if head.bias is None else nn.Parameter(head.bias[columns])
+    return network if heads else Chosen(network, columns)
+
+
 Heads = Sequence[tuple[ClassHead, Tensor]]
 """1×1 convolutions, each with the features that it reads (N, channels, h, w), the finest grid first."""
 
