@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from explanans.training import newcomer
 from explanans.training.augmentation import Augmentation, augmentation
 from explanans.training.calibration import Calibration, calibrate, first_labelled
 from explanans.training.claim import check_run_folder
+from explanans.training.cut_curve import CURVE, RECORD, summary
 from explanans.training.depthwise import quick_depthwise
 from explanans.training.module import TrainingModule
 from explanans.training.opened_splits import augmented, describe, facts_of, open_splits
@@ -33,6 +35,7 @@ from explanans.training.runs import train
 from explanans.training.sharing import on_free_cores
 from explanans.training.surrogates import load_surrogate
 from explanans.training.watch import announce, size_of
+from explanans.utils.records import write_json
 
 SAVED = "explainer"
 
@@ -221,7 +224,8 @@ def fit(
     if calibration.images:
         found = calibrate(explainer, held_out, calibration, seed=run.seed, progress=run.progress and is_first())
         explainer.facts["calibration"] = found
-        announce(run, f"calibrated on {found['images']} pictures: masks are cut at {found['cut']:g}")
+        announce(run, summary(found))
+        once(module.trainer, partial(write_json, Path(out) / CURVE, RECORD, found))
     saved = Path(out) / SAVED
     once(module.trainer, lambda: explainer.save_pretrained(saved))
     return saved
