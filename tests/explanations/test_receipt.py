@@ -237,7 +237,7 @@ def test_to_dict_is_json_and_ratios_of_nothing_are_nan() -> None:
         "fills": {"mean": {"kept": 0.25, "removed": 0.5}, "blur": {"kept": 0.125, "removed": 0.25}},
         "elsewhere": 0.25,
         "other": {"name": "horse", "whole": 0.5, "kept": 0.25},
-        "score": -1.0,
+        "score": -2.0,
         "word": "shared with horse",
     }
     assert math.isnan(receipt.kept_ratio)

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from explanans.explanations.word import EMPTY, FULL, HOLDS, SHARED, fills_frame, is_empty, score, word
+from explanans.explanations.word import EMPTY, FULL, HOLDS, SHARED, WORST, fills_frame, is_empty, score, word
 
 
 @pytest.mark.parametrize(
@@ -18,13 +18,20 @@ from explanans.explanations.word import EMPTY, FULL, HOLDS, SHARED, fills_frame,
         (0.5, 1.0, 0.0, 0.25, 0.5),
         (0.5, 0.5, 1.0, 0.0, 0.0),
         (0.5, 0.0, 1.0, 1.0, -1.0),
-        (0.0, 0.5, 0.0, 0.0, -1.0),
-        (0.5, math.nan, 0.0, 0.0, -1.0),
-        (math.nan, 0.5, 0.0, 0.0, -1.0),
+        (0.0, 0.5, 0.0, 0.0, WORST),
+        (0.5, math.nan, 0.0, 0.0, WORST),
+        (math.nan, 0.5, 0.0, 0.0, WORST),
     ],
 )
 def test_score_by_hand(whole: float, kept: float, removed: float, elsewhere: float, expected: float) -> None:
     assert score(whole, kept, removed, elsewhere) == pytest.approx(expected)
+
+
+def test_what_another_class_keeps_counts_against_a_mask() -> None:
+    assert score(0.8, 0.6, 0.4, 0.2, 0.25) == pytest.approx(0.75 - 0.5 - 0.25)
+    assert score(0.8, 0.6, 0.4, 0.2, 2.0) == pytest.approx(0.75 - 0.5 - 1)
+    assert score(0.8, 0.0, 0.8, 0.8, 1.0) == WORST == -2
+    assert score(0.8, 0.6, 0.4, 0.2, math.nan) == WORST
 
 
 BELOW = 1 - 1e-9

@@ -89,15 +89,20 @@ class Receipt:
 
     @property
     def score(self) -> float:
-        """In [−1, 1], higher is better; see :func:`explanans.explanations.word.score`."""
-        return score(self.whole, self.kept, self.removed, self.elsewhere)
+        """In [−2, 1], higher is better; see :func:`explanans.explanations.word.score`."""
+        return score(self.whole, self.kept, self.removed, self.elsewhere, self.shared)
+
+    @property
+    def shared(self) -> float:
+        """How much of its probability on the whole image the other class keeps, at most 1; 0 where there is none."""
+        if self.other is None:
+            return 0.0
+        return min(self.other.kept / self.other.whole, 1.0) if self.other.whole else math.nan
 
     @property
     def word(self) -> str:
         """ "holds", "weak", "fills the frame", "empty" or "shared with CLASS"; :func:`explanans.explanations.word.word`."""
-        if self.other is None:
-            return word(self.area, self.score, None, 0.0)
-        return word(self.area, self.score, self.other.name, self.other.kept / self.other.whole)
+        return word(self.area, self.score, None if self.other is None else self.other.name, self.shared)
 
     def __str__(self) -> str:
         shared = "" if self.other is None else f", of which it keeps {self.other.kept:.2f}"

@@ -1,4 +1,7 @@
-"""One word about a mask, from the numbers of its receipt: whether it holds, and if not, why."""
+"""One word about a mask, from the numbers of its receipt: whether it holds, and if not, why.
+
+Score and limits were chosen where there is a truth to agree with; docs/metrics.md has what was measured.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import TypeVar
 
 from torch import Tensor
 
-FULL = 0.9
+FULL = 0.8
 """From this share of the pixels on, a mask fills the frame."""
 
 EMPTY = 0.001
@@ -16,7 +19,7 @@ EMPTY = 0.001
 SHARED = 0.5
 """From this share of its own probability on, another class is kept as well."""
 
-HOLDS = 0.5
+HOLDS = 0.3
 """From this :func:`score` on, a mask holds."""
 
 Share = TypeVar("Share", float, Tensor)
@@ -32,17 +35,23 @@ def is_empty(area: Share) -> Share:
     return area < EMPTY  # type: ignore[return-value]
 
 
-def score(whole: float, kept: float, removed: float, elsewhere: float) -> float:
-    """min(kept / whole, 1) − max(removed, elsewhere) / whole, the latter at most 1: in [−1, 1], higher is better.
+WORST = -2.0
+"""The lowest :func:`score`."""
 
-    What the mask keeps of its class, less what is seen without it: in the rest of the picture, or through the same mask
-    in another place. A full mask has 0. −1 where ``whole`` is 0 or something is NaN.
+
+def score(whole: float, kept: float, removed: float, elsewhere: float, shared: float = 0.0) -> float:
+    """min(k, 1) − max(min(r, 1), min(e, 1)) − min(s, 1), in [−2, 1]; higher is better.
+
+    k, r, e: ``kept``, ``removed`` and ``elsewhere`` over ``whole``; s: ``shared``, likewise over the other class's
+    probability on the whole picture. What the mask keeps of its class, less what is seen of that without it (in the
+    rest of the picture, or through the same mask in another place), less what it keeps of another class. A full mask
+    has at most 0. −2 where ``whole`` is 0 or something is NaN.
     """
     ratios = [value / whole if whole > 0 else math.nan for value in (kept, removed, elsewhere)]
-    if any(map(math.isnan, ratios)):
-        return -1.0
-    keeps, *without = (min(ratio, 1.0) for ratio in ratios)
-    return keeps - max(without)
+    if any(map(math.isnan, [*ratios, shared])):
+        return WORST
+    k, r, e, s = (min(ratio, 1.0) for ratio in (*ratios, shared))
+    return k - max(r, e) - s
 
 
 def word(area: float, scored: float, other: str | None, shared: float) -> str:
