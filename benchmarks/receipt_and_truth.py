@@ -18,10 +18,10 @@ import torch
 from torchmetrics.functional import spearman_corrcoef
 
 from explanans import Explanandum, open_dataset
+from explanans.explainers.explainer import Explainer
 from explanans.explanations.batch import Masker, Settings, explain_batch
 from explanans.explanations.explain import masker_of
 from explanans.explanations.receipt import Receipt
-from explanans.explainers.explainer import Explainer
 from explanans.utils.memory import keep_freed_memory
 
 FIGURES: dict[str, Callable[[Receipt], float]] = {

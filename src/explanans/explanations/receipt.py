@@ -101,7 +101,7 @@ class Receipt:
 
     @property
     def word(self) -> str:
-        """ "holds", "weak", "fills the frame", "empty" or "shared with CLASS"; :func:`explanans.explanations.word.word`."""
+        """ "holds", "weak", "fills the frame", "empty" or "shared with CLASS"; see :func:`.word.word`."""
         return word(self.area, self.score, None if self.other is None else self.other.name, self.shared)
 
     def __str__(self) -> str:

@@ -1,6 +1,6 @@
 """One word about a mask, from the numbers of its receipt: whether it holds, and if not, why.
 
-Score and limits were chosen where there is a truth to agree with; docs/metrics.md has what was measured.
+Score and limits were chosen where there is a truth to agree with; docs/receipts.md has what was measured.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ Share = TypeVar("Share", float, Tensor)
 
 def fills_frame(area: Share) -> Share:
     """Whether areas are at least :data:`FULL`."""
-    return area >= FULL  # type: ignore[return-value]
+    return area >= FULL
 
 
 def is_empty(area: Share) -> Share:
     """Whether areas are below :data:`EMPTY`."""
-    return area < EMPTY  # type: ignore[return-value]
+    return area < EMPTY
 
 
 WORST = -2.0

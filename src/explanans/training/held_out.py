@@ -12,9 +12,12 @@ from torch import Tensor
 from explanans.classifiers.explanandum import Explanandum
 from explanans.data import LabelledImages
 from explanans.explanations.batch import Masker, Settings, explain_batch
+from explanans.explanations.by_method import ByMethod
+from explanans.explanations.choice import choose_method, method_that_fits
 from explanans.explanations.receipt import Receipt
 from explanans.explanations.selection import Selection
 from explanans.explanations.word import WORST, fills_frame, is_empty
+from explanans.methods import METHODS, RISE
 from explanans.metrics.grid_pointing import CELLS, company, grid_pointing, montage
 from explanans.utils.devices import like
 from explanans.utils.progress import Progress
@@ -26,6 +29,27 @@ TOGETHER = 4
 """Pictures that are explained at once."""
 
 
+ASKS_OFTEN = 10
+"""So many pictures at most, where a method asks the classifier a thousand times for each."""
+
+
+def untrained(explanandum: Explanandum, teacher: Explanandum | None = None) -> dict[str, Masker]:
+    """The best method that needs no training, and Grad-CAM where that is another one and the classifier allows it.
+
+    Args:
+        teacher: a surrogate, for a classifier without gradients: the maps are the surrogate's, and the classifier says
+            where they are cut.
+    """
+    seen = explanandum if teacher is None else teacher
+    choice = choose_method(seen)
+    methods = {choice.name: choice.method}
+    if choice.name != "grad_cam" and seen.differentiable:
+        other = method_that_fits("grad_cam", {}, seen)
+        methods |= {} if other is None else {"grad_cam": other}
+    of = "" if teacher is None else " of the surrogate"
+    return {f"{METHODS[name].title}{of}": ByMethod(explanandum, method) for name, method in methods.items()}
+
+
 @dataclass(frozen=True)
 class Figures:
     """What one maker's masks are worth, mask by mask and montage by montage.
@@ -33,10 +57,12 @@ class Figures:
     Attributes:
         receipts: of every mask; None where there was none to be had, which counts as the worst.
         grids: :func:`explanans.metrics.grid_pointing.grid_pointing` of every montage.
+        pictures: that were looked at.
     """
 
     receipts: Sequence[Receipt | None]
     grids: Sequence[float]
+    pictures: int
 
     @property
     def scores(self) -> list[float]:
@@ -85,15 +111,18 @@ def measured(
     and three such of further classes, drawn by ``seed``.
 
     Args:
-        makers: ways to masks, by name; each one's classifier is ``explanandum``.
-        dataset: pictures that ``explanandum`` takes; of them ``images``, evenly spaced, are looked at.
+        makers: ways to masks, by name; each one's classifier is ``explanandum``. The first one's device is computed on.
+        dataset: pictures that ``explanandum`` takes; of them ``images``, evenly spaced, are looked at, and at most
+            :data:`ASKS_OFTEN` where one of the makers is RISE.
 
     Returns:
         for every maker its figures, of equal length and in one order.
     """
+    if any(isinstance(maker, ByMethod) and isinstance(maker.method, RISE) for maker in makers.values()):
+        images = min(images, ASKS_OFTEN)
     positions = spread(len(dataset), images)
     parts = [positions[start : start + TOGETHER] for start in range(0, len(positions), TOGETHER)]
-    place = like(explanandum)
+    place = like(next(iter(makers.values())))
 
     def opened(some: Sequence[int]) -> Tensor:
         return torch.stack([dataset[index]["image"] for index in some]).to(place)
@@ -116,7 +145,7 @@ def measured(
                     cells = torch.tensor([cell for _, cell in placed], device=place.device)
                     pointed[name] += _pointed(maker, montage(torch.stack(four)), asked[own], cells)
                 bar.advance()
-    return {name: Figures(receipts[name], pointed[name]) for name in makers}
+    return {name: Figures(receipts[name], pointed[name], len(positions)) for name in makers}
 
 
 def _grids(whole: Tensor, seen: Tensor, seed: int) -> dict[int, tuple[list[int], int]]:
