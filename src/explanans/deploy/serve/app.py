@@ -114,9 +114,10 @@ class Service:
         return JSONResponse({"status": "ok" if alive else "the model has stopped"}, 200 if alive else 503)
 
     async def _file(self, request: Request) -> Response:
-        file = self.files.get(request.path_params["path"])
+        path = request.path_params["path"]
+        file = self.files.get(path)
         if file is None:
-            raise HTTPException(404)
+            raise HTTPException(405 if path in ("api/explain", "api/receipt") else 404)
         return Response(file.content, headers={"content-type": file.kind, "cache-control": "no-cache"})
 
     def _answering(self, endpoint: Endpoint, *known: str) -> Callable[[Request], Awaitable[Response]]:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from explanans.deploy.serve.serving_limits import MEGA, Limits, Refusal, too_busy
 from explanans.images.preprocessing import Preprocessing
-from explanans.images.reading import ImageError, image_size, read_image
+from explanans.images.reading import ImageError, open_picture, read_image
 
 ANOTHER = "Save it as JPEG, PNG or WebP with any picture editor, and send that file."
 # Pixels of the longer side of what is shown of a file that browsers cannot decode.
@@ -94,11 +94,12 @@ def read_upload(content: bytes, preprocessing: Preprocessing, limits: Limits, pr
             "Send the file alone as the body: curl --data-binary @photo.jpg …/api/explain",
         )
     try:
-        height, width = image_size(content, max_pixels=sys.maxsize)
-        if height * width > limits.max_megapixels * MEGA:
+        with open_picture(content, max_pixels=sys.maxsize) as stored:
+            pixels = stored.width * stored.height
+        if pixels > limits.max_megapixels * MEGA:
             raise Refusal(
                 413,
-                f"The picture has {height * width / MEGA:.0f} megapixels; {limits.max_megapixels:g} are the most.",
+                f"The picture has {pixels / MEGA:.0f} megapixels; {limits.max_megapixels:g} are the most.",
                 "Make it smaller and send that: a classifier looks at a few hundred pixels across.",
             )
         picture = read_image(content)
