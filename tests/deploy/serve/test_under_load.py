@@ -1,4 +1,4 @@
-"""Many at once, those that hang and those that leave; the gate makes the model wait, so that nothing depends on time."""
+"""Many at once, those that hang, those that leave; a gate makes the model wait, so that nothing depends on time."""
 
 from __future__ import annotations
 

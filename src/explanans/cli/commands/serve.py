@@ -18,7 +18,7 @@ from explanans.explainers.named import Named
 from explanans.explanations.batch import Settings
 from explanans.explanations.by_method import ByMethod
 from explanans.explanations.selection import Selection
-from explanans.pipelines.first_look import Photo, photos
+from explanans.pipelines.package_photos import Photo, photos
 from explanans.utils.devices import choose_device
 
 PARTS = (Part(Named, names={"name": "who", "classes": "class_names"}, defaults={"batch_size": 8}), Part(Limits))

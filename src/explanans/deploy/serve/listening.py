@@ -19,6 +19,8 @@ def open_socket(host: str, port: int) -> socket.socket:
     """Raises:
     InputError: the host is not this machine's, or the port is taken or not allowed.
     """
+    if not 0 <= port <= 65535:
+        raise InputError(f"port={port} is none; take one from 1024 to 65535, or 0 for any that is free.")
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         opened = socket.socket(family, socket.SOCK_STREAM)

@@ -144,8 +144,8 @@ function toggle(index) {
   if (place < 0) pinned.push(index);
   else pinned.splice(place, 1);
   current.active = place < 0 ? index : pinned.at(-1) ?? index;
-  wantMask(index);
-  render();
+  if (place < 0) askMask(current, index);
+  else render();
 }
 
 // Those with a mask to show: the pinned ones, and last the one that is looked at.
@@ -161,7 +161,10 @@ function wantMask(index = pointed ?? current.active) {
 }
 
 async function askMask(photo, index) {
-  if (index < 0 || photo.found.has(index) || photo.asking.has(index)) return render();
+  if (index < 0 || photo.found.has(index) || photo.asking.has(index)) {
+    render();
+    return wantReceipts();
+  }
   photo.asking.add(index);
   render();
   try {
