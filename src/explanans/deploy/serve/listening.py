@@ -42,7 +42,7 @@ def open_socket(host: str, port: int) -> socket.socket:
     return opened
 
 
-def listen(app: Any, opened: socket.socket, *, root_path: str = "", deadline: float = 60) -> None:
+def listen(app: Any, opened: socket.socket, *, root_path: str = "", deadline: float = 120) -> None:
     """Serve until SIGTERM or Ctrl-C: nothing new is taken then, and what is under way is finished.
 
     Args:

@@ -26,7 +26,7 @@ class Limits:
     max_megabytes: float = 20
     max_megapixels: float = 50
     queue: int = 64
-    deadline: float = 60
+    deadline: float = 120
     kept: int = 64
     kept_minutes: float = 10
     uploads_megabytes: float = 500
