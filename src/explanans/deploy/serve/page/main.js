@@ -74,6 +74,8 @@ function add(files, sample = null) {
   find("welcome").hidden = true;
   find("work").hidden = false;
   show(made[0]);
+  // What was scrolled was another page.
+  if (photos.length === made.length) window.scrollTo(0, 0);
   find("strip").querySelector("[aria-current]")?.focus({ preventScroll: true });
   next();
 }
@@ -109,8 +111,7 @@ async function look(photo) {
   // What a browser cannot read, such as TIFF, comes back as a picture that it can.
   photo.wantsPreview = photo.bitmap === null;
   render();
-  const begun = performance.now(), said = await engine.explain(photo, null, tell);
-  photo.seconds = (performance.now() - begun) / 1000;
+  const said = await engine.explain(photo, null, tell);
   if (said.preview) photo.bitmap = await createImageBitmap(bytesAsBlob(said.preview));
   photo.wantsPreview = false;
   Object.assign(photo, { status: "done", width: said.width, height: said.height, probabilities: said.probabilities });
@@ -259,7 +260,7 @@ function say(photo) {
   else {
     const names = [...photo.found.keys()].map((index) => about.classes[index]);
     const seen = names.length ? `${names.join(", ")}` : `no ${about.rule}`;
-    tell(`${photo.name}: ${seen} (${photo.seconds.toFixed(1)} s).`);
+    tell(`${photo.name}: ${seen}.`);
   }
 }
 
