@@ -1,7 +1,7 @@
-"""Build the site into build/site: ``make docs``. Strict, without a network; every fault is listed and fails the build.
+"""Build the site into build/site: ``make docs``. Strict, without a network; every fault is listed, and ends the build.
 
-The pages are docs/ itself, copied to build/docs, and three that are made here: the changelog and the contributor's guide
-from the root, and the commands with their help.
+The pages are docs/ itself, copied to build/docs, and three that are made here: the changelog and the guide of
+contributors, from the root, and the commands with their help.
 """
 
 from __future__ import annotations
@@ -61,7 +61,11 @@ def commands() -> str:
     parts = ["# Command line", "Every command prints this with `--help`."]
     for name, command in COMMANDS.items():
         text = re.sub(r"[ \t]+$", "", _help(name), flags=re.MULTILINE)
-        parts += [f"## explanans {name}", f"{command.summary[0].upper()}{command.summary[1:]}.", f"```text\n{text}\n```"]
+        parts += [
+            f"## explanans {name}",
+            f"{command.summary[0].upper()}{command.summary[1:]}.",
+            f"```text\n{text}\n```",
+        ]
     return "\n\n".join(parts) + "\n"
 
 

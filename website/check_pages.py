@@ -1,4 +1,4 @@
-"""What is wrong in the Markdown of docs/ and of the pages at the root: dead links, broken tables, blocks nobody checked.
+"""What is wrong in the Markdown of docs/ and at the root: dead links, broken tables, blocks that nobody checks.
 
 The strict build finds dead links between pages of the site and to their anchors; this finds what it does not look for
 and is quick enough for a test: links to pictures and files, tables, and code that is neither run nor marked.

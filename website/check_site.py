@@ -1,4 +1,4 @@
-"""What is wrong in the built site: requests to other servers, pictures and files that are not there, tables left as text."""
+"""What is wrong in the built site: requests to others, pictures and files that are not there, tables left as text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,15 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 # What a browser fetches without being asked; a link that a reader clicks may lead anywhere.
-FETCHED = {"img": "src", "script": "src", "source": "src", "iframe": "src", "audio": "src", "video": "src", "link": "href"}
+FETCHED = {
+    "img": "src",
+    "script": "src",
+    "source": "src",
+    "iframe": "src",
+    "audio": "src",
+    "video": "src",
+    "link": "href",
+}
 _REMOTE = re.compile(r"^(?:https?:)?//")
 _IN_STYLE = re.compile(r"""(?:url\(\s*['"]?|@import\s+['"])((?:https?:)?//[^'")]+)""")
 
@@ -55,7 +63,7 @@ def faults_of(site: Path) -> list[str]:
     found = [fault for page in pages.values() for fault in _faults(page, pages, site)]
     for path in sorted(site.rglob("*.css")):
         for address in _IN_STYLE.findall(path.read_text(encoding="utf-8")):
-            found.append(f"{path.relative_to(site)}: fetches {address}")
+            found += [f"{path.relative_to(site)}: fetches {address}"]
     return found
 
 

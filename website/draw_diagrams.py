@@ -37,9 +37,7 @@ mermaid.render("{name}", document.getElementById("text").textContent).then(({{sv
 
 
 def main() -> None:
-    texts = [
-        block.code for page in sorted(DOCS.rglob("*.md")) for block in blocks(page) if block.language == "mermaid"
-    ]
+    texts = [block.code for page in sorted(DOCS.rglob("*.md")) for block in blocks(page) if block.language == "mermaid"]
     DIAGRAMS.mkdir(exist_ok=True)
     for path in set(DIAGRAMS.glob("*.svg")) - {drawing_of(text) for text in texts}:
         path.unlink()

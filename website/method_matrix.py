@@ -1,6 +1,6 @@
-"""The matrix of methods on docs/which-method.md, from the list in the code: ``python website/method_matrix.py`` writes it.
+"""The matrix of methods on docs/which-method.md, from the code: ``python website/method_matrix.py`` writes it.
 
-What a method needs stands in its entry; what it costs and whether a mask is its own or cut is said here, in words.
+What a method needs stands in its entry; what it costs is said here, in words.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def matrix() -> str:
     if missing:
         raise SystemExit(f"website/method_matrix.py: COSTS lacks {missing}; say what they ask.")
     rows = [
-        "| method | in code | black box | gradients | layers | attention | training | extra | pictures asked, one class |",
+        "| method | in code | black box | gradients | layers | attention | training | extra | pictures, one class |",
         "|---|---|:-:|:-:|:-:|:-:|:-:|---|---|",
     ]
     for name, entry in sorted(shown.items(), key=lambda item: (len(item[1].needs), item[0] in TRAINED, item[0])):

@@ -1,8 +1,8 @@
-"""Tutorials: scripts of examples/tutorials become pages with what they print and show. ``make tutorials`` runs them all.
+"""Scripts of examples/tutorials become pages with what they print and show: ``make tutorials``.
 
-A script is in cells, ``# %%`` for code and ``# %% [markdown]`` for words, as editors and Jupytext know them. Each runs in an
-empty folder; what a cell prints, and the value of its last line (a picture, an explanation, anything else), is written below it.
-With ``TUTORIALS=short`` in the environment a script does the same on less, in seconds: for the tests.
+A script is in cells, ``# %%`` for code and ``# %% [markdown]`` for words, as editors and Jupytext know them. Each runs
+in an empty folder; what a cell prints, and the value of its last line (a picture, an explanation, anything else), is
+written below it. With ``TUTORIALS=short`` in the environment it does the same on less, in seconds: for the tests.
 
     python website/run_tutorials.py [NAME ...]
 """
@@ -21,8 +21,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from check_pages import DOCS, ROOT
 from PIL import Image
+
+from check_pages import DOCS, ROOT
 
 SCRIPTS = ROOT / "examples" / "tutorials"
 PAGES = DOCS / "tutorials"

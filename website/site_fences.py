@@ -1,8 +1,8 @@
 """Diagrams of the site as they were drawn before: a fence ``mermaid`` becomes the SVG that belongs to its text.
 
 The theme would fetch Mermaid from a server when a page is read. So each diagram is drawn once, by
-``draw_diagrams.py``, and kept in ``website/diagrams`` under the hash of its text: a changed text without a new drawing is
-an error of the build.
+``draw_diagrams.py``, and kept in ``website/diagrams`` under the hash of its text: a changed text without a new drawing
+is an error of the build.
 """
 
 from __future__ import annotations

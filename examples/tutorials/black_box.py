@@ -1,9 +1,9 @@
 # %% [markdown]
 # # A black box
 #
-# A service that answers pictures with probabilities, and nothing else: no weights, no layers, no gradients. It can be explained
-# all the same, by asking it often. Here the service is a function that counts how often it is asked; behind it stands the
-# sample classifier, of which nothing is used but its answers.
+# A service that answers pictures with probabilities, and nothing else: no weights, no layers, no gradients. It can be
+# explained all the same, by asking it often. Here the service is a function that counts how often it is asked; behind
+# it stands the sample classifier, of which nothing is used but its answers.
 
 # %%
 import os
@@ -32,8 +32,8 @@ def service(pictures: np.ndarray) -> np.ndarray:
 # %% [markdown]
 # ## Wrap it
 #
-# What comes out, which classes, which size: a function cannot tell, so it is said. Shape, range and sums are then checked at every
-# call.
+# What comes out, which classes, which size: a function cannot tell, so it is said. Shape, range and sums are then
+# checked at every call.
 
 # %%
 box = Explanandum.from_function(
@@ -47,14 +47,14 @@ box.differentiable
 # %% [markdown]
 # ## Explain it
 #
-# RISE hides random parts of the photo, asks, and averages. `calls` is how often. Receipts are asked of the box as well, and so is
-# where to cut: that is the rest of the count.
+# RISE hides random parts of the photo, asks, and averages. `calls` is how often. Receipts are asked of the box as
+# well, and so is where to cut: that is the rest of the count.
 
 # %%
 photo = photos()[2]
 print(photo.credit)
 asked = 0
-explanation = explanans.explain(box, str(photo.file), calls=32 if short else 1000)
+explanation = explanans.explain(box, str(photo.file), calls=32 if short else 400)
 print(f"asked {asked} times;", explanation.facts["method"]["name"], "–", explanation.facts["method"]["why"])
 explanation
 
@@ -65,7 +65,7 @@ explanation
 
 # %%
 top = explanation.classes[0]
-for calls in (8, 16) if short else (100, 300, 1000):
+for calls in (8, 16) if short else (50, 100, 200):
     asked = 0
     found = explanans.explain(box, str(photo.file), classes=top, calls=calls)[top]
     receipt = found.receipt
@@ -83,5 +83,5 @@ except explanans.InputError as error:
     print(error)
 
 # %% [markdown]
-# For many photos a thousand questions each are too dear. Ask once, train a *surrogate* and an Explainer on it, and then nothing more
-# is asked for a mask: [Black boxes](../black-boxes.md).
+# For many photos hundreds of questions each are too dear. Ask once, train a *surrogate* and an Explainer on it, and
+# then nothing more is asked for a mask: [Black boxes](../black-boxes.md).

@@ -1,10 +1,12 @@
 # %% [markdown]
 # # Defects of magnetic tiles
 #
-# An industrial case: grey photos of magnetic tiles, each with one kind of defect or none. The labels of the photos train a classifier;
-# where the defects are, nobody tells it. Somebody did draw them, so in the end the masks can be compared with the truth.
+# An industrial case: grey photos of magnetic tiles, each with one kind of defect or none. The labels of the photos
+# train a classifier; where the defects are, nobody tells it. Somebody did draw them, so in the end the masks can be
+# compared with the truth.
 #
-# The photos are a part of the set of Huang, Qiu and Yuan, *Surface defect saliency of magnetic tile*, The Visual Computer 2018.
+# The photos are a part of the set of Huang, Qiu and Yuan, *Surface defect saliency of magnetic tile*, The Visual
+# Computer 2018.
 
 # %%
 import csv
@@ -16,7 +18,6 @@ from PIL import Image
 
 import explanans
 from explanans import Explanandum, Optimizer, Run
-from explanans.images import drawing
 from explanans.training.fit_classifier import fit_classifier
 
 short = os.environ.get("TUTORIALS") == "short"  # how the tests run it: a few tiles
@@ -27,26 +28,30 @@ DEFECTS = ["blowhole", "break", "crack", "fray", "uneven"]
 # %% [markdown]
 # ## The table
 #
-# `image,label,split,mask`: one label in a row, "free" where there is no defect. The names of the columns are said behind a question
-# mark. `other_labels=drop` makes "free" a tile without a label, which `sigmoid` can say and `softmax` cannot.
+# `image,label,split,mask`: one label in a row, "free" where there is no defect. The names of the columns are said
+# behind a question mark. `other_labels=drop` makes "free" a tile without a label, which `sigmoid` can say and
+# `softmax` cannot.
 
 # %%
 rows = list(csv.DictReader((tiles / "labels.csv").open()))
 if short:
-    rows = [row for split in ("train", "val") for row in [each for each in rows if each["split"] == split][::12 if split == "train" else 24]]
+    rows = [row for split in ("train", "val") for row in [each for each in rows if each["split"] == split][::24]]
 with open("tiles.csv", "w", newline="") as table:
     writer = csv.DictWriter(table, ["image", "label", "split"], extrasaction="ignore")
     writer.writeheader()
     writer.writerows(rows)
 data = f"table:tiles.csv?labels=label&root={tiles}&other_labels=drop"
 for split in ("train", "val"):
-    print(split, {name: sum(row["label"] == name and row["split"] == split for row in rows) for name in [*DEFECTS, "free"]})
+    print(
+        split,
+        {name: sum(row["label"] == name and row["split"] == split for row in rows) for name in [*DEFECTS, "free"]},
+    )
 
 # %% [markdown]
 # ## The classifier
 #
-# From ImageNet's weights: first a linear head, then the last stages. Blank tiles and tiles with holes are among the pictures, so that
-# its answer to a masked tile means something.
+# From ImageNet's weights: first a linear head, then the last stages. Blank tiles and tiles with holes are among the
+# pictures, so that its answer to a masked tile means something.
 
 # %%
 folder = fit_classifier(
@@ -81,8 +86,8 @@ firsts = {row["label"]: explanation for row, explanation in reversed(seen)}
 # %% [markdown]
 # ## Is that where the defect is?
 #
-# Beside the drawn masks, at the photos' own size: whether the mask touches the defect at all, how much of the defect it
-# covers, and how much of the mask is defect.
+# Beside the drawn masks, at the photos' own size: whether the mask touches the defect at all, how much of the defect
+# it covers, and how much of the mask is defect.
 
 # %%
 for name in DEFECTS:
@@ -96,6 +101,6 @@ for name in DEFECTS:
     if scores:
         hit, covered, precise, size, area = np.mean(scores, 0)
         print(
-            f"{name:9} {len(scores):2} tiles: {hit:.0%} hit, {covered:.0%} of the defect covered, {precise:.0%} of the mask is "
-            f"defect; defect {size:.1%} of the tile, mask {area:.1%}"
+            f"{name:9} {len(scores):2} tiles: {hit:.0%} hit, {covered:.0%} of the defect covered, {precise:.0%} of the "
+            f"mask is defect; defect {size:.1%} of the tile, mask {area:.1%}"
         )

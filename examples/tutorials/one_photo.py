@@ -27,8 +27,8 @@ explanation
 # %% [markdown]
 # ## Is it true?
 #
-# Below each mask stands its receipt: the classifier's probability on the whole photo, on what the mask keeps, on what it
-# removes. Here it is in words, and the answers under each fill, of which the worst counts:
+# Below each mask stands its receipt: the classifier's probability on the whole photo, on what the mask keeps, on what
+# it removes. Here it is in words, and the answers under each fill, of which the worst counts:
 
 # %%
 for found in explanation:
@@ -37,13 +37,13 @@ eagle = explanation["bald eagle"]
 print(eagle.receipt.fills)
 
 # %% [markdown]
-# The kite's mask has a tenth of the probability to explain, and keeps it: the classifier sees a little of a kite in the same
-# wing. Nothing is seen outside of either mask.
+# The kite's mask has a tenth of the probability to explain, and keeps it: the classifier sees a little of a kite in
+# the same wing. Nothing is seen outside of either mask.
 #
 # ## A smaller cut
 #
-# A mask has values from 0 to 1 and is cut at 0.5. Cut higher, it is smaller, if only a little, because masks are steep; the receipt
-# says what that costs.
+# A mask has values from 0 to 1 and is cut at 0.5. Cut higher, it is smaller, if only a little, because masks are
+# steep; the receipt says what that costs.
 
 # %%
 for threshold in (0.5, 0.9, 0.99):

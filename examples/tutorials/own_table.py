@@ -1,12 +1,13 @@
 # %% [markdown]
 # # Your own data, from a table
 #
-# Photos and a table with their labels: from there to a classifier, an Explainer for it, and masks of photos that neither has
-# seen. So that it runs anywhere, the pictures here are generated: textured shapes, small, with exact masks to compare with
-# in the end. On your photos only the first step is another.
+# Photos and a table with their labels: from there to a classifier, an Explainer for it, and masks of photos that
+# neither has seen. So that it runs anywhere, the pictures here are generated: textured shapes, small, with exact
+# masks to compare with in the end. On your photos only the first step is another.
 
 # %%
 import os
+from pathlib import Path
 
 import torch
 
@@ -20,24 +21,26 @@ short = os.environ.get("TUTORIALS") == "short"  # how the tests run it: less of 
 # %% [markdown]
 # ## The table
 #
-# A row for each picture: its path, its labels, the split. The column `segmentation` is optional, and nothing is trained on it.
+# A row for each picture: its path, its labels, the split. The column `segmentation` is optional, and nothing is
+# trained on it.
 
 # %%
 write_scenes("scenes", train=24 if short else 1500, val=8 if short else 100, size=48 if short else 96, quiet=True)
-scenes = {split: explanans.open_dataset("scenes:scenes", split, preprocessing=explanans.Preprocessing(96)) for split in ("train", "val")}
+preprocessing = explanans.Preprocessing(96)
+scenes = {split: open_dataset("scenes:scenes", split, preprocessing=preprocessing) for split in ("train", "val")}
 with open("pictures.csv", "w") as table:
     print("image,labels,split", file=table)
     for split, data in scenes.items():
         for path, labels in zip(data.paths, data.labels, strict=True):
             names = ";".join(data.classes[c] for c in labels.nonzero().flatten().tolist())
             print(f"{os.path.relpath(path)},{names},{split}", file=table)
-print("".join(open("pictures.csv").readlines()[:4]))
+print(*Path("pictures.csv").read_text().splitlines()[:4], sep="\n")
 
 # %% [markdown]
 # ## A classifier
 #
-# If you have one, leave this out. With your photos take `"timm:resnet18"`, which begins with ImageNet's weights; this small network
-# begins with nothing. `sigmoid`, because a picture may show several classes.
+# If you have one, leave this out. With your photos take `"timm:resnet18"`, which begins with ImageNet's weights; this
+# small network begins with nothing. `sigmoid`, because a picture may show several classes.
 
 # %%
 folder = fit_classifier(
@@ -57,8 +60,8 @@ classifier.classes
 # %% [markdown]
 # ## An Explainer
 #
-# Trained on the labels alone; the classifier stays as it is. On photos leave the settings out: what holds without tuning is the
-# default.
+# Trained on the labels alone; the classifier stays as it is. On photos leave the settings out: what holds without
+# tuning is the default.
 
 # %%
 torch.manual_seed(0)
@@ -87,14 +90,16 @@ saved = fit(
 
 # %%
 explainer = Explainer.from_pretrained(saved)
-picture = next(path for path, labels in zip(scenes["val"].paths, scenes["val"].labels, strict=True) if labels.sum() >= 2)
+picture = next(
+    path for path, labels in zip(scenes["val"].paths, scenes["val"].labels, strict=True) if labels.sum() >= 2
+)
 explainer.explain(picture, threshold=0.0 if short else None)
 
 # %% [markdown]
 # ## Did it work?
 #
-# These pictures have exact masks, so the masks of the labels can be compared with them: soft intersection over union on pictures
-# that nothing was trained on, beside Grad-CAM of the same classifier.
+# These pictures have exact masks, so the masks of the labels can be compared with them: soft intersection over union
+# on pictures that nothing was trained on, beside Grad-CAM of the same classifier.
 
 # %%
 from explanans.methods import make_method

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import method_matrix
 import pytest
 
+import method_matrix
 from explanans.methods import METHODS
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import check_pages
 import pytest
+
+import check_pages
 
 
 def test_docs_are_whole() -> None:
@@ -57,7 +58,8 @@ def test_tables(page: Path, text: str, lines: list[int]) -> None:
 
 def test_blocks_say_whether_they_are_run(page: Path) -> None:
     page.write_text(
-        "<!-- run -->\n```python\n1\n```\n<!-- not run: why -->\n```sh\n2\n```\n```text\n3\n```\n- x\n\n  ```sh\n  4\n  ```\n",
+        "<!-- run -->\n```python\n1\n```\n<!-- not run: why -->\n```sh\n2\n```\n"
+        "```text\n3\n```\n- x\n\n  ```sh\n  4\n  ```\n",
         encoding="utf-8",
     )
     assert [(block.language, block.mark, block.code) for block in check_pages.blocks(page)] == [
@@ -75,7 +77,9 @@ def test_a_page_that_no_link_reaches(page: Path, monkeypatch: pytest.MonkeyPatch
     page.write_text("# Page", encoding="utf-8")
     config = tmp_path / "zensical.toml"
     made = ", ".join(f'{{ "x" = "{name}" }}' for name in check_pages.MADE)
-    config.write_text(f'[project]\nnav = [{made}, {{ "Part" = [{{ "Gone" = "gone.md" }}, "page.md"] }}]', encoding="utf-8")
+    config.write_text(
+        f'[project]\nnav = [{made}, {{ "Part" = [{{ "Gone" = "gone.md" }}, "page.md"] }}]', encoding="utf-8"
+    )
     monkeypatch.setattr(check_pages, "CONFIG", config)
     faults = check_pages.unreached()
     assert [fault.split(" ")[0] for fault in faults] == ["docs/other.md", "zensical.toml:"]

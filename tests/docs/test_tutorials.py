@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 import run_tutorials
 from run_tutorials import SCRIPTS, Cell, cells_of, page, run, without_output
 
@@ -15,7 +16,9 @@ def test_pages_are_of_the_scripts() -> None:
     assert run_tutorials.problems() == []
 
 
-@pytest.mark.parametrize("script", [each for each in sorted(SCRIPTS.glob("*.py")) if each.stem not in SHARED], ids=lambda it: it.stem)
+@pytest.mark.parametrize(
+    "script", [each for each in sorted(SCRIPTS.glob("*.py")) if each.stem not in SHARED], ids=lambda it: it.stem
+)
 def test_the_short_form_runs(script: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     cells = run(script, short=True, folder=tmp_path)
     assert any(cell.printed for cell in cells)
@@ -33,7 +36,8 @@ def test_the_short_form_runs_on_real_data(
 def test_cells_become_a_page(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     script = tmp_path / "small.py"
     script.write_text(
-        "ignored\n# %% [markdown]\n# # Title\n#\n# Words\n\n# %%\nimport os\nprint(os.environ['TUTORIALS'])\n40 + 2\n\n# %%\nx = 1\n",
+        "ignored\n# %% [markdown]\n# # Title\n#\n# Words\n\n"
+        "# %%\nimport os\nprint(os.environ['TUTORIALS'])\n40 + 2\n\n# %%\nx = 1\n",
         encoding="utf-8",
     )
     cells = run(script, short=True, folder=tmp_path)

@@ -1,4 +1,4 @@
-"""Commands and Python in the documentation: what is marked so is run, and the rest is what the command line and Python take."""
+"""Commands and Python in the documentation: what is marked so is run; the rest the command line and Python can read."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from check_pages import DOCS, ROOT, Block, blocks
 
+from check_pages import DOCS, ROOT, Block, blocks
 from explanans.cli.commands import COMMANDS
 from explanans.cli.main import _command, main
 from explanans.pipelines.first_look import photos
@@ -28,7 +28,8 @@ def commands() -> Iterator[tuple[str, list[str]]]:
                 continue
             for line in block.code.replace("\\\n", " ").splitlines():
                 for part in line.split("&&"):
-                    words = shlex.split(part.split(" | ")[0].split(" > ")[0], comments=True) if "explanans" in part else []
+                    alone = part.split(" | ")[0].split(" > ")[0]
+                    words = shlex.split(alone, comments=True) if "explanans" in part else []
                     if words[:1] == ["explanans"] and not {"…", "..."} & set(words) and "|" not in words:
                         yield f"{page.name}:{block.line}: {' '.join(words)}", words[1:]
 
