@@ -16,7 +16,8 @@ from explanans.cli.commands import COMMANDS
 from explanans.cli.main import _command, main
 from explanans.pipelines.first_look import photos
 
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
+SKILL = ROOT / "src" / "explanans" / "SKILL.md"
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", SKILL, *sorted(DOCS.rglob("*.md"))]
 RUN = [page for page in sorted(DOCS.glob("*.md")) if any(block.mark == "run" for block in blocks(page))]
 
 
