@@ -58,7 +58,7 @@ folder = fit_classifier(
     "timm:tf_efficientnet_lite0",
     data,
     classes=DEFECTS,
-    size=64 if short else 224,
+    size=64 if short else 160,
     weights=shared / "weights" / "tf_efficientnet_lite0-imagenet1k.safetensors",
     statistics=((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
     activation="sigmoid",
@@ -66,7 +66,7 @@ folder = fit_classifier(
     trainable_from="blocks.5",
     augment="flip",
     optimizer=Optimizer(3e-4, weight_decay=0.05, schedule="cosine", ema_decay=0.9, freeze_statistics=True),
-    run=Run(max_epochs=1 if short else 4, batch_size=16, patience=0, progress=False),
+    run=Run(max_epochs=1 if short else 3, batch_size=16, patience=0, progress=False),
 )
 classifier = Explanandum.load(folder)
 

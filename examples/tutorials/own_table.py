@@ -25,7 +25,7 @@ short = os.environ.get("TUTORIALS") == "short"  # how the tests run it: less of 
 # trained on it.
 
 # %%
-write_scenes("scenes", train=24 if short else 1500, val=8 if short else 100, size=48 if short else 96, quiet=True)
+write_scenes("scenes", train=24 if short else 800, val=8 if short else 60, size=48 if short else 96, quiet=True)
 preprocessing = explanans.Preprocessing(96)
 scenes = {split: open_dataset("scenes:scenes", split, preprocessing=preprocessing) for split in ("train", "val")}
 with open("pictures.csv", "w") as table:
@@ -52,7 +52,7 @@ folder = fit_classifier(
     blanks=0.125,
     hidden=0.25,
     optimizer=Optimizer(3e-3, weight_decay=0.05, schedule="cosine", ema_decay=0.99),
-    run=Run(max_epochs=1 if short else 10, batch_size=16, patience=0, progress=False),
+    run=Run(max_epochs=1 if short else 8, batch_size=16, patience=0, progress=False),
 )
 classifier = Explanandum.load(folder)
 classifier.classes
@@ -107,7 +107,7 @@ from explanans.metrics import label_region, normalise, soft_iou
 from explanans.ops.masking import merge
 
 held_out = open_dataset("scenes:scenes", "val", preprocessing=classifier.preprocessing)
-some = [held_out[i] for i in range(len(held_out)) if held_out.labels[i].any()][: 4 if short else 100]
+some = [held_out[i] for i in range(len(held_out)) if held_out.labels[i].any()][: 4 if short else 60]
 images, labels, truth = (torch.stack([each[key] for each in some]) for key in ("image", "labels", "segmentation"))
 region = label_region(truth, labels)[0]
 grad_cam = normalise(make_method("grad_cam", classifier)(images, labels), "minmax")
