@@ -1,20 +1,22 @@
 """What cutting maps into masks gains, in soft IoU and in receipts, and what it costs.
 
-    python benchmarks/cuts.py CLASSIFIER DATA [--split "train[90%:]"] [--methods spread_cam grad_cam …] [--every 1]
+    python benchmarks/cuts.py CLASSIFIER DATA --methods spread_cam "rise?masks=250" --split "train[90%:]" --every 2
 
-For each method, over the labels of the photos of a split with segmentations: the raw map (stretched where it is no
-mask); the best single threshold for the whole split, chosen on its segmentations and so only for comparison; Otsu's
-threshold per map, without asking; and the cut of ``explanans explain`` (explanations/cut.py). "union" is the soft IoU
-of the pixelwise maximum over a photo's labels with the union of their regions, "label" that of each label, "several"
-that of each label of the photos that have several. Area, kept and removed are means of the receipts of all labels, each
-the worse of two fills; milliseconds are processor time per map.
+For each method, whose settings follow a question mark, over the labels of the photos of a split with segmentations: the
+raw map (stretched where it is no mask); the best single threshold for the whole split, chosen on its segmentations and
+so only for comparison; Otsu's threshold per map, without asking; and the cut of ``explanans explain``
+(explanations/cut.py). "union" is the soft IoU of the pixelwise maximum over a photo's labels with the union of their
+regions, "label" that of each label, "several" that of each label of the photos that have several. Area, kept and
+removed are means of the receipts of all labels, each the worse of two fills; milliseconds are processor time per map.
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
 import time
 from collections.abc import Callable, Sequence
+from urllib.parse import parse_qsl
 
 import torch
 from torch import Tensor
@@ -39,7 +41,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--split", default="train[90%:]")
     parser.add_argument("--methods", nargs="+", default=["spread_cam", "grad_cam", "layer_cam", "grad_cam_pp"])
     parser.add_argument("--every", type=int, default=1, help="take each so-many-th photo (default: all)")
-    parser.add_argument("--contrast", action="store_true", help="let the labels of a photo compete in Spread-CAM")
     return parser.parse_args()
 
 
@@ -93,9 +94,10 @@ def main() -> None:
     ).with_segmentation()
     places = range(0, len(data), options.every)
     print(f"{data.name}, {len(places)} photos, {torch.get_num_threads()} threads, torch {torch.__version__}")
-    print(f"{'method':12} {'masks':16}   union    label  several   area   kept  removed   ms/map")
-    for name in options.methods:
-        settings = {"contrast": True} if options.contrast and name == "spread_cam" else {}
+    print(f"{'method':24} {'masks':16}   union    label  several   area   kept  removed   ms/map")
+    for given in options.methods:
+        name, _, query = given.partition("?")
+        settings = {key: ast.literal_eval(value) for key, value in parse_qsl(query)}
         method = make_method(name, explanandum, **settings)
         raw, by_otsu, cut = Row("raw"), Row("Otsu"), Row("cut by asking")
         fixed = [Row(f"best fixed, {level:.2f}") for level in LEVELS]
@@ -124,11 +126,11 @@ def main() -> None:
         milliseconds = {part: 1000 * spent / len(made) for part, spent in seconds.items()}
         best = max(fixed, key=lambda row: mean(row.unions))
         for row in (raw, best, by_otsu):
-            print(f"{name:12} {row.name:16} {row.means()}" + (f"{milliseconds['map']:33.0f}" if row is raw else ""))
+            print(f"{given:24} {row.name:16} {row.means()}" + (f"{milliseconds['map']:33.0f}" if row is raw else ""))
         receipt = "  ".join(
             f"{mean([getattr(each, part) for each in made]):5.2f}" for part in ("area", "kept", "removed")
         )
-        print(f"{name:12} {cut.name:16} {cut.means()}  {receipt} {milliseconds['cut']:+9.0f}", flush=True)
+        print(f"{given:24} {cut.name:16} {cut.means()}  {receipt} {milliseconds['cut']:+9.0f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import os
 import re
 import subprocess
@@ -11,11 +12,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from .programs import Programs
+
 # Before torch is imported. Trainings of tiny networks gain nothing by more threads, and with a number that does not
 # depend on the load of the machine two of them have the same bits.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Where a test sets more, they do not spin while they wait for each other.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 SHARED = Path(__file__).parents[2] / "shared"
+
+
+def pytest_collection_finish() -> None:
+    """What was imported by now stays, so that no collection of garbage looks through all of torch again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
@@ -24,6 +35,14 @@ def shared() -> Path:
     if not (SHARED / "data" / "VOCdevkit").is_dir():
         pytest.skip(f"needs the real photos and weights in {SHARED}, which is absent")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def programs() -> Iterator[Programs]:
+    """Runs a program in a process that has imported everything."""
+    started = Programs()
+    yield started
+    started.close()
 
 
 @pytest.fixture(scope="session")

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import sys
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from explanans.benchmark import calling
 from explanans.benchmark.calling import Caller
 from explanans.benchmark.costs import counted, measure, peak_memory
 from explanans.classifiers.explanandum import Explanandum
@@ -73,11 +74,17 @@ def test_an_explainer_asks_its_own_network_once(explanandum: Explanandum, val: L
         assert found[f"forwards_per_image{classes}"] == found[f"backwards_per_image{classes}"] == 0
 
 
-def test_time_is_that_of_the_calls_alone(explanandum: Explanandum, val: LabelledImages, fakes: ModuleType) -> None:
+def test_time_is_that_of_the_calls_alone(
+    explanandum: Explanandum, val: LabelledImages, fakes: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A clock that stands still but while the method sleeps.
+    slept: list[float] = []
+    monkeypatch.setattr(calling, "time", SimpleNamespace(perf_counter=lambda: sum(slept)))
+    monkeypatch.setattr(fakes, "time", SimpleNamespace(sleep=slept.append))
     found, _ = cost("noise", explanandum, val, seconds=0.02, size=3)
     # A method that draws is asked one at a time.
     assert found["batch_size"] == 1
-    assert 20 <= found["ms_per_image"] < 200
+    assert found["ms_per_image"] == found["ms_per_image_all_classes"] == pytest.approx(20)
     assert len(fakes.CALLS) == 2 + 3 + 3
 
 

@@ -1,12 +1,8 @@
 from __future__ import annotations
 
 import json
-import os
 import pickle
 import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -30,6 +26,8 @@ from explanans.benchmark.timetable import Timetable
 from explanans.classifiers.explanandum import Explanandum
 from explanans.data import LabelledImages, collate, open_dataset
 from explanans.errors import InputError
+
+from ..programs import Programs  # noqa: TID252 - tests are no package with a name
 
 HERE = Path(__file__).parent
 
@@ -258,33 +256,35 @@ def test_the_passes_of_each_group_are_as_documented(make_settings, tmp_path: Pat
         assert facts["seconds_maps"] > 0
 
 
+KILLED = """
+import os, pathlib, pickle, signal, sys
+sys.path.insert(0, {here!r})
+import benchmark_fakes
+from explanans.benchmark.results_folder import Folder
+from explanans.benchmark.runner import run_benchmark
+write = Folder.write_part
+
+def killed(folder, path, *arguments):
+    write(folder, path, *arguments)
+    if path.parts[-2:] == ("fails", "part-00001.parquet") and "scores" in path.parts:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+Folder.write_part = killed
+benchmark_fakes.register()
+run_benchmark(pickle.loads(pathlib.Path({settings!r}).read_bytes()), {out!r})
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs POSIX signals")
 def test_killed_it_resumes_without_recomputing(
-    everything: BenchmarkSettings, done: Results, fakes: ModuleType, tmp_path: Path
+    everything: BenchmarkSettings, done: Results, fakes: ModuleType, programs: Programs, tmp_path: Path
 ) -> None:
-    slow = {**everything.methods, "slow": replace(everything.methods["slow"], settings={"seconds": 0.1})}
-    settings = replace(everything, methods=slow)
-    out = tmp_path / "killed"
-    script = tmp_path / "run.py"
-    script.write_text(
-        "import pickle, sys, pathlib, benchmark_fakes\n"
-        "from explanans.benchmark.runner import run_benchmark\n"
-        "benchmark_fakes.register()\n"
-        "run_benchmark(pickle.loads(pathlib.Path(sys.argv[1]).read_bytes()), sys.argv[2])\n"
-    )
+    settings, out = everything, tmp_path / "killed"
     (tmp_path / "settings").write_bytes(pickle.dumps(settings))
-    paths = os.pathsep.join([str(HERE), *filter(None, sys.path)])
-    process = subprocess.Popen(
-        [sys.executable, str(script), str(tmp_path / "settings"), str(out)], env={**os.environ, "PYTHONPATH": paths}
-    )
-    deadline = time.monotonic() + 120
-    wanted = out / "scores" / "tiny" / "fails" / "part-00001.parquet"
-    while not wanted.is_file() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
+    ended = programs.run(KILLED.format(here=str(HERE), settings=str(tmp_path / "settings"), out=str(out)))
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
     before = {file: file.stat().st_mtime_ns for file in (*out.rglob("part-*"), *out.rglob("costs/*/*.json"))}
     assert len(Results.open(out).rows("tiny", "fails")) >= 8
-    # Before it stand the sleeps of the slow method.
     assert not (out / "scores" / "tiny" / "cheap").exists()
 
     results = run_benchmark(settings, out)

@@ -5,7 +5,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -21,6 +20,8 @@ from explanans.data.scenes import write_scenes
 from explanans.explainers.explainer import Explainer
 from explanans.images.preprocessing import Preprocessing
 from explanans.version import __version__
+
+from ..programs import Programs  # noqa: TID252 - tests are no package with a name
 
 
 @pytest.fixture(scope="module")
@@ -218,24 +219,35 @@ def test_an_unknown_class_fails_once_and_before_any_work(
         assert not list(out.glob("*/explanation.json"))
 
 
+KILLED = """
+import os, signal
+from explanans.cli.main import main
+from explanans.explanations.explanation import Explanation
+save, saved = Explanation.save, []
+
+def killed(*arguments):
+    if len(saved) == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    saved.append(save(*arguments))
+
+Explanation.save = killed
+main({words!r})
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs POSIX signals")
 def test_a_killed_run_is_finished_by_the_next(
-    explainer: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    explainer: Path, photos: Path, programs: Programs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for index in range(6, 40):
-        Image.new("RGB", (300, 200), (index % 250, 30, 90)).save(photos / f"{index}.png")
     out = tmp_path / "out"
-    words = command("explain", explainer, photos, "--out", out, "--top_k=1", "--batch_size=2")
-    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
-    while len(list(out.glob("[!.]*/explanation.json"))) < 3 and time.monotonic() < deadline:
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    done = len(list(out.glob("[!.]*/explanation.json")))
-    assert 3 <= done < 40
-    assert main(words[3:]) == 0
-    assert f"40 of 40 explained ({done} earlier)" in capsys.readouterr().out
-    assert len(json.loads((out / "index.json").read_text())["images"]) == 40
+    words = ["explain", str(explainer), str(photos), "--out", str(out), "--top_k=1", "--batch_size=2"]
+    # Within the second batch of two.
+    ended = programs.run(KILLED.format(words=words))
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
+    assert len(list(out.glob("[!.]*/explanation.json"))) == 3
+    assert main(words) == 0
+    assert "6 of 6 explained (3 earlier)" in capsys.readouterr().out
+    assert len(json.loads((out / "index.json").read_text())["images"]) == 6
 
 
 def test_ctrl_c_is_status_130_and_says_how_to_go_on(

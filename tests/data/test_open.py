@@ -28,6 +28,7 @@ def test_schemes_and_bare_paths(tmp_path: Path, make_voc: MakeVoc, preprocessing
         (str(tmp_path / "folders"), "all[:1]", ImageFolder),
         (f"table:{table}", "all", ImageTable),
         (table, "all", ImageTable),
+        (f"{table}?labels=cats", "all", ImageTable),
     ]
     for spec, split, kind in cases:
         data = open_dataset(spec, split, classes=["cat"], preprocessing=preprocessing, cache=True)
@@ -54,6 +55,9 @@ def test_opened_without_segmentation(make_voc: MakeVoc, preprocessing: Preproces
         ),
         ("nowhere", "no such folder; write voc:PATH"),
         ("nowhere.csv", "does not exist"),
+        ("nowhere.csv?image=file", "nowhere.csv does not exist"),
+        ("nowhere.csv?picture=file", "'picture' is no option"),
+        ("nowhere?labels=tags", "no such folder"),
         ("voc:nowhere", "nowhere does not exist"),
     ],
 )

@@ -265,6 +265,7 @@ def test_the_documented_snippets_run(
     for snippet in snippets:
         exec(compile(snippet, "docs/adapters.md", "exec"), names)
     assert names["averaged"].shape == names["images"].shape
-    assert Image.open("captum.png").size[0] > 0
-    assert Image.open("grad_cam.png").size == (32, 32)
+    with Image.open("captum.png") as first, Image.open("grad_cam.png") as second:
+        assert first.size[0] > 0
+        assert second.size == (32, 32)
     assert len(capsys.readouterr().out.splitlines()) >= 6

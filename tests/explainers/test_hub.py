@@ -18,10 +18,12 @@ from explanans.errors import InputError
 from explanans.explainers.explainer import Explainer
 from explanans.explainers.saving import WEIGHTS
 from explanans.images.preprocessing import Preprocessing
+from explanans.utils import network
 
 from .hub_server import Hub, serving
 
 NAME = "somebody/dogs"
+PATIENCE = 600
 
 
 def made(seed: int = 0) -> Explainer:
@@ -56,6 +58,10 @@ def place(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
         monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", url + "/{repo_id}/resolve/{revision}/{filename}")
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
         monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
+        # However busy this machine is, its server is not out of reach.
+        monkeypatch.setattr(network, "SECONDS", PATIENCE)
+        for wait in ("HF_HUB_ETAG_TIMEOUT", "HF_HUB_DOWNLOAD_TIMEOUT"):
+            monkeypatch.setattr(constants, wait, PATIENCE)
         yield url
 
 
@@ -175,8 +181,10 @@ def test_the_environment_names_the_hub(hub: Hub, place: str, tmp_path: Path) -> 
     """In a process of its own, because huggingface_hub reads HF_ENDPOINT when it is imported."""
     explainer = made()
     explainer.push_to_hub(NAME)
-    code = "import sys; from explanans.explainers import hub; print(hub.fetch(sys.argv[1], ['*']))"
-    environment = {**os.environ, "HF_ENDPOINT": place, "HF_HOME": str(tmp_path / "home")}
+    code = "import sys; from explanans.explainers import hub; from explanans.utils import network\n"
+    code += f"network.SECONDS = {PATIENCE}; print(hub.fetch(sys.argv[1], ['*']))"
+    waits = dict.fromkeys(("HF_HUB_ETAG_TIMEOUT", "HF_HUB_DOWNLOAD_TIMEOUT"), str(PATIENCE))
+    environment = {**os.environ, **waits, "HF_ENDPOINT": place, "HF_HOME": str(tmp_path / "home")}
     done = subprocess.run(
         [sys.executable, "-c", code, NAME], env=environment, check=True, capture_output=True, text=True
     )

@@ -65,6 +65,9 @@ def test_a_square_is_one_number_and_json_keeps_everything() -> None:
         ({"size": (2, 3, 4)}, "size="),
         ({"mean": (0.5,)}, "mean=.*differ in length"),
         ({"std": (1, 1, 0)}, "std=.*above 0"),
+        ({"std": (1, 1, float("nan"))}, "std=.*give finite numbers"),
+        ({"std": (1, float("inf"), 1)}, "std=.*give finite numbers"),
+        ({"mean": (0, 0, float("nan"))}, "mean=.*give finite numbers"),
         ({"interpolation": "lanczos"}, "interpolation='lanczos'"),
     ],
 )

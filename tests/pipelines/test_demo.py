@@ -9,7 +9,7 @@ from tests.benchmark.report.pages import Page, captions, drawings, tables
 from explanans.benchmark.report.demo_page import spotlight
 from explanans.pipelines.demo import Recipe, run_demo
 
-TINY = Recipe(train=48, val=16, test=20, classifier_epochs=1, explainer_epochs=1)
+TINY = Recipe(train=24, val=8, test=20, classifier_epochs=1, explainer_epochs=1)
 
 
 def test_a_miniature_demo_from_end_to_end_and_again(tmp_path: Path) -> None:

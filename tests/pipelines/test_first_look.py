@@ -35,7 +35,8 @@ def test_every_photo_is_shown_with_its_credit(classifier: Explanandum, tmp_path:
         owed = [text for text in under if " ".join(photo.author.split()) in text and photo.source in text]
         assert [text.split(".")[0] for text in owed] == ["Spread-CAM", "Grad-CAM"]
         assert all("CC BY 2.0" in text and "resized and cropped" in text for text in owed)
-        assert Image.open(tmp_path / f"{Path(photo.file.name).stem}.png").width > 600
+        with Image.open(tmp_path / f"{Path(photo.file.name).stem}.png") as picture:
+            assert picture.width > 600
 
 
 def test_photos_are_pictures_that_may_be_shipped() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -15,6 +16,8 @@ from explanans.training import Optimizer, Run, fit
 
 Build = Callable[[], Explainer]
 OPTIMIZER = Optimizer(lr=1e-3, ema_decay=0.9, schedule="cosine")
+# A copy of a run's folder lies elsewhere than it says; Lightning goes on from it all the same.
+MOVED = pytest.mark.filterwarnings("ignore:The dirpath has changed from:UserWarning")
 RUN = Run(max_epochs=3, batch_size=8, patience=0, accelerator="cpu", progress=False)
 
 

@@ -76,7 +76,15 @@ def test_settings(refused: Refused, command: str, option: str, named: str) -> No
     ("option", "named"),
     [
         ("--run.accelerator=abacus", "run: Lightning's Trainer refuses these settings: "),
-        ("--run.precision=8-true", "run: Lightning's Trainer refuses these settings: "),
+        ("--run.accelerator=tpu", "run: Lightning's Trainer refuses these settings: "),
+        ("--run.devices=many", "run: Lightning's Trainer refuses these settings: "),
+        ("--run.devices=0", "run: Lightning's Trainer refuses these settings: "),
+        ("--run.strategy=abacus", "run: Lightning's Trainer refuses these settings: "),
+        ("--run.strategy=xla", "run: Lightning's Trainer refuses these settings: "),
+        ("--run.strategy=ddp_spawn", "run.strategy='ddp_spawn'; take ddp"),
+        ("--run.precision=8-true", "run.precision='8-true'; take one of auto, 32-true, bf16-mixed, 16-mixed"),
+        ("--run.precision=bf16-true", "run.precision='bf16-true'; take one of"),
+        ("--run.precision=transformer-engine", "run.precision='transformer-engine'; take one of"),
         ("--objective_options.area_weight=lots", "area_weight='lots'; give a finite number"),
         ("--objective_options.area_weight=.nan", "area_weight=nan"),
         ("--objective_options.area_weight=-1", "area_weight=-1"),
@@ -121,5 +129,6 @@ def test_a_calibration_without_a_label_is_refused_before_the_training(refused: R
     table = tmp_path / "val.csv"
     Image.new("RGB", (48, 48)).save(tmp_path / "grey.png")
     table.write_text("image,labels,split\ngrey.png,striped star,train\ngrey.png,,val\n")
-    message = refused("fit", "--calibration.images=2", f"--validation=table:{table}")
+    with pytest.warns(UserWarning, match="no row has the classes dotted star, "):
+        message = refused("fit", "--calibration.images=2", f"--validation=table:{table}")
     assert "calibration: no image of" in message

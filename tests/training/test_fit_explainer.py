@@ -19,7 +19,7 @@ from explanans.explainers.explainer import Explainer
 from explanans.training import Calibration, Optimizer, TrainingDiverged
 from explanans.training.fit_explainer import ExplainerTraining
 
-from .explainer_runs import Build, assert_identical, rows, state, train, with_run
+from .explainer_runs import MOVED, Build, assert_identical, rows, state, train, with_run
 
 
 def test_a_run_leaves_everything_that_it_promises(whole: Path, explainer: Build, classes: tuple[str, ...]) -> None:
@@ -141,6 +141,7 @@ def test_a_run_that_stopped_early_stays_stopped_and_says_so(
     assert said[-2].endswith("for run.patience=1 epochs after epoch 2; a larger run.patience goes on")
 
 
+@MOVED
 def test_what_was_done_is_said(
     scenes: str, explainer: Build, whole: Path, out: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -250,6 +251,7 @@ def test_the_last_epoch_can_be_kept_instead_of_the_best(scenes: str, explainer: 
     assert not torch.equal(mean, best["state_dict"][name])
 
 
+@MOVED
 def test_a_training_may_end_with_a_calibration(scenes: str, explainer: Build, whole: Path, out: Path) -> None:
     own = explainer()
     shutil.copytree(whole, out)
@@ -269,7 +271,7 @@ def test_a_head_on_the_trunk_is_trained_and_the_classifier_stays(
     # Some pictures, so that the statistics are not those of a new batch norm.
     given.train()
     with torch.no_grad():
-        given(torch.rand(4, 3, 48, 48, generator=torch.Generator().manual_seed(0)))
+        given(torch.randn(4, 3, 48, 48, generator=torch.Generator().manual_seed(0)))
     explained = Explainer(
         Explanandum(given, classes=classes, activation="sigmoid", preprocessing=explanandum.preprocessing),
         "trunk?width=8&depth=1",
@@ -286,5 +288,5 @@ def test_a_head_on_the_trunk_is_trained_and_the_classifier_stays(
     assert trained.keys() == untrained.keys()
     assert not torch.equal(trained["head.weight"], untrained["head.weight"])
     again = Explainer.from_pretrained(saved, explanandum=explained.explanandum)
-    images = torch.rand(2, 3, 48, 48)
+    images = torch.randn(2, 3, 48, 48)
     assert torch.equal(again(images), explained(images))

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +13,7 @@ from explanans.explainers.explainer import Explainer
 from explanans.training.processes import is_first
 from explanans.utils.locks import LOCK
 
+from ..programs import Programs  # noqa: TID252 - tests are no package with a name
 from .explainer_runs import OPTIMIZER, Build, rows, train, with_run
 
 
@@ -52,12 +50,17 @@ same = all(torch.equal(a, b) for a, b in zip(read.network.parameters(), explaine
 with open({ended!r} + str(torch.distributed.get_rank()), "w") as file:
     file.write(f"{{len(written)}} {{same}}")
 """
+FIRST = """
+import os, runpy, sys
+os.environ["PYTHONPATH"] = {path!r}
+sys.argv = [{script!r}]
+runpy.run_path({script!r}, run_name="__main__")
+"""
 
 
 @pytest.mark.skipif(not distributed.is_gloo_available(), reason="needs gloo")
-@pytest.mark.timeout(180)
 def test_two_processes_train_one_explainer_and_the_first_saves_it(
-    scenes: str, explainer: Build, classes: tuple[str, ...], out: Path, tmp_path: Path
+    scenes: str, explainer: Build, classes: tuple[str, ...], out: Path, tmp_path: Path, programs: Programs
 ) -> None:
     # A folder that may not hold a run yet: the second process must not take the first one's for an earlier run.
     run = with_run(max_epochs=1, batch_size=4, devices=2, strategy="ddp", resume=False)
@@ -74,8 +77,8 @@ def test_two_processes_train_one_explainer_and_the_first_saves_it(
             ended=str(tmp_path / "ended"),
         )
     )
-    environment = {**os.environ, "PYTHONPATH": str(Path(explanans.__file__).parents[1])}
-    ended = subprocess.run([sys.executable, str(script)], env=environment, capture_output=True, text=True)
+    # The first one is a fork; it starts the second as Lightning does, which is the same script in a new interpreter.
+    ended = programs.run(FIRST.format(path=str(Path(explanans.__file__).parents[1]), script=str(script)))
     assert ended.returncode == 0, ended.stderr
     assert [(tmp_path / f"ended{rank}").read_text() for rank in (0, 1)] == ["1 True", "0 True"]
     assert len(rows(out)) == 1

@@ -29,6 +29,8 @@ NAN = float("nan")
         ("gradient_clip_val", (-1.0, NAN, "x")),
         ("threads", (0, -2, 1.5, "many")),
         ("keep", ("worst", 1)),
+        ("precision", ("8-true", "bf16-true", "64-true", "transformer-engine", "", 32)),
+        ("strategy", ("ddp_spawn", "ddp_find_unused_parameters_true_spawn")),
     ],
 )
 def test_what_a_run_refuses(name: str, values: tuple[Any, ...]) -> None:
@@ -44,7 +46,7 @@ def test_the_ends_of_the_ranges_are_fine() -> None:
 
 @pytest.mark.parametrize(
     "settings",
-    [{"accelerator": "abacus"}, {"strategy": "luck"}, {"precision": "8-true"}, {"devices": -5}, {"devices": "many"}],
+    [{"accelerator": "abacus"}, {"strategy": "luck"}, {"accelerator": "tpu"}, {"devices": -5}, {"devices": "many"}],
 )
 def test_what_lightning_refuses_is_no_traceback(settings: dict[str, Any], tmp_path: Path) -> None:
     module, data = LightningModule(), DataLoader([0])  # type: ignore[arg-type, var-annotated]

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from explanans.errors import InputError
-from explanans.utils.files import atomic_file, atomic_folder
+from explanans.utils.files import atomic_file, atomic_folder, scratch_folder
+from explanans.utils.temporaries import is_temporary, temporary_file, temporary_folder
 
 
 def listing(folder: Path) -> list[str]:
@@ -121,6 +124,35 @@ def test_a_foreign_folder_is_refused_before_any_work(tmp_path: Path, mark: str |
     assert listing(target) == ["thesis.tex"]
     with pytest.raises(InputError, match="is a file"), atomic_folder(target / "thesis.tex"):
         pytest.fail("the block must not run")
+
+
+@pytest.mark.parametrize("error", [None, KeyboardInterrupt])
+def test_a_scratch_folder_vanishes(tmp_path: Path, error: type[BaseException] | None) -> None:
+    with suppress(KeyboardInterrupt), scratch_folder(tmp_path / "deep" / "result") as folder:
+        assert is_temporary(folder.name)
+        (folder / "half").write_text("")
+        if error is not None:
+            raise error
+    assert listing(tmp_path / "deep") == []
+
+
+def test_what_a_killed_process_left_is_cleared(tmp_path: Path, of_the_dead: Callable[[Path], Path]) -> None:
+    for number, write in enumerate((atomic_file, atomic_folder, scratch_folder)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        of_the_dead(temporary_file(folder / "result"))
+        (of_the_dead(temporary_folder(folder / "other")) / "half").write_text("")
+        with write(folder / "result"):
+            assert len(listing(folder)) == 1
+    assert listing(tmp_path / "0") == listing(tmp_path / "1") == ["result"]
+
+
+def test_whatever_lies_in_a_place_of_ones_own_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "old").write_text("")
+    with atomic_folder(tmp_path / "mine", replace=True) as temporary:
+        (temporary / "new").write_text("")
+    assert listing(tmp_path / "mine") == ["new"]
 
 
 def test_an_empty_folder_is_taken(tmp_path: Path) -> None:

@@ -64,8 +64,8 @@ def read_record(path: Path) -> dict[str, Any]:
     """
     record = read_json(path, RECORD)
     for kind in ("classifiers", "methods"):
-        if wrong := next((name for name in record[kind] if not NAME.fullmatch(name)), None):
-            raise RECORD.complain(path, f"names {wrong!r} among the {kind}, which no benchmark does")
+        if wrong := [name for name in record[kind] if not NAME.fullmatch(name)]:
+            raise RECORD.complain(path, f"names {wrong[0]!r} among the {kind}, which no benchmark does")
         if not record[kind]:
             raise RECORD.complain(path, f"has no {kind}")
     classes = {tuple(each["classes"]) for each in record["classifiers"].values()}

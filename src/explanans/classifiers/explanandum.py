@@ -216,11 +216,11 @@ class Explanandum(nn.Module):
         """Whether gradients pass through the classifier; an ONNX file and a function have none."""
         return bool(getattr(self.module, "differentiable", True))
 
-    def require_gradients(self, who: str) -> None:
-        """Raises InputError where the classifier has no gradients; ``who`` needs them."""
+    def require_gradients(self, who: str, what: str = "gradients") -> None:
+        """Raises InputError where the classifier has no gradients, nor layers to look at; ``who`` needs ``what``."""
         if not self.differentiable:
             raise InputError(
-                f"{who} needs gradients, which this classifier ({type(self.module).__name__}) does not give. Train a "
+                f"{who} needs {what}, which this classifier ({type(self.module).__name__}) does not give. Train a "
                 "surrogate of it (explanans surrogate fit), or take a method that only asks: rise, occlusion, lime, "
                 "kernel_shap."
             )

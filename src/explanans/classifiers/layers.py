@@ -71,7 +71,7 @@ def survey(explanandum: Explanandum) -> list[Seen]:
 def reading(explanandum: Explanandum, names: Iterable[str]) -> Iterator[dict[str, Any]]:
     """Inside, every pass through the classifier leaves the outputs of these layers in the dictionary, by name.
 
-    Of a tuple it is the first. The layers are watched, so one classifier is read by one thread at a time.
+    Of a tuple it is the first. Each thread reads its own passes.
     """
     features: dict[str, Any] = {}
 

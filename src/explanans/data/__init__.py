@@ -89,18 +89,27 @@ def open_dataset(
     return data if segmentation else data.without_segmentation(cache=cache)
 
 
+def _scheme_of(path: Path) -> str | None:
+    """The scheme of a path alone."""
+    if path.suffix.lower() in TABLE_SUFFIXES:
+        return "table"
+    if not path.is_dir():
+        return None
+    if any((path / "annotations").glob("instances_*.json")):
+        return "coco"
+    return "voc" if find_devkits(path) else "folder"
+
+
 def _resolve(spec: str) -> tuple[str, Path, Mapping[str, Any]]:
     scheme, colon, rest = spec.partition(":")
     if colon and scheme in DATASETS:
         place, options = split_spec(rest, DATASETS[scheme], spec)
         return scheme, locate(scheme, place), options
-    path = user_path(spec, "data")
-    if path.suffix.lower() in TABLE_SUFFIXES:
-        return "table", path, {}
-    if path.is_dir():
-        if any((path / "annotations").glob("instances_*.json")):
-            return "coco", path, {}
-        return ("voc" if find_devkits(path) else "folder"), path, {}
+    # A file or folder may have a question mark in its name.
+    place = spec if user_path(spec, "data").exists() else spec.partition("?")[0]
+    path = user_path(place, "data")
+    if named := _scheme_of(path):
+        return named, path, split_spec(spec, DATASETS[named], spec)[1]
     # Two letters at least: one is a Windows drive.
     fault = f"unknown scheme {scheme!r}" if re.match(r"\w\w+:", spec) else "no such folder"
     forms = ", ".join(f"{name}:PATH" for name in DATASETS)

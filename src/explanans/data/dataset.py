@@ -256,7 +256,8 @@ class LabelledImages(Dataset[Sample]):
         if kept is not None:
             return kept
         size = (self.preprocessing.height, self.preprocessing.width)
-        image = self.preprocessing.resize(read_image(self.paths[index], fit=size))
+        # In the cache's layout: in another, torch's generators draw other noise for the same picture.
+        image = self.preprocessing.resize(read_image(self.paths[index], fit=size)).contiguous()
         segmentation = None
         if self.has_segmentation:
             # NEAREST_EXACT has pixel centres where the picture's resize has them; NEAREST is off by half a pixel.

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
+import torch
 from huggingface_hub import ModelCard, ModelHubMixin
 from torch import Tensor, nn
 
@@ -156,7 +157,9 @@ class Saved(nn.Module, ModelHubMixin, library_name="explanans", tags=["explainab
         )
         if network is None and config["mask_network"] is None:
             raise InputError(f"{folder} was saved with a network of your own; pass network=MODULE to load it.")
-        explainer = cls(explanandum, network or config["mask_network"], encoder_weights=None)
+        # The weights that are drawn are replaced, and the caller's random numbers are none of ours.
+        with torch.random.fork_rng(devices=[]):
+            explainer = cls(explanandum, network or config["mask_network"], encoder_weights=None)
         _require_layers(folder, config.get("layers"), explainer.trunk_layers)
         sources.load_weights(explainer.network, folder / WEIGHTS)
         explainer.network_name = config["mask_network"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +26,12 @@ class Masker(nn.Module):
     """
 
     explanandum: Explanandum
+
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
+        """As of any module, but for the classifier, which stays frozen."""
+        super().requires_grad_(requires_grad)
+        self.explanandum.requires_grad_(False)
+        return self
 
     @abstractmethod
     def look(self, images: Tensor) -> tuple[Tensor, Draw]:

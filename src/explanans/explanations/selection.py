@@ -45,7 +45,9 @@ class Selection:
 
     def requested(self, explanandum: Explanandum, images: int) -> Tensor | None:
         """``classes`` as bool (N, C) for all N images; None if the probabilities decide."""
-        return None if self.classes is None else multi_hot(self.classes, explanandum.classes, images)
+        if self.classes is None:
+            return None
+        return multi_hot(self.classes, explanandum.classes, images, argument="classes")
 
     def seen(self, explanandum: Explanandum, probabilities: Tensor) -> Tensor:
         """The classes chosen by their probabilities (N, C), as bool (N, C)."""

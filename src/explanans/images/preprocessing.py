@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -28,6 +29,8 @@ INTERPOLATIONS = ("nearest", "bilinear", "bicubic")
 
 def _numbers(name: str, value: Sequence[float]) -> tuple[float, ...]:
     numbers = tuple(float(v) for v in value)
+    if not all(map(math.isfinite, numbers)):
+        raise InputError(f"Preprocessing: {name}={value!r}; give finite numbers.")
     if len(numbers) not in (1, 3):
         raise InputError(
             f"Preprocessing: {name}={value!r} has {len(numbers)} numbers; give one for each of R, G, B, or a single "

@@ -132,7 +132,8 @@ def make_method(name: str, explanandum: Explanandum, **settings: Any) -> Method:
         raise InputError(f"method {name!r} is not known; take one of {', '.join(METHODS)}.")
     entry = METHODS[name]
     if not entry.black_box:
-        explanandum.require_gradients(f"method {name!r}")
+        what = "gradients" if "gradients" in entry.needs else f"a look at its {' and '.join(entry.needs)}"
+        explanandum.require_gradients(f"method {name!r}", what)
     try:
         return entry.build(explanandum, **{**entry.settings, **settings})
     except TypeError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from typing import Any
 
@@ -12,9 +13,6 @@ from explanans.classifiers.explanandum import Explanandum
 from explanans.errors import InputError
 from explanans.methods.base import listed
 from explanans.methods.shared.captum import CaptumGradients, captum
-
-# What captum hangs on modules while it works.
-_LEFT_BEHIND = ("input", "output", "input_ref", "output_ref")
 
 
 @listed("deeplift", "DeepLIFT", needs=("gradients",), extra="captum")
@@ -40,12 +38,11 @@ class DeepLIFT(CaptumGradients):
         super().__init__(explanandum, steps=1, **settings)
 
     def attribute(self, images: Tensor, classes: Tensor) -> Tensor:
-        before = {part: set(vars(part)) for part in self.explanandum.modules()}
         try:
             with warnings.catch_warnings():
                 # It says that it sets hooks and removes them.
                 warnings.simplefilter("ignore", UserWarning)
-                deeplift = captum().DeepLift(self.explanandum)
+                deeplift = captum().DeepLift(_twin(self.explanandum))
                 return deeplift.attribute(images, baselines=torch.zeros_like(images), target=classes)
         except RuntimeError as error:
             if "used more than once" not in str(error):
@@ -54,8 +51,9 @@ class DeepLIFT(CaptumGradients):
                 "DeepLIFT: the classifier uses one activation module more than once, which captum cannot take apart; "
                 "use integrated_gradients, or a network with a module for each use, such as timm's."
             ) from error
-        finally:
-            for part, names in before.items():
-                for name in _LEFT_BEHIND:
-                    if name not in names:
-                        vars(part).pop(name, None)
+
+
+def _twin(explanandum: Explanandum) -> Explanandum:
+    """The same parameters in modules of their own: captum hangs hooks and tensors on modules, which other threads that
+    ask the classifier meanwhile must not see."""
+    return copy.deepcopy(explanandum, {id(each): each for each in (*explanandum.parameters(), *explanandum.buffers())})

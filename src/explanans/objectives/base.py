@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from explanans.classifiers.explanandum import Activation, Explanandum
+from explanans.ops.class_maps import ClassMaps, WholeMaps
 from explanans.utils.numbers import check_number
 
 
@@ -19,7 +20,9 @@ class Objective(Protocol):
     ``objective(logits, images, labels, explanandum, progress, generator)`` → the terms by name; their sum is the loss.
 
     Args:
-        logits: mask logits E(x), (N, C, h, w), at the resolution of the network's head or of the images.
+        logits: mask logits E(x), (N, C, h, w), at the resolution of the network's head or of the images. An objective
+            with a true attribute ``by_class`` is handed :class:`~explanans.ops.class_maps.ClassMaps` instead by
+            networks that have them, so that not all maps have to be made.
         images: normalised, (N, 3, H, W).
         labels: Y, multi-hot (N, C).
         explanandum: F, frozen.
@@ -39,6 +42,11 @@ class Objective(Protocol):
         progress: float = 0.0,
         generator: torch.Generator | None = None,
     ) -> dict[str, Tensor]: ...
+
+
+def as_maps(logits: Tensor | ClassMaps) -> ClassMaps:
+    """What an objective is handed, class by class."""
+    return WholeMaps(logits) if isinstance(logits, Tensor) else logits
 
 
 def check_weights(objective: Any) -> None:
@@ -75,12 +83,12 @@ def absence_loss(logits: Tensor, labels: Tensor, activation: Activation) -> Tens
     """
     labels = labels.to(logits.dtype)
     if activation == "sigmoid":
-        surprise = functional.softplus(logits)
-    else:
-        own = torch.eye(logits.shape[1], dtype=torch.bool, device=logits.device)
-        others = logits[:, None, :].masked_fill(own, -torch.inf).logsumexp(2)
-        surprise = logits.logsumexp(1, keepdim=True) - others
-    return (surprise * labels).sum(1).mean()
+        return (functional.softplus(logits) * labels).sum(1).mean()
+    # Of the labels alone: the others of every one of a thousand classes are a million numbers for each image.
+    image, own = labels.nonzero(as_tuple=True)
+    others = logits[image].scatter(1, own[:, None], -torch.inf).logsumexp(1)
+    surprise = logits.logsumexp(1)[image] - others
+    return (surprise * labels[image, own]).sum() / len(logits)
 
 
 Ignorance = Literal["softmax", "sigmoid", "absent"]

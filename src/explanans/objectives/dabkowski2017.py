@@ -11,7 +11,8 @@ from torch.nn import functional
 
 from explanans.classifiers.explanandum import Activation, Explanandum
 from explanans.errors import InputError
-from explanans.objectives.base import check_weights
+from explanans.objectives.base import as_maps, check_weights
+from explanans.ops.class_maps import ClassMaps
 from explanans.ops.masking import apply_mask, make_fill
 from explanans.ops.refinement import enlarge
 from explanans.utils.numbers import check_number
@@ -111,6 +112,8 @@ class Dabkowski2017:
     probability: Probability = "classifier"
     fill: str = "blur+noise"
 
+    by_class = True
+
     def __post_init__(self) -> None:
         check_weights(self)
         if self.probability not in get_args(Probability):
@@ -120,7 +123,7 @@ class Dabkowski2017:
 
     def __call__(
         self,
-        logits: Tensor,
+        logits: Tensor | ClassMaps,
         images: Tensor,
         labels: Tensor,
         explanandum: Explanandum,
@@ -128,7 +131,7 @@ class Dabkowski2017:
         generator: torch.Generator | None = None,
     ) -> dict[str, Tensor]:
         drawn = draw_classes(labels, self.absent_share, generator)
-        own = logits[torch.arange(len(logits), device=logits.device), drawn.mask]
+        own = as_maps(logits).of(torch.arange(len(images), device=images.device), drawn.mask)
         mask = enlarge(own[:, None], images.shape[-2:])[:, 0].sigmoid()
         preserving = torch.where(drawn.absent[:, None, None], 1 - mask, mask)
         fill = make_fill(self.fill, explanandum.preprocessing)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
@@ -13,7 +14,8 @@ from torch.nn import functional
 from explanans.classifiers.explanandum import Explanandum
 from explanans.errors import InputError
 from explanans.methods.spread_cam import SpreadCAM
-from explanans.objectives.base import absence_loss, check_weights, classification_loss
+from explanans.objectives.base import absence_loss, as_maps, check_weights, classification_loss
+from explanans.ops.class_maps import ClassMaps
 from explanans.ops.masking import apply_mask, make_fill
 from explanans.ops.refinement import edge_aware_variation, enlarge
 from explanans.utils.numbers import check_number
@@ -84,6 +86,8 @@ class Guided:
     level: float = 0.55
     fill: str = "mean+blur+noise"
 
+    by_class = True
+
     def __post_init__(self) -> None:
         check_weights(self)
         # Beyond 1 they never begin.
@@ -99,21 +103,22 @@ class Guided:
 
     def __call__(
         self,
-        logits: Tensor,
+        logits: Tensor | ClassMaps,
         images: Tensor,
         labels: Tensor,
         explanandum: Explanandum,
         progress: float = 0.0,
         generator: torch.Generator | None = None,
     ) -> dict[str, Tensor]:
-        labels = labels.to(logits.dtype)
+        maps = as_maps(logits)
+        labels = labels.to(torch.promote_types(images.dtype, torch.float32))
         some = labels.sum(1) > 0
         # An image without a label has no class to draw: any will do, its terms are multiplied by 0.
         drawn = torch.multinomial(labels + (~some)[:, None], 1, generator=generator)
-        chosen = functional.one_hot(drawn[:, 0], labels.shape[1]).to(logits.dtype)
-        own = logits.gather(1, drawn[:, :, None, None].expand(-1, -1, *logits.shape[-2:]))[:, 0]
-        small = functional.interpolate(images, logits.shape[-2:], mode="area")
-        absent = (functional.softplus(logits) * (1 - labels)[:, :, None, None]).mean()
+        chosen = functional.one_hot(drawn[:, 0], labels.shape[1]).to(labels.dtype)
+        own = maps.of(torch.arange(len(images), device=images.device), drawn[:, 0])
+        small = functional.interpolate(images, own.shape[-2:], mode="area")
+        absent = maps.softplus_sum(labels == 0) / math.prod(maps.shape)
         terms = {
             "absent": self.absent_weight * absent,
             "edges": self.edge_weight * edge_aware_variation(own.sigmoid() * some[:, None, None], small),
@@ -161,7 +166,8 @@ class Guided:
         fill = make_fill(self.fill, explanandum.preprocessing)
         kept = apply_mask(images, mask, fill(images, generator))
         removed = apply_mask(images, 1 - mask, fill(images, generator))
-        on_kept, on_removed = explanandum(torch.cat([kept, removed])).float().chunk(2)
+        answers = explanandum(torch.cat([kept, removed]))
+        on_kept, on_removed = answers.to(torch.promote_types(answers.dtype, torch.float32)).chunk(2)
         activation = explanandum.activation
         return classification_loss(on_kept, wanted, activation), absence_loss(on_removed, wanted, activation)
 

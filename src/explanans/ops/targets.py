@@ -9,8 +9,11 @@ import torch
 from torch import Tensor
 
 from explanans.errors import InputError
+from explanans.utils.text import did_you_mean
 
 Target = str | int | Sequence[str | int] | Tensor
+
+_SHOWN = 20
 
 _FORMS = (
     "A target is a class name, a class index, a list of either (these classes, for every image), a 1-D integer tensor "
@@ -18,20 +21,31 @@ _FORMS = (
 )
 
 
-def class_index(target: str | int, classes: Sequence[str]) -> int:
-    """Index of one class, given by name or by index in 0 … C−1 (bool and negative indices are refused)."""
+def class_index(target: str | int, classes: Sequence[str], argument: str = "target") -> int:
+    """Index of one class, given by name or by index in 0 … C−1 (bool and negative indices are refused).
+
+    ``argument`` is what messages call it.
+    """
     if isinstance(target, str):
         if target not in classes:
-            raise InputError(f"target {target!r} is not a class; the classes are {list(classes)}. {_FORMS}")
+            names = ", ".join(map(repr, classes[:_SHOWN])) + (", …" if len(classes) > _SHOWN else "")
+            near = did_you_mean(target, classes)
+            raise InputError(f"{argument}: {target!r} is not a class{near}; the classes are {names}. {_FORMS}")
         return list(classes).index(target)
     if isinstance(target, bool) or not isinstance(target, int):
-        raise InputError(f"target {target!r} is a {type(target).__name__}. {_FORMS}")
+        raise InputError(f"{argument}: {target!r} is a {type(target).__name__}. {_FORMS}")
     if not 0 <= target < len(classes):
-        raise InputError(f"target index {target} is outside 0 … {len(classes) - 1}. {_FORMS}")
+        raise InputError(f"{argument}: index {target} is outside 0 … {len(classes) - 1}. {_FORMS}")
     return target
 
 
-def multi_hot(target: Target | Any, classes: Sequence[str], batch: int, device: torch.device | None = None) -> Tensor:
+def multi_hot(
+    target: Target | Any,
+    classes: Sequence[str],
+    batch: int,
+    device: torch.device | None = None,
+    argument: str = "target",
+) -> Tensor:
     """Any target form → bool tensor (N, C), true where image n is asked about class c.
 
     Args:
@@ -40,33 +54,38 @@ def multi_hot(target: Target | Any, classes: Sequence[str], batch: int, device: 
         classes: the C class names.
         batch: N, the number of images.
         device: where the result lies; a tensor target stays on its device if this is None.
+        argument: what messages call the target.
 
     Raises:
         InputError: any other form, an unknown class, a wrong length or a value other than 0 and 1.
     """
     count = len(classes)
     if isinstance(target, Tensor):
-        return _from_tensor(target, count, batch).to(device or target.device)
+        return _from_tensor(target, count, batch, argument).to(device or target.device)
     if isinstance(target, str | int):
         target = [target]
     if not isinstance(target, Sequence):
-        raise InputError(f"target is a {type(target).__name__}. {_FORMS}")
+        raise InputError(f"{argument} is a {type(target).__name__}. {_FORMS}")
     row = torch.zeros(count, dtype=torch.bool, device=device)
-    row[[class_index(entry, classes) for entry in target]] = True
+    row[[class_index(entry, classes, argument) for entry in target]] = True
     return row.expand(batch, count).clone()
 
 
-def _from_tensor(target: Tensor, count: int, batch: int) -> Tensor:
+def _from_tensor(target: Tensor, count: int, batch: int, argument: str) -> Tensor:
     if target.ndim == 1 and not target.is_floating_point() and target.dtype != torch.bool:
         if len(target) != batch:
-            raise InputError(f"target has {len(target)} entries for {batch} images; give one class per image. {_FORMS}")
+            raise InputError(
+                f"{argument} has {len(target)} entries for {batch} images; give one class per image. {_FORMS}"
+            )
         if len(target) and (target.min() < 0 or target.max() >= count):
-            raise InputError(f"target has indices outside 0 … {count - 1}: {target.tolist()}. {_FORMS}")
+            raise InputError(f"{argument} has indices outside 0 … {count - 1}: {target.tolist()}. {_FORMS}")
         return torch.nn.functional.one_hot(target.long(), count).bool()
     if target.ndim == 2:
         if tuple(target.shape) != (batch, count):
-            raise InputError(f"target has shape {tuple(target.shape)}; multi-hot needs ({batch}, {count}). {_FORMS}")
+            raise InputError(
+                f"{argument} has shape {tuple(target.shape)}; multi-hot needs ({batch}, {count}). {_FORMS}"
+            )
         if not ((target == 0) | (target == 1)).all():
-            raise InputError(f"target has values other than 0 and 1. {_FORMS}")
+            raise InputError(f"{argument} has values other than 0 and 1. {_FORMS}")
         return target.bool()
-    raise InputError(f"target is a {target.ndim}-D {target.dtype} tensor of shape {tuple(target.shape)}. {_FORMS}")
+    raise InputError(f"{argument} is a {target.ndim}-D {target.dtype} tensor of shape {tuple(target.shape)}. {_FORMS}")

@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from explanans.classifiers.explanandum import Explanandum
 from explanans.data import Batch, LabelledImages, collate, loader
 from explanans.explainers.explainer import Explainer
+from explanans.explainers.networks.heads import class_maps
 from explanans.objectives import Objective, make_objective
-from explanans.ops.masking import apply_mask, make_fill, merge
+from explanans.ops.masking import apply_mask, make_fill
 from explanans.ops.refinement import enlarge
 from explanans.training import newcomer
 from explanans.training.augmentation import Augmentation, augmentation
@@ -60,8 +61,12 @@ class ExplainerTraining(TrainingModule):
     def network(self) -> nn.Module:
         return self.explainer.network
 
+    def answer(self, network: nn.Module, images: Tensor) -> Any:
+        by_class = getattr(self.objective, "by_class", False)
+        return class_maps(network, images) if by_class else super().answer(network, images)
+
     def terms(
-        self, logits: Tensor, images: Tensor, labels: Tensor, progress: float, generator: torch.Generator
+        self, logits: Any, images: Tensor, labels: Tensor, progress: float, generator: torch.Generator
     ) -> Mapping[str, Tensor]:
         teacher = self.explainer.explanandum if self.surrogate is None else self.surrogate
         return self.objective(logits, images, labels, teacher, progress, generator)
@@ -72,7 +77,7 @@ class ExplainerTraining(TrainingModule):
     def settled(self) -> Iterable[nn.Module]:
         return (part for name, part in self.network.named_modules() if self.is_pretrained(name))
 
-    def _step(self, *arguments: Any) -> tuple[Tensor, Tensor]:
+    def _step(self, *arguments: Any) -> tuple[Tensor, Any]:
         with quick_depthwise(self.device):
             return super()._step(*arguments)
 
@@ -89,7 +94,11 @@ class Pictures(callbacks.Callback):
         if not trainer.is_global_zero or not writers:
             return
         images, labels = self.batch["image"].to(module.device), self.batch["labels"].to(module.device)
-        target, _ = merge(enlarge(module.result(images).float(), images.shape[-2:]).sigmoid(), labels)
+        # The labels' masks alone are enlarged; those of a thousand classes would fill the memory.
+        image, column = labels.bool().nonzero(as_tuple=True)
+        own = enlarge(class_maps(module.result, images).of(image, column)[:, None], images.shape[-2:])[:, 0].sigmoid()
+        target = own.new_zeros(len(images), *images.shape[-2:])
+        target = target.scatter_reduce(0, image[:, None, None].expand_as(own), own, "amax")
         preprocessing = module.explainer.explanandum.preprocessing
         mean = make_fill("mean", preprocessing)(images)
         shown = [images, apply_mask(images, target, mean), apply_mask(images, 1 - target, mean)]

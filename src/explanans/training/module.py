@@ -47,9 +47,13 @@ class TrainingModule(LightningModule):
     def network(self) -> nn.Module:
         """What is trained: images (N, channels, H, W) → logits."""
 
+    def answer(self, network: nn.Module, images: Tensor) -> Any:
+        """What the network says of images, as :meth:`terms` takes it: by default its logits."""
+        return network(images).float()
+
     @abstractmethod
     def terms(
-        self, logits: Tensor, images: Tensor, labels: Tensor, progress: float, generator: torch.Generator
+        self, logits: Any, images: Tensor, labels: Tensor, progress: float, generator: torch.Generator
     ) -> Mapping[str, Tensor]:
         """The terms of the loss by name, see :class:`explanans.objectives.base.Objective`."""
 
@@ -123,9 +127,9 @@ class TrainingModule(LightningModule):
         labels: Tensor,
         progress: float,
         generator: torch.Generator,
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, Any]:
         images = images.contiguous(memory_format=self.memory_format)
-        logits = network(images).float()
+        logits = self.answer(network, images)
         terms = self.terms(logits, images, labels, progress, generator)
         loss = check_finite(terms, self.trainer.global_step)
         self.log_dict(
@@ -135,7 +139,7 @@ class TrainingModule(LightningModule):
             batch_size=len(images),
             sync_dist=True,
         )
-        return loss, logits.detach()
+        return loss, logits
 
 
 def check_finite(terms: Mapping[str, Tensor], step: int) -> Tensor:

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 
 AUTO = "auto"
+PRECISIONS = (AUTO, "32-true", "bf16-mixed", "16-mixed")
+"""Weights are always float32: what is "true" in another type would not take the images."""
 _NATIVE = ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")
 
 

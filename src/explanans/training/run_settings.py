@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from explanans.errors import InputError
+from explanans.training.precision import PRECISIONS
 from explanans.training.sharing import AUTO
 from explanans.utils.numbers import check_count, check_number
+from explanans.utils.threads import check_threads
 
 
 @dataclass(frozen=True)
@@ -23,8 +25,8 @@ class Run:
         min_delta: by how much the validation loss must fall to count as better.
         seed: decides order, augmentation and every draw of the objective, and initial weights of what the training
             itself or the command makes; below 2³².
-        precision: Lightning's: "32-true", "bf16-mixed", "16-mixed", …; or "auto": bf16-mixed where the hardware
-            computes in bfloat16 (twice as fast), else 32-true.
+        precision: Lightning's "32-true", "bf16-mixed" or "16-mixed"; or "auto": bf16-mixed where the hardware computes
+            in bfloat16 (twice as fast), else 32-true.
         accumulate_grad_batches: batches per optimiser step.
         gradient_clip_val: largest norm of the gradient; 0 for no clipping.
         channels_last: memory layout of the images; faster for convolutions on most hardware.
@@ -34,7 +36,7 @@ class Run:
             every epoch begin, and fewer within an epoch where other programs come; with OMP_NUM_THREADS so many. The
             last bits of every number depend on it.
         cache: keep decoded and resized images in memory.
-        accelerator, devices, num_nodes, strategy: passed to Lightning.
+        accelerator, devices, num_nodes, strategy: passed to Lightning; its processes are launched, never spawned.
         resume: go on from the last checkpoint in the run folder if there is one.
         progress: say how far it is: a bar in a terminal, elsewhere a line every few seconds, on standard error.
     """
@@ -70,8 +72,15 @@ class Run:
         check_number("run.gradient_clip_val", self.gradient_clip_val)
         if self.keep not in ("best", "last"):
             raise InputError(f"run.keep={self.keep!r}; take 'best' or 'last'.")
+        if self.precision not in PRECISIONS:
+            raise InputError(f"run.precision={self.precision!r}; take one of {', '.join(PRECISIONS)}.")
+        if "spawn" in str(self.strategy):
+            raise InputError(
+                f"run.strategy={self.strategy!r}; take ddp, which launches its processes: what is spawned gets the "
+                "training pickled, and it cannot be."
+            )
         if self.threads != AUTO:
-            check_count("run.threads", self.threads)
+            check_threads("run.threads", self.threads)
 
 
 STEPS, FEWEST, MOST = 750, 3, 60

@@ -44,6 +44,14 @@ class AtomicCheckpoints(TorchCheckpointIO):
             torch.save(checkpoint, file)
 
 
+class Keeping(callbacks.ModelCheckpoint):
+    """Lightning's, but a run that resumes knows the latest score again, and ends in the bytes of one that was whole."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        super().load_state_dict(state_dict)
+        self.current_score = state_dict["current_score"]
+
+
 class Patience(callbacks.EarlyStopping):
     """Early stopping that outlives a resumption: what has stopped stays stopped, unless patience was raised."""
 
@@ -85,9 +93,9 @@ def train(
     folder = Path(folder)
     epochs = run.max_epochs or epochs_for(len(training))
     run = replace(run, max_epochs=epochs)
-    best = callbacks.ModelCheckpoint(folder, "best", monitor=monitor, mode=mode, enable_version_counter=False)
+    best = Keeping(folder, "best", monitor=monitor, mode=mode, enable_version_counter=False)
     # Two callbacks, because one that saves both writes "last" only when "best" changes.
-    last = callbacks.ModelCheckpoint(folder, "last", save_on_train_epoch_end=True, enable_version_counter=False)
+    last = Keeping(folder, "last", save_on_train_epoch_end=True, enable_version_counter=False)
     stopping = Patience(monitor, run.min_delta, run.patience, mode=mode) if run.patience else None
     watch = Watch(what, list(dict.fromkeys(["train/loss", "val/loss", monitor])), show=run.progress)
     cores = FreeCores(folder / CONFIG, judging=judges(run.threads))
@@ -115,7 +123,7 @@ def train(
     with _quiet():
         try:
             trainer = Trainer(**options)
-        except (MisconfigurationException, TypeError, ValueError) as error:
+        except (MisconfigurationException, TypeError, ValueError, ImportError) as error:
             raise InputError(f"run: Lightning's Trainer refuses these settings: {error}") from error
         # Of several processes the first claims: to the others its run would be an earlier one.
         with claimed_run(folder, run, description) if trainer.is_global_zero else nullcontext():

@@ -102,6 +102,24 @@ def atomic_folder(path: str | Path, *, replace_if_holds: str | None = None, repl
             shutil.rmtree(temporary, ignore_errors=True)
 
 
+@contextmanager
+def scratch_folder(path: str | Path) -> Iterator[Path]:
+    """A folder beside ``path`` for what leads to it, removed in the end; by the next run where this one is killed.
+
+    Raises:
+        DiskError: as for :func:`atomic_file`.
+    """
+    path = Path(path)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        sweep_once(path.parent)
+        temporary = temporary_folder(path)
+        try:
+            yield temporary
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
 def _put(temporary: Path, path: Path) -> None:
     if not path.exists():
         temporary.replace(path)

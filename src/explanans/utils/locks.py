@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import weakref
 from typing import IO, Any
@@ -15,7 +16,8 @@ _held: weakref.WeakSet[IO[Any]] = weakref.WeakSet()
 
 
 def hold(file: IO[Any], busy: str) -> None:
-    """Keep an open file to this process until it is closed or the process ends; on Windows nothing is kept.
+    """Keep an open file to this process until it is closed or the process ends. On Windows, and on drives that know
+    no locks, nothing is kept.
 
     Raises:
         InputError: another process holds it; the message is ``busy``.
@@ -28,6 +30,10 @@ def hold(file: IO[Any], busy: str) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         raise InputError(busy) from error
+    except OSError as error:
+        # Some network drives know no locks.
+        if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP):
+            raise
     _held.add(file)
 
 

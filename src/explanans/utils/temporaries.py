@@ -10,6 +10,7 @@ import socket
 import tempfile
 import time
 from collections import OrderedDict
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -52,8 +53,12 @@ def sweep(folder: Path, levels: int = 0) -> None:
 
     What belongs to a process that lives stays, and so does what another machine has touched within a day.
     """
-    with os.scandir(folder) as entries:
-        found = list(entries)
+    try:
+        with os.scandir(folder) as entries:
+            found = list(entries)
+    except OSError:
+        # What may not be listed, or vanished meanwhile, is not ours to clear.
+        return
     for entry in found:
         match = _NAME.fullmatch(entry.name)
         if match is None:
@@ -74,12 +79,13 @@ def sweep_once(folder: Path) -> None:
 
 
 def _clear(path: Path, match: re.Match[str]) -> None:
-    if match["old"] and not os.path.lexists(path.with_name(match["name"])):
-        path.replace(path.with_name(match["name"]))
-    elif path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
+    with suppress(OSError):
+        if match["old"] and not os.path.lexists(path.with_name(match["name"])):
+            path.replace(path.with_name(match["name"]))
+        elif path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink()
 
 
 def _alive(match: re.Match[str], entry: os.DirEntry[str]) -> bool:

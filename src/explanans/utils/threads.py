@@ -15,8 +15,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from explanans.utils.numbers import check_count
+
 SETTINGS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 """Variables by which a user fixes the number of threads; they win."""
+
+MOST = 1024
+"""Threads that may be asked for."""
 
 _LOOK = 0.3
 # A core of which others take less than this counts as free.
@@ -67,6 +72,28 @@ def beside_others() -> Iterator[None]:
     before = torch.get_num_threads()
     if before > 1 and not is_fixed():
         torch.set_num_threads(min(before, free_cores()))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def check_threads(name: str, value: int) -> int:
+    """``value``, if it is a number of threads.
+
+    Raises:
+        InputError: it is none, or one so large that the process would end in a segmentation fault.
+    """
+    return check_count(name, value, below=MOST + 1)
+
+
+@contextmanager
+def exactly(threads: int) -> Iterator[None]:
+    """In the block torch computes with so many threads, on which the last bits of a result depend."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
     try:
         yield
     finally:

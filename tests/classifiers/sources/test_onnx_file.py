@@ -118,8 +118,11 @@ def test_receipts_of_a_black_box(tmp_path: Path) -> None:
 
 def test_what_needs_gradients_says_so_and_the_rest_works(tmp_path: Path) -> None:
     classifier = load(f"onnx:{write(tmp_path / 'model.onnx')}", activation="softmax")
-    for name in ("grad_cam", "integrated_gradients", "extremal_perturbation", "score_cam"):
-        with pytest.raises(InputError, match=r"needs gradients.*surrogate"):
+    for name in ("grad_cam", "integrated_gradients", "extremal_perturbation"):
+        with pytest.raises(InputError, match=rf"method '{name}' needs gradients, .*surrogate"):
+            make_method(name, classifier)
+    for name, what in {"score_cam": "layers", "attention_rollout": "attention"}.items():
+        with pytest.raises(InputError, match=rf"method '{name}' needs a look at its {what}, .*surrogate"):
             make_method(name, classifier)
     maps = make_method("rise", classifier, masks=8)(images(1), [0], torch.Generator().manual_seed(0))
     assert maps.shape == (1, 2, 16, 16)

@@ -48,6 +48,17 @@ def test_a_column_of_names(folder: Path, preprocessing: Preprocessing, separator
     assert data.labels.tolist() == [[0, 1], [1, 1], [0, 0]]
 
 
+def test_a_column_called_label(folder: Path, preprocessing: Preprocessing) -> None:
+    named = csv(folder, "image,label,split", "images/0.jpg,crack,train", "images/1.jpg,,train", "images/2.jpg,1,train")
+    assert ImageTable(named, preprocessing=preprocessing).classes == ("1", "crack")
+    of_numbers = csv(folder, "image,label", "images/0.jpg,1", "images/1.jpg,0")
+    data = ImageTable(of_numbers, preprocessing=preprocessing)
+    assert data.classes == ("label",)
+    assert data.labels.tolist() == [[1], [0]]
+    both = csv(folder, "image,labels,label", "images/0.jpg,dog,x", "images/1.jpg,cat,y")
+    assert ImageTable(both, preprocessing=preprocessing).classes == ("cat", "dog")
+
+
 def test_parquet_with_lists_and_another_root(folder: Path, preprocessing: Preprocessing) -> None:
     (folder / "tables").mkdir()
     path = folder / "tables/t.parquet"
@@ -62,7 +73,9 @@ def test_parquet_with_lists_and_another_root(folder: Path, preprocessing: Prepro
 
 def test_parquet_with_true_and_false(folder: Path, preprocessing: Preprocessing) -> None:
     pa.parquet.write_table(pa.table({"image": ["images/0.jpg"], "a": [True], "b": [0.0]}), folder / "t.parquet")
-    assert ImageTable(folder / "t.parquet", preprocessing=preprocessing).labels.tolist() == [[1, 0]]
+    with pytest.warns(UserWarning, match="no row has the class b; check the names"):
+        table = ImageTable(folder / "t.parquet", preprocessing=preprocessing)
+    assert table.labels.tolist() == [[1, 0]]
 
 
 def test_splits_and_their_parts(folder: Path, preprocessing: Preprocessing) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from explanans.deploy.batch.coco_file import join_coco, root_of
+from explanans.errors import InputError
 
 
 def part(path: Path, first: int, names: list[str]) -> Path:
@@ -34,6 +35,34 @@ def test_parts_are_joined_and_pictures_that_are_gone_left_out(tmp_path: Path) ->
     join_coco([(parts[0][0], names[0][1:]), parts[1]], tmp_path / "masks.json", [str(photos)])
     whole = json.loads((tmp_path / "masks.json").read_text(encoding="utf-8"))
     assert [(each["id"], each["image_id"]) for each in whole["annotations"]] == [(1, 1), (2, 2)]
+
+
+@pytest.mark.parametrize(
+    ("damage", "fault"),
+    [
+        ("", "is empty"),
+        ("{", "is not valid JSON"),
+        ("[]", "holds a list"),
+        ("{}", "lacks images, annotations, categories"),
+        ('{"images": [{"id": 0}], "annotations": [], "categories": []}', r"lacks images\[0\]\.file_name"),
+        ('{"images": [], "annotations": [{}], "categories": []}', r"lacks annotations\[0\]\.image_id"),
+        (b"\xff\xfe\x00", "is damaged or something else"),
+        (None, "is missing"),
+    ],
+)
+def test_a_damaged_part_is_named_and_leaves_the_whole_as_it_was(
+    tmp_path: Path, damage: str | bytes | None, fault: str
+) -> None:
+    good, bad, whole = part(tmp_path / "0.json", 0, ["1.png"]), tmp_path / "masks.part.json", tmp_path / "masks.json"
+    whole.write_text("earlier")
+    if damage is not None:
+        bad.write_bytes(damage if isinstance(damage, bytes) else damage.encode())
+    with pytest.raises(
+        InputError, match=rf"masks\.part\.json \(masks of a shard\) {fault}.*; delete the shard's folder"
+    ):
+        join_coco([(good, ["1.png"]), (bad, [])], whole, ["photos"])
+    assert whole.read_text() == "earlier"
+    assert {each.name for each in tmp_path.iterdir()} <= {"0.json", "masks.part.json", "masks.json"}
 
 
 def test_nothing_to_join(tmp_path: Path) -> None:

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -177,6 +178,68 @@ def test_what_a_killed_run_left_is_cleared(
     (left / "figure.png").write_text("half")
     explain_many(explainer, [photos / "a.png"], out)
     assert {path.name for path in out.iterdir()} == {".lock", "index.json", folder_name(photos / "a.png")}
+
+
+class Counting(nn.Module):
+    """A network that notes how many threads it computes with."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(1))
+        self.threads: list[int] = []
+        self.fails = False
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.threads.append(torch.get_num_threads())
+        if self.fails:
+            raise ArithmeticError
+        return images[:, :2] * self.weight
+
+
+@pytest.fixture
+def threads() -> Iterator[Callable[[int], None]]:
+    """Sets torch's number, which is put back in the end."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_run_goes_on_with_the_threads_of_the_first(
+    explainer: Explainer, photos: Path, tmp_path: Path, threads: Callable[[int], None], fails: bool
+) -> None:
+    network = Counting()
+    explainer = Explainer(explainer.explanandum, network).eval()
+    out = tmp_path / "out"
+    threads(3)
+    explain_many(explainer, [photos / "a.png"], out)
+    assert index_of(out)["threads"] == 3
+    threads(2)
+    network.threads.clear()
+    network.fails = fails
+    with pytest.raises(ArithmeticError) if fails else nullcontext():
+        explain_many(explainer, [photos / "a.png", photos / "b/a.png"], out)
+    assert set(network.threads) == {3}
+    assert torch.get_num_threads() == 2
+    assert index_of(out)["threads"] == 3
+
+
+@pytest.mark.parametrize("value", [0, -1, 10**6, 2**80, True, 1.5, "2", None, [2]])
+def test_threads_that_are_no_number_are_refused(
+    explainer: Explainer, photos: Path, tmp_path: Path, value: object
+) -> None:
+    out = tmp_path / "out"
+    explain_many(explainer, [photos / "a.png"], out)
+    before = contents(out)
+    (out / "index.json").write_text(json.dumps({**index_of(out), "threads": value}))
+    with pytest.raises(InputError, match=r"index\.json .* threads=.*; put back a copy of it, or name a new folder"):
+        explain_many(explainer, [photos / "a.png"], out)
+    # A folder of before there was such an entry.
+    entries = index_of(out)
+    del entries["threads"]
+    (out / "index.json").write_text(json.dumps(entries))
+    explain_many(explainer, [photos / "a.png"], out)
+    assert contents(out) == before
 
 
 def test_other_settings_are_refused(explainer: Explainer, photos: Path, tmp_path: Path) -> None:

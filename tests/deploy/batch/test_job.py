@@ -4,8 +4,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,6 +25,8 @@ from explanans.images.reading import read_image
 from explanans.ops.refinement import enlarge
 from explanans.utils.temporaries import temporary_file, temporary_folder
 
+from ...programs import Programs  # noqa: TID252 - tests are no package with a name
+
 
 def files(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
@@ -35,6 +35,12 @@ def files(folder: Path) -> dict[str, bytes]:
 def run(explainer: Explainer, photos: Path, out: Path, **changes: Any) -> Any:
     options = Options(**{"batch_size": 2, "top_k": 2, **changes})
     return explain_shards(explainer, [photos], out, options, shard_size=4, workers=0)
+
+
+def test_the_callers_random_numbers_are_left_alone(explainer: Explainer, photos: Path, tmp_path: Path) -> None:
+    before = torch.get_rng_state()
+    run(explainer, photos, tmp_path / "out")
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 def logits_of(explainer: Explainer, path: Path) -> torch.Tensor:
@@ -258,12 +264,10 @@ main({arguments!r})
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs POSIX signals")
-def test_killed_in_the_middle(saved: Path, photos: Path, tmp_path: Path) -> None:
+def test_killed_in_the_middle(saved: Path, photos: Path, programs: Programs, tmp_path: Path) -> None:
     arguments = [str(saved), str(photos), "--format", "parquet", "--top_k", "2", "--batch_size", "1"]
     arguments += ["--shard_size", "1", "--workers", "1", "--threads", "1", "--device", "cpu"]
-    script = KILLED.format(arguments=["explain", *arguments, "--out", str(tmp_path / "out")])
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    ended = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
+    ended = programs.run(KILLED.format(arguments=["explain", *arguments, "--out", str(tmp_path / "out")]))
     assert ended.returncode == -signal.SIGKILL, ended.stderr
     assert len(list((tmp_path / "out").glob("0000/[0-9]*/images.parquet"))) == 3
     # Nothing is held by the dead, though their workers live on for a while. A picture that cannot be read: status 1.

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from torch import nn
 from explanans.classifiers import SmallResNet
 from explanans.classifiers.explanandum import Explanandum
 from explanans.classifiers.sources import Source
+from explanans.deploy.onnx import Exported, export_onnx
 from explanans.explainers.explainer import Explainer
 from explanans.images.preprocessing import Preprocessing
 
@@ -34,6 +37,24 @@ def explainer_of(network: str, channels: int = 3, size: int = 32) -> Explainer:
             part.running_mean.normal_(std=0.1)
             part.running_var.uniform_(0.5, 1.5)
     return explainer.eval()
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., tuple[Explainer, Exported]]:
+    """``exported(network, channels, what, preprocessing)``: an Explainer and its graph, which takes seconds to make and
+    is made once."""
+
+    @functools.cache
+    def make(network: str, channels: int, what: str, preprocessing: str) -> tuple[Explainer, Exported]:
+        explainer, path = explainer_of(network, channels), tmp_path_factory.mktemp("graph") / "model.onnx"
+        return explainer, export_onnx(explainer, path, what=what, preprocessing=preprocessing)
+
+    def export(
+        network: str = "compact", channels: int = 3, what: str = "both", preprocessing: str = "outside"
+    ) -> tuple[Explainer, Exported]:
+        return make(network, channels, what, preprocessing)
+
+    return export
 
 
 @pytest.fixture(scope="session")

@@ -9,19 +9,21 @@ import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from explanans.deploy.onnx import check_pictures, export_onnx
+from explanans.deploy.onnx import Exported, check_pictures
 from explanans.deploy.onnx.check import open_session
 from explanans.explainers.explainer import Explainer
 
 pytest.importorskip("onnxruntime", reason="needs the extra onnx")
 pytest.importorskip("onnxscript", reason="needs the extra onnx")
 
+Export = Callable[..., tuple[Explainer, Exported]]
 EXAMPLES = Path(__file__).parents[3] / "examples"
 RUNTIME = EXAMPLES / "onnx-browser" / "ort"
 BLOCKED = """
@@ -45,25 +47,25 @@ def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("preprocessing", ["inside", "outside"])
-def test_python_without_pytorch(explainer: Explainer, photo: Path, tmp_path: Path, preprocessing: str) -> None:
-    model = export_onnx(explainer, tmp_path / "model.onnx", preprocessing=preprocessing).path
-    program = [sys.executable, "-c", BLOCKED, str(EXAMPLES / "onnx-python" / "explain.py"), str(model), str(photo)]
-    done = subprocess.run(
+def test_python_without_pytorch(exported: Export, photo: Path, tmp_path: Path, preprocessing: str) -> None:
+    explainer, done = exported(preprocessing=preprocessing)
+    program = [sys.executable, "-c", BLOCKED, str(EXAMPLES / "onnx-python" / "explain.py"), str(done.path), str(photo)]
+    ended = subprocess.run(
         [*program, "--out", str(tmp_path / "overlays"), "--threshold", "0"], capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, done.stderr
-    found = {line.split()[0]: [float(word) for word in line.split()[1::2]] for line in done.stdout.splitlines()}
+    assert ended.returncode == 0, ended.stderr
+    found = {line.split()[0]: [float(word) for word in line.split()[1::2]] for line in ended.stdout.splitlines()}
     expected = {each.name: each.probability for each in explainer.explain(photo, top_k=3, receipts=False)}
     assert found.keys() == expected.keys()
     for name, probability in expected.items():
         assert found[name][0] == pytest.approx(probability, abs=0.03)
-        with Image.open(tmp_path / "overlays" / f"photo-{name}.png") as drawn:
-            assert drawn.size == Image.open(photo).size
+        with Image.open(tmp_path / "overlays" / f"photo-{name}.png") as drawn, Image.open(photo) as picture:
+            assert drawn.size == picture.size
 
 
-def test_python_says_what_it_needs(explainer: Explainer, photo: Path, tmp_path: Path) -> None:
-    model = export_onnx(explainer, tmp_path / "model.onnx", what="masks").path
-    program = [sys.executable, str(EXAMPLES / "onnx-python" / "explain.py"), str(model), str(photo)]
+def test_python_says_what_it_needs(exported: Export, photo: Path) -> None:
+    _, masks = exported(what="masks")
+    program = [sys.executable, str(EXAMPLES / "onnx-python" / "explain.py"), str(masks.path), str(photo)]
     done = subprocess.run(program, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "--what both" in done.stderr
@@ -71,10 +73,11 @@ def test_python_says_what_it_needs(explainer: Explainer, photo: Path, tmp_path: 
 
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="needs chromium")
 @pytest.mark.skipif(not RUNTIME.is_dir(), reason="needs examples/onnx-browser/ort; run fetch_runtime.sh")
-def test_a_browser_gives_the_same_numbers(explainer: Explainer, photo: Path, tmp_path: Path) -> None:
+def test_a_browser_gives_the_same_numbers(exported: Export, photo: Path, tmp_path: Path) -> None:
     shutil.copytree(EXAMPLES / "onnx-browser", tmp_path / "page")
     shutil.copy(photo, tmp_path / "page" / "photo.png")
-    model = export_onnx(explainer, tmp_path / "page" / "explainer.onnx", preprocessing="inside").path
+    explainer, done = exported(preprocessing="inside")
+    model = shutil.copy(done.path, tmp_path / "page" / "explainer.onnx")
     handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path / "page"))
     handler.log_message = lambda *arguments: None  # type: ignore[attr-defined]
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -12,7 +13,7 @@ from PIL import Image
 from torch import nn
 
 from explanans.cli.main import main
-from explanans.deploy.onnx import check_pictures, export_onnx
+from explanans.deploy.onnx import Exported, check_pictures, export_onnx
 from explanans.deploy.onnx.check import open_session
 from explanans.errors import InputError
 from explanans.explainers.explainer import Explainer
@@ -20,6 +21,8 @@ from explanans.explainers.explainer import Explainer
 onnx = pytest.importorskip("onnx", reason="needs the extra onnx")
 pytest.importorskip("onnxruntime", reason="needs the extra onnx")
 pytest.importorskip("onnxscript", reason="needs the extra onnx")
+
+Export = Callable[..., tuple[Explainer, Exported]]
 
 
 def helper() -> ModuleType:
@@ -33,9 +36,8 @@ def helper() -> ModuleType:
 
 @pytest.mark.parametrize("network", ["compact", "trunk?width=8", "light/mobilenetv2_035?pad_type=same", "fpn/resnet18"])
 @pytest.mark.parametrize("what", ["both", "masks"])
-def test_the_graph_gives_pytorchs_numbers(network: str, what: str, tmp_path: Path) -> None:
-    explainer = helper().explainer_of(network)
-    done = export_onnx(explainer, tmp_path / "model.onnx", what=what)
+def test_the_graph_gives_pytorchs_numbers(network: str, what: str, exported: Export) -> None:
+    explainer, done = exported(network, what=what)
     assert done.check.difference < 1e-4
     images = torch.randn(5, 3, 32, 32)
     answers = open_session(done.path).run(None, {"images": images.numpy()})
@@ -47,8 +49,9 @@ def test_the_graph_gives_pytorchs_numbers(network: str, what: str, tmp_path: Pat
         assert np.abs(answers[0] - probabilities.numpy()).max() < 1e-4
 
 
-def test_the_file_says_what_it_is(explainer: Explainer, tmp_path: Path) -> None:
-    path = export_onnx(explainer, tmp_path / "model.onnx").path
+def test_the_file_says_what_it_is(exported: Export) -> None:
+    explainer, done = exported()
+    path = done.path
     facts = open_session(path).get_modelmeta().custom_metadata_map
     assert json.loads(facts["classes"]) == ["cat", "dog", "cow"]
     assert json.loads(facts["preprocessing"])["size"] == [32, 32]
@@ -58,9 +61,8 @@ def test_the_file_says_what_it_is(explainer: Explainer, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("channels", [3, 1])
-def test_preprocessing_inside_takes_pictures_of_any_size(channels: int, tmp_path: Path) -> None:
-    explainer = helper().explainer_of("compact", channels)
-    done = export_onnx(explainer, tmp_path / "model.onnx", preprocessing="inside")
+def test_preprocessing_inside_takes_pictures_of_any_size(channels: int, exported: Export) -> None:
+    explainer, done = exported(channels=channels, preprocessing="inside")
     assert done.check.difference < 1e-4
     # Pillow rounds after it has resized; that is all.
     assert done.check.resize_difference is not None

@@ -1,10 +1,7 @@
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +13,8 @@ from explanans.data import LabelledImages
 from explanans.errors import InputError
 from explanans.training.surrogates import Answers, Queries
 from explanans.training.surrogates.answers import ANSWERS, SPENT
+
+from ...programs import Programs  # noqa: TID252 - tests are no package with a name
 
 
 def test_asked_once_and_never_more_than_allowed(box: Explanandum, pictures: LabelledImages, tmp_path: Path) -> None:
@@ -83,10 +82,14 @@ def test_a_torn_entry_of_what_is_spent_does_not_count(
     Answers(tmp_path, box, Queries(pictures)).ask(4)
     with (tmp_path / SPENT).open("a") as file:
         file.write("1")
-    assert Answers(tmp_path, box, Queries(pictures)).spent == 4
+    answers = Answers(tmp_path, box, Queries(pictures))
+    assert answers.spent == 4
+    answers.ask(6)
+    assert (tmp_path / SPENT).read_text() == "4\n6\n"
+    assert Answers(tmp_path, box, Queries(pictures)).spent == 6
     # Answers from before there was such a file.
     (tmp_path / SPENT).unlink()
-    assert Answers(tmp_path, box, Queries(pictures)).spent == 4
+    assert Answers(tmp_path, box, Queries(pictures)).spent == 6
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs file locks")
@@ -155,30 +158,52 @@ def test_answers_without_their_questions_are_refused(
         Answers(tmp_path, box, Queries(pictures))
 
 
-def test_killed_in_the_middle(box: Explanandum, pictures: LabelledImages, asked_scenes: Path, tmp_path: Path) -> None:
-    script = f"""
-import sys, time
-sys.path.insert(0, {str(Path(__file__).parent)!r})
+KILLED = """
+import os, signal, sys
+sys.path.insert(0, {here!r})
 from conftest import Box, PREPROCESSING, CLASSES
 from explanans.data import open_dataset
 from explanans.classifiers.explanandum import Explanandum
 from explanans.training.surrogates import Answers, Queries
-box = Explanandum(Box(), classes=tuple(CLASSES), activation="sigmoid", preprocessing=PREPROCESSING)
+
+def kill(*arguments):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+class Mortal(Box):
+    def forward(self, images):
+        answers = super().forward(images)
+        if self.asked > 8:
+            {asking}
+        return answers
+
+box = Explanandum(Mortal(), classes=tuple(CLASSES), activation="sigmoid", preprocessing=PREPROCESSING)
+# Whatever it was asked to see what it is.
+box.module.asked = 0
 options = dict(classes=box.classes, preprocessing=PREPROCESSING, segmentation=False)
-data = open_dataset("scenes:{asked_scenes}", "train", **options)
-Answers({str(tmp_path)!r}, box, Queries(data)).ask(10_000, batch_size=2, progress=lambda count: time.sleep(0.02))
+data = open_dataset("scenes:{scenes}", "train", **options)
+Answers({out!r}, box, Queries(data)).ask(100, batch_size=2, progress=lambda count: count == 10 and {done})
 """
-    process = subprocess.Popen([sys.executable, "-c", script], env={**os.environ, "OMP_NUM_THREADS": "1"})
-    path = tmp_path / ANSWERS
-    deadline = time.monotonic() + 240
-    while (not path.is_file() or path.stat().st_size < 200) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs POSIX signals")
+@pytest.mark.parametrize(("asking", "done", "lost"), [("kill()", "None", 2), ("pass", "kill()", 0)])
+def test_killed_in_the_middle(
+    box: Explanandum,
+    pictures: LabelledImages,
+    asked_scenes: Path,
+    programs: Programs,
+    tmp_path: Path,
+    asking: str,
+    done: str,
+    lost: int,
+) -> None:
+    places = {"here": str(Path(__file__).parent), "scenes": asked_scenes, "out": str(tmp_path)}
+    ended = programs.run(KILLED.format(**places, asking=asking, done=done))
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
     answers = Answers(tmp_path, box, Queries(pictures))
     kept, spent = answers.count, answers.spent
-    assert kept >= 2
-    assert spent - kept in (0, 2), "at most the batch that was under way is lost"
+    assert spent == 10
+    assert spent - kept == lost, "the batch that was under way is lost, and nothing else"
     answers.ask(spent + 4)
     assert box.module.asked == 4
     assert answers.count == kept + 4

@@ -61,6 +61,16 @@ def test_a_query_follows_from_its_number_alone(pictures: LabelledImages) -> None
     assert not torch.equal(Queries(pictures, seed=4)[1], queries[1])
 
 
+def test_a_query_is_the_same_whether_its_picture_was_kept_or_is_read(pictures: LabelledImages, tmp_path: Path) -> None:
+    kept = open_dataset(tmp_path, "train", classes=("a",), preprocessing=PREPROCESSING, cache=True)
+    queries = Queries(kept, seed=3)
+    for number in range(24):
+        read = Queries(pictures, seed=3)[number]
+        # The second time all pictures come from the cache.
+        for _ in range(2):
+            assert torch.equal(queries[number], read)
+
+
 def test_masks_are_soft_binary_and_those_of_rise(pictures: LabelledImages) -> None:
     queries = Queries(pictures, fill="mean")
     assert torch.equal(queries[0], pictures[queries.picture_of(0)[0]]["image"])

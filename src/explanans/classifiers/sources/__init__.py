@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
+
 from explanans.classifiers.sources.families import build, load_named, named_source
 from explanans.classifiers.sources.functions import FunctionBox
 from explanans.classifiers.sources.saved_folder import load_folder
@@ -45,7 +47,11 @@ __all__ = [
 
 
 def load(spec: str | Path, *, weights: str | Path | None = None, trust_factory: bool = False) -> Loaded:
-    """Build the classifier that ``spec`` names; see :meth:`explanans.Explanandum.load`."""
-    if isinstance(spec, Path) or Path(spec).is_dir():
-        return load_folder(Path(spec), weights=weights, trust_factory=trust_factory)
-    return load_named(spec, weights, trust_factory)
+    """Build the classifier that ``spec`` names; see :meth:`explanans.Explanandum.load`.
+
+    torch's global generator, which draws the weights that the saved ones replace, is afterwards as before.
+    """
+    with torch.random.fork_rng(devices=[]):
+        if isinstance(spec, Path) or Path(spec).is_dir():
+            return load_folder(Path(spec), weights=weights, trust_factory=trust_factory)
+        return load_named(spec, weights, trust_factory)

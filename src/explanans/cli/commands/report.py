@@ -15,6 +15,7 @@ from explanans.benchmark.report.table_files import chosen_table
 from explanans.benchmark.results import Results
 from explanans.cli.options import Given, Part
 from explanans.cli.output import say
+from explanans.errors import InputError
 
 PARTS = (
     Part(Results.open),
@@ -37,6 +38,19 @@ def run(
             and write nothing.
         images: of that table: all, or the shared ones that slow methods saw too.
     """
+    table_only = {
+        "classifier": given["classifier"],
+        "photos": given["photos"],
+        "images": images if images != "all" else None,
+    }
+    page_only = {"data": data, "out": given["out"]}
+    unused = next((name for name, value in (table_only if columns is None else page_only).items() if value), None)
+    if unused is not None:
+        raise InputError(
+            f"--{unused} chooses what the table of --columns shows; name its columns, or leave it out."
+            if columns is None
+            else f"--{unused} is for the page, and --columns prints a table alone; leave one of them out."
+        )
     results = given.call(Results.open)
     if columns is not None:
         say(given.call(chosen_table, results, columns).rstrip("\n"))

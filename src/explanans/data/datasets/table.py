@@ -26,6 +26,7 @@ from explanans.utils.text import printable
 __all__ = ["SUFFIXES", "ImageTable"]
 
 WHOLE = "all"
+LABELS, LABEL = "labels", "label"
 ONE, ZERO = ("1", "true", "yes", "1.0"), ("0", "false", "no", "0.0")
 LIKELY = ("path", "file", "file_name", "filename", "filepath", "image_path", "picture", "photo", "name")
 
@@ -34,8 +35,8 @@ class ImageTable(LabelledImages):
     """Multi-label data from a table with the columns
 
     - ``image``: path of the picture, relative to ``root``;
-    - either ``labels``: class names separated by ``;`` or ``|`` (in Parquet a list column too; empty: no class),
-      or one column per class that holds 0 or 1;
+    - either ``labels`` (or ``label``): class names separated by ``;`` or ``|`` (in Parquet a list column too; empty:
+      no class), or one column per class that holds 0 or 1;
     - ``split``, optional: the split that the row belongs to;
     - ``segmentation``, optional: path of an index map relative to ``root``: 0 background, 255 void, k the k-th class
       of ``mask_classes``. Classes that ``classes`` leaves out become background. Rows without a map may be empty.
@@ -66,7 +67,7 @@ class ImageTable(LabelledImages):
         *,
         classes: Sequence[str] | None = None,
         image: str = "image",
-        labels: str = "labels",
+        labels: str = LABELS,
         split_column: str = "split",
         segmentation: str = "segmentation",
         separator: str | None = None,
@@ -83,6 +84,7 @@ class ImageTable(LabelledImages):
         table = read_table(path)
         _require_image(table, image, path)
         reserved = (image, split_column, segmentation)
+        labels = _labels_column(table, labels)
         if labels in table.column_names:
             cells = split_cells(table.column(labels).to_pylist(), separator, f"{printable(path)}, column {labels!r}")
             known = tuple(sorted(set().union(*cells)))
@@ -131,6 +133,14 @@ def _require_image(table: pa.Table, image: str, path: Path) -> None:
         f"{', '.join(map(printable, table.column_names))}. Rename one, or say which it is: "
         f"table:{path.name}?image={printable(likely)}."
     )
+
+
+def _labels_column(table: pa.Table, asked: str) -> str:
+    """``label`` where there is no ``labels``, unless it is a class of that name: a column of 0 and 1."""
+    if asked != LABELS or asked in table.column_names or LABEL not in table.column_names:
+        return asked
+    values = {str(value).lower() for value in table.column(LABEL).to_pylist()}
+    return asked if values <= {*ONE, *ZERO} else LABEL
 
 
 def _rows(table: pa.Table, split: str, column: str, path: Path) -> list[int]:

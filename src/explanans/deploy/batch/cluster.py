@@ -61,7 +61,7 @@ def _explain_left(ray: Any, job: Job, who: Named, actors: int | tuple[int, int],
     left = job.left()
     earlier = job.manifest.pictures - sum(job.manifest.size(shard) for shard in left)
     if left:
-        # Asked for here, so that actors that are lost are replaced and their shards given to others.
+        # Actors that are lost are replaced, and their shards given to others, unasked; with this those of errors too.
         context = ray.data.DataContext.get_current()
         context.actor_task_retry_on_errors = True
         shards = ray.data.from_items([{"shard": shard} for shard in left], override_num_blocks=len(left))
@@ -72,8 +72,6 @@ def _explain_left(ray: Any, job: Job, who: Named, actors: int | tuple[int, int],
             concurrency=actors,
             num_gpus=gpus or None,
             num_cpus=cpus,
-            max_restarts=-1,
-            max_task_retries=-1,
         )
         for _ in made.iter_rows():
             pass

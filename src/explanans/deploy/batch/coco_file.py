@@ -11,8 +11,18 @@ from typing import Any
 
 from explanans.images.listing import is_container
 from explanans.utils.files import atomic_file
+from explanans.utils.records import Kind, read_json
 from explanans.utils.text import printable
 
+MASKS = Kind(
+    "masks of a shard",
+    "delete the shard's folder, and repeat the command to make it again",
+    {
+        "images": [{"id": int, "file_name": str}],
+        "annotations": [{"image_id": int}],
+        "categories": list,
+    },
+)
 PART, WHOLE = "masks.part.json", "masks.json"
 
 Part = tuple[Path, Collection[str]]
@@ -67,7 +77,7 @@ def _relative(image: dict[str, Any], root: str) -> dict[str, Any]:
 def _read(parts: Iterable[Part]) -> Iterator[tuple[list[Any], list[Any], list[Any]]]:
     """Categories, images and annotations of each part."""
     for path, there in parts:
-        part = json.loads(path.read_text(encoding="utf-8"))
+        part = read_json(path, MASKS)
         images = [image for image in part["images"] if image["file_name"] in there]
         known = {image["id"] for image in images}
         yield part["categories"], images, [each for each in part["annotations"] if each["image_id"] in known]

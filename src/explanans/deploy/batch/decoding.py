@@ -94,5 +94,7 @@ def load_shards(
         sampler=_Keys(manifest, shards, batch_size),
         num_workers=workers,
         prefetch_factor=2 if workers else None,
+        # It draws a seed for its workers, which nobody needs here, from the global generator otherwise.
+        generator=torch.Generator(),
     )
     yield from loader

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Any
 
+import torch
 from PIL import Image
 from torch import Tensor
 
@@ -26,6 +27,7 @@ from explanans.images.listing import stamp_of
 from explanans.images.reading import ImageError, read_image
 from explanans.utils.records import Kind, read_json, write_json
 from explanans.utils.run_folder import as_json, check_same, claimed
+from explanans.utils.threads import check_threads, exactly
 
 INDEX = "index.json"
 FILE = "file"
@@ -82,7 +84,8 @@ def explain_many(
 
     Every folder is written whole or not at all, so whatever kills the run, the next one with the same settings skips
     what is finished, does the rest and ends in the same bytes. A picture is finished if all its files are there and it
-    has not been changed since. ``index.json`` has the settings and what became of every picture.
+    has not been changed since. ``index.json`` has the settings, what became of every picture, and how many threads of a
+    processor the first run had: the last bits depend on them, so later ones have as many.
 
     Args:
         masker: a trained Explainer, or a method of a classifier.
@@ -114,10 +117,12 @@ def explain_many(
             changes = compare(before, {str(path): stamp for path, stamp in stamps.items()})
             if changes and told is not None:
                 told(changes)
+        threads = _threads_of(record, earlier or {})
         run = _Run(masker, Path(out), settings, asked, stamps, progress or (lambda done: None))
-        _write(record, described, run)
-        run.explain()
-        _write(record, described, run)
+        _write(record, described, threads, run)
+        with exactly(threads):
+            run.explain()
+        _write(record, described, threads, run)
     return [run.results[path] for path in pictures]
 
 
@@ -194,14 +199,23 @@ class _Run:
         return Done(str(path), folder.name, found["classes"], skipped=True)
 
 
+def _threads_of(record: Path, earlier: Mapping[str, Any]) -> int:
+    """Those of the first run; torch's own number where this is the first."""
+    kept = earlier.get("threads", torch.get_num_threads())
+    try:
+        return check_threads("threads", kept)
+    except InputError as error:
+        raise RECORD.complain(record, f"is damaged: {error.args[0].rstrip('.')}") from error
+
+
 def _file_facts(stamp: tuple[int, int]) -> dict[str, int]:
     return {"size": stamp[0], "changed": stamp[1]}
 
 
-def _write(record: Path, settings: Mapping[str, Any], run: _Run) -> None:
+def _write(record: Path, settings: Mapping[str, Any], threads: int, run: _Run) -> None:
     entries = []
     for path, stamp in run.stamps.items():
         entry = dataclasses.asdict(run.results.get(path) or Done(str(path), failure=WAITING))
         del entry["skipped"]
         entries.append({**entry, **_file_facts(stamp)})
-    write_json(record, RECORD, {"settings": settings, "images": entries})
+    write_json(record, RECORD, {"settings": settings, "threads": threads, "images": entries})

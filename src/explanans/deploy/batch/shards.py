@@ -21,6 +21,7 @@ from explanans.explanations.receipt import FILLS, Receipt
 from explanans.explanations.selection import Selection
 from explanans.ops.refinement import enlarge
 from explanans.utils.devices import like
+from explanans.utils.threads import check_threads, exactly
 
 Format = Literal["parquet", "coco", "png"]
 FORMATS: tuple[Format, ...] = ("parquet", "coco", "png")
@@ -84,8 +85,8 @@ class Options:
         if self.size not in ("input", "photo"):
             raise InputError(f"size={self.size!r}; take 'input' or 'photo'.")
         _ = self.settings
-        if self.threads is not None and self.threads < 1:
-            raise InputError(f"threads={self.threads} must be at least 1.")
+        if self.threads is not None:
+            check_threads("threads", self.threads)
 
     @property
     def settings(self) -> Settings:
@@ -95,12 +96,8 @@ class Options:
     @contextmanager
     def on_threads(self) -> Iterator[None]:
         """PyTorch computes with ``threads`` in the block."""
-        before = torch.get_num_threads()
-        torch.set_num_threads(self.threads or before)
-        try:
+        with exactly(self.threads or torch.get_num_threads()):
             yield
-        finally:
-            torch.set_num_threads(before)
 
 
 @dataclass

@@ -7,7 +7,6 @@ import io
 import json
 import logging
 import shutil
-import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from explanans.deploy.onnx.check import TOLERANCE, Check, compare
 from explanans.deploy.onnx.modules import Both, FromPictures, Masks
 from explanans.errors import InputError
 from explanans.explainers.explainer import Explainer
-from explanans.utils.files import atomic_file
+from explanans.utils.files import atomic_file, scratch_folder
 from explanans.version import __version__
 
 OPSET = 18
@@ -81,8 +80,8 @@ def export_onnx(
         given, name = torch.rand(2, size.channels, size.height, size.width), "images"
     free = {0: "batch"} | ({1: "height", 2: "width"} if preprocessing == "inside" else {})
     free |= {2: "height", 3: "width"} if dynamic_size else {}
-    with tempfile.TemporaryDirectory() as folder:
-        made = Path(folder) / "model.onnx"
+    with scratch_folder(path) as folder:
+        made = folder / "model.onnx"
         _trace(module.eval(), given, made, name, names, free)
         _describe(made, quick, what, preprocessing)
         check = compare(made, module, quick, pictures, inside=preprocessing == "inside", dynamic_size=dynamic_size)
@@ -127,7 +126,8 @@ def _trace(module: nn.Module, given: Tensor, path: Path, name: str, outputs: lis
                 )
                 assert program is not None
                 program.save(str(path))
-    except InputError:
+    except (InputError, OSError):
+        # A full disk is nothing that the network can do about.
         raise
     except Exception as error:
         # PyTorch wraps its reasons, the innermost of which says what is wrong.

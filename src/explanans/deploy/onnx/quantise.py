@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import shutil
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -22,7 +21,7 @@ from explanans.errors import InputError
 from explanans.explainers.explainer import Explainer
 from explanans.images.reading import read_image
 from explanans.metrics import label_region, soft_overlap
-from explanans.utils.files import atomic_file
+from explanans.utils.files import atomic_file, scratch_folder
 
 TIMED = 20
 FIRST = 6
@@ -95,8 +94,8 @@ def quantise(
         raise InputError(f"{source} takes pictures; quantise a graph with preprocessing outside.")
     prepare = explainer.explanandum.preprocessing
     tensors = [prepare(read_image(each))[None] for each in calibration]
-    with tempfile.TemporaryDirectory() as folder:
-        ready, made = Path(folder) / "ready.onnx", Path(folder) / "int8.onnx"
+    with scratch_folder(path) as folder:
+        ready, made = folder / "ready.onnx", folder / "int8.onnx"
         quant_pre_process(str(source), str(ready), skip_symbolic_shape=True)
         with contextlib.redirect_stdout(io.StringIO()):
             quantize_static(

@@ -16,8 +16,10 @@ from explanans.explainers.networks.compact import compact
 from explanans.explainers.networks.deeplab import deeplabv3_resnet50
 from explanans.explainers.networks.encoders import EncoderWeights
 from explanans.explainers.networks.fpn import light_fpn
+from explanans.explainers.networks.heads import class_maps
 from explanans.explainers.networks.smp import DECODERS, smp_network
 from explanans.explainers.networks.trunk import TrunkHead, trunk_head
+from explanans.ops.class_maps import ClassMaps
 from explanans.utils.text import did_you_mean
 
 __all__ = ["AUTO", "NETWORKS", "TRUNK", "TrunkHead", "build_network", "choose_network"]
@@ -87,3 +89,6 @@ class GreyInput(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         return self.network(images.expand(-1, 3, -1, -1))
+
+    def maps(self, images: Tensor) -> ClassMaps:
+        return class_maps(self.network, images.expand(-1, 3, -1, -1))

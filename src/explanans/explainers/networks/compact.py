@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from explanans.classifiers import SmallResNet
 from explanans.errors import InputError
 from explanans.explainers.networks.encoders import EncoderWeights, copy_weights, require_multiple
 from explanans.explainers.networks.fpn import mask_head
-from explanans.explainers.networks.heads import ClassHead
+from explanans.explainers.networks.heads import ClassHead, Heads, factored, sum_of_heads
+from explanans.ops.class_maps import ClassMaps
+from explanans.ops.refinement import enlarge
 
 # Channels in the decoder: outlines need more of them than the encoder's first levels have.
 NARROWEST = 32
@@ -93,16 +94,19 @@ class Compact(nn.Module):
             self.coarse.bias.copy_(bias)  # type: ignore[union-attr]
 
     def forward(self, images: Tensor) -> Tensor:
+        return sum_of_heads(self._heads(images))
+
+    def maps(self, images: Tensor) -> ClassMaps:
+        """The same logits, class by class."""
+        return factored(self._heads(images))
+
+    def _heads(self, images: Tensor) -> Heads:
         require_multiple(images.shape[-2], images.shape[-1], self.multiple)
-        *features, level = self.encoder(images)
-        coarse = self.coarse(level)
+        *features, deepest = self.encoder(images)
+        level = deepest
         for block, skip in zip(self.up, reversed(features), strict=True):
-            level = block(torch.cat([_enlarge(level, skip), skip], dim=1))
-        return self.head(level) + _enlarge(coarse, level)
-
-
-def _enlarge(features: Tensor, like: Tensor) -> Tensor:
-    return functional.interpolate(features, like.shape[-2:], mode="bilinear", align_corners=False)
+            level = block(torch.cat([enlarge(level, skip.shape[-2:]), skip], dim=1))
+        return [(self.head, level), (self.coarse, deepest)]
 
 
 def compact(encoder: str, num_classes: int, encoder_weights: EncoderWeights) -> nn.Module:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import cast
 
 from torch import Tensor, nn
 from torch.nn import functional
 
 from explanans.explainers.networks.encoders import EncoderWeights, require_multiple, timm_encoder
-from explanans.explainers.networks.heads import ClassHead
+from explanans.explainers.networks.heads import ClassHead, Heads, factored, sum_of_heads
+from explanans.ops.class_maps import ClassMaps
 
 # The prior of a mask pixel before anything is learned; near the share of a picture that an object fills.
 PRIOR = 0.25
@@ -56,6 +58,13 @@ class LightFPN(nn.Module):
         self.coarse = nn.ModuleList(mask_head(count, num_classes, prior=0.5) for count in channels[-2:])
 
     def forward(self, images: Tensor) -> Tensor:
+        return sum_of_heads(self._heads(images))
+
+    def maps(self, images: Tensor) -> ClassMaps:
+        """The same logits, class by class."""
+        return factored(self._heads(images))
+
+    def _heads(self, images: Tensor) -> Heads:
         require_multiple(images.shape[-2], images.shape[-1], self.multiple)
         features = self.encoder(images)
         merged: Tensor | None = None
@@ -66,12 +75,8 @@ class LightFPN(nn.Module):
             if merged is not None:
                 level = level + functional.interpolate(merged, level.shape[-2:], mode="bilinear", align_corners=False)
             merged = smooth(level)
-        logits = self.head(merged)
-        for head, feature in zip(self.coarse, features[-2:], strict=True):
-            logits = logits + functional.interpolate(
-                head(feature), logits.shape[-2:], mode="bilinear", align_corners=False
-            )
-        return logits
+        assert merged is not None
+        return [(self.head, merged), *zip(cast(Iterable[ClassHead], self.coarse), features[-2:], strict=True)]
 
 
 def light_fpn(encoder: str, num_classes: int, encoder_weights: EncoderWeights) -> nn.Module:

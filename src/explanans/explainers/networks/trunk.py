@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from torch import Tensor, nn
-from torch.nn import functional
 
 from explanans.classifiers.explanandum import Explanandum
 from explanans.classifiers.layers import reading
@@ -13,6 +12,9 @@ from explanans.classifiers.spatial import spatial_view
 from explanans.classifiers.taps import find_taps
 from explanans.errors import InputError
 from explanans.explainers.networks.fpn import Smooth, mask_head
+from explanans.explainers.networks.heads import Heads, factored, sum_of_heads
+from explanans.ops.class_maps import ClassMaps
+from explanans.ops.refinement import enlarge
 from explanans.utils.query_options import split_options
 from explanans.utils.typed import Count
 
@@ -40,7 +42,7 @@ class Level(nn.Module):
 
     def forward(self, features: Tensor, coarser: Tensor | None) -> Tensor:
         level = self.lateral(features)
-        return self.smooth(level if coarser is None else level + _to(self.narrow(coarser), level))
+        return self.smooth(level if coarser is None else level + enlarge(self.narrow(coarser), level.shape[-2:]))
 
 
 class TrunkHead(nn.Module):
@@ -102,17 +104,18 @@ class TrunkHead(nn.Module):
 
     def decode(self, views: list[Tensor]) -> Tensor:
         """Mask logits (N, C, h, w)."""
+        return sum_of_heads(self._heads(views))
+
+    def maps(self, images: Tensor) -> ClassMaps:
+        """The same logits, class by class."""
+        return factored(self._heads(self.answer_and_features(images)[1]))
+
+    def _heads(self, views: list[Tensor]) -> Heads:
         merged: Tensor | None = None
         for view, level in zip(reversed(views), self.levels, strict=True):
             merged = level(view, merged)
-        logits = self.head(merged)
-        return logits + _to(self.coarse(views[-1]), logits)
-
-
-def _to(features: Tensor, like: Tensor) -> Tensor:
-    if features.shape[-2:] == like.shape[-2:]:
-        return features
-    return functional.interpolate(features, like.shape[-2:], mode="bilinear", align_corners=False)
+        assert merged is not None
+        return [(self.head, merged), (self.coarse, views[-1])]
 
 
 def trunk_head(name: str, explanandum: Explanandum | None) -> TrunkHead:

@@ -73,8 +73,10 @@ class Answers:
         device = like(self.box).device
         with self._claimed(), self.path.open("ab") as file, torch.no_grad():
             self._look()
-            # The end of half an answer would shift all that follow.
+            # The end of half an answer would shift all that follow, and half an entry would become part of the next.
             os.truncate(self.path, self.count * self._width)
+            if (spent := self.folder / SPENT).is_file():
+                os.truncate(spent, spent.read_bytes().rfind(b"\n") + 1)
             while (size := min(batch_size, calls - max(self.count, self.spent))) > 0:
                 images = torch.stack([self.queries[self.count + place] for place in range(size)])
                 self._spend(size)

@@ -20,7 +20,7 @@ WHOLE_EVERY = 4
 RISE_EVERY = 3
 RISE_CELLS = 7
 # Raised with every change of what a number draws, since answers are kept by number.
-DRAWN = 2
+DRAWN = 3
 COARSEST, FINEST = 2, 10
 
 

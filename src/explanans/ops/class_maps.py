@@ -1,0 +1,194 @@
+"""Mask logits of many classes, of which a loss wants a few as maps and of the rest a sum: never all at once."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+# Values of a block that is worked on at a time: what stays in a processor's cache, and what fills a graphics card.
+ON_PROCESSOR, ELSEWHERE = 1 << 18, 1 << 26
+
+# Factors of at least 1/2 whose product is still a normal number in single precision.
+FACTORS = 64
+
+
+class ClassMaps(ABC):
+    """Mask logits (N, C, h, w) that are made class by class.
+
+    Attributes:
+        shape: N, C, h, w.
+    """
+
+    shape: tuple[int, int, int, int]
+
+    @abstractmethod
+    def of(self, image: Tensor, column: Tensor) -> Tensor:
+        """Maps (P, h, w) of the pairs (``image[p]``, ``column[p]``), int64; images in ascending order."""
+
+    @abstractmethod
+    def blocks(self, image: int, columns: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """Some of ``columns`` (K,) and their maps (K', h, w) of one image, time and again until all were had.
+
+        Without gradients; a map that was had may be forgotten.
+        """
+
+    @abstractmethod
+    def softplus_sum(self, counted: Tensor) -> Tensor:
+        """Σ log(1 + e^x) over all positions of the maps x that are true in ``counted`` (N, C)."""
+
+
+class WholeMaps(ClassMaps):
+    """Maps that are all there: ``logits`` (N, C, h, w)."""
+
+    def __init__(self, logits: Tensor) -> None:
+        self.logits = logits
+        self.shape = tuple(logits.shape)  # type: ignore[assignment]
+
+    def of(self, image: Tensor, column: Tensor) -> Tensor:
+        return self.logits[image, column]
+
+    def blocks(self, image: int, columns: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        for some in _split(columns, self.shape[2] * self.shape[3]):
+            yield some, self.logits[image, some].detach()
+
+    def softplus_sum(self, counted: Tensor) -> Tensor:
+        return _OfWhole.apply(self.logits, counted)
+
+
+class FactoredMaps(ClassMaps):
+    """Maps that are products of matrices: those of image n are left_n · [right_n; fixed], (C, k + f) · (k + f, h·w).
+
+    This is what 1×1 convolutions of one network make, on features of one grid or enlarged from others: the maps of one
+    class cost k + f multiplications per position, and nothing has to be kept of them.
+
+    Args:
+        left: (N, C, k + f).
+        right: (N, k, h·w).
+        fixed: (f, h·w), the same for all images and without a gradient.
+        size: h, w.
+    """
+
+    def __init__(self, left: Tensor, right: Tensor, fixed: Tensor, size: tuple[int, int]) -> None:
+        self.shape = (left.shape[0], left.shape[1], *size)
+        dtype = _precision(left, right)
+        self.left, self.right, self.fixed = left.to(dtype), right.to(dtype), fixed.to(dtype)
+
+    def of(self, image: Tensor, column: Tensor) -> Tensor:
+        counts = torch.bincount(image, minlength=self.shape[0]).tolist()
+        made = [
+            self.left[number, some] @ torch.cat([self.right[number], self.fixed])
+            for number, some in enumerate(column.split(counts))
+            if len(some)
+        ]
+        maps = torch.cat(made) if made else self.right.new_zeros(0, self.right.shape[2])
+        return _wide(maps).unflatten(1, self.shape[2:])
+
+    def blocks(self, image: int, columns: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        with torch.no_grad():
+            rows = torch.cat([self.right[image], self.fixed])
+            for some in _split(columns, self.shape[2] * self.shape[3]):
+                yield some, _wide(self.left[image, some] @ rows).unflatten(1, self.shape[2:])
+
+    def softplus_sum(self, counted: Tensor) -> Tensor:
+        return _OfFactored.apply(self.left, self.right, self.fixed, counted)
+
+
+class _OfWhole(torch.autograd.Function):
+    """The gradient is made beside the value, block by block, while the block is in the cache."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, counted: Tensor) -> Tensor:
+        wanted = ctx.needs_input_grad[0]
+        gradient = torch.empty_like(logits, memory_format=torch.contiguous_format) if wanted else None
+        sums = []
+        for image in range(len(logits)):
+            for some in _slices(logits.shape[1], logits[0, 0].numel(), logits.device):
+                value, slope = softplus_and_slope(logits[image, some].flatten(1), counted[image, some], wanted)
+                sums.append(value)
+                if gradient is not None and slope is not None:
+                    gradient[image, some] = slope.unflatten(1, logits.shape[2:]).to(gradient.dtype)
+        ctx.save_for_backward(gradient)
+        return torch.stack(sums).sum() if sums else logits.new_zeros(())
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
+        (gradient,) = ctx.saved_tensors
+        return gradient * upstream[0], None
+
+
+class _OfFactored(torch.autograd.Function):
+    """As :class:`_OfWhole`, with the gradients of both matrices, so that no map outlives its block."""
+
+    @staticmethod
+    def forward(ctx: Any, left: Tensor, right: Tensor, fixed: Tensor, counted: Tensor) -> Tensor:
+        wanted = any(ctx.needs_input_grad[:2])
+        to_left, to_right = torch.zeros_like(left), torch.zeros_like(_wide(right))
+        own = right.shape[1]
+        sums = []
+        with torch.autocast(left.device.type, enabled=False):
+            for image in range(len(left)):
+                rows = torch.cat([right[image], fixed])
+                for some in _slices(left.shape[1], rows.shape[1], left.device):
+                    maps = left[image, some] @ rows
+                    value, slope = softplus_and_slope(maps, counted[image, some], wanted)
+                    sums.append(value)
+                    if slope is not None:
+                        slope = slope.to(left.dtype)
+                        to_left[image, some] = slope @ rows.T
+                        to_right[image] += left[image, some, :own].T @ slope
+        ctx.save_for_backward(to_left, to_right.to(right.dtype))
+        return torch.stack(sums).sum() if sums else _wide(left).new_zeros(())
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
+        to_left, to_right = ctx.saved_tensors
+        return to_left * upstream[0], to_right * upstream[0], None, None
+
+
+def softplus_and_slope(maps: Tensor, counted: Tensor, with_slope: bool = True) -> tuple[Tensor, Tensor | None]:
+    """Σ log(1 + e^x) over the rows of ``maps`` (K, P) that are true in ``counted`` (K,), and σ(x), 0 in other rows.
+
+    log(1 + e^x) = max(x, 0) − log max(σ(x), 1 − σ(x)), and a sum of logarithms is the logarithm of a product. On a
+    processor PyTorch's own log(1 + e^x) takes twenty times as long as σ.
+    """
+    maps = _wide(maps).masked_fill(~counted[:, None], -torch.inf)
+    slope = maps.sigmoid()
+    certain = torch.maximum(slope, 1 - slope)
+    total = maps.clamp_(min=0).sum()
+    for some in certain.split(FACTORS):
+        total = total - some.prod(0).log().sum()
+    return total, slope if with_slope else None
+
+
+def _precision(left: Tensor, right: Tensor) -> torch.dtype:
+    """What autocast would make of the matrices, once instead of for every block."""
+    kind = left.device.type
+    # The largest number in half precision is 65504, which a sum over positions exceeds.
+    if torch.is_autocast_enabled(kind) and torch.get_autocast_dtype(kind) == torch.bfloat16:
+        return torch.bfloat16
+    return torch.promote_types(torch.promote_types(left.dtype, right.dtype), torch.float32)
+
+
+def _wide(values: Tensor) -> Tensor:
+    """In at least single precision."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))
+
+
+def _rows(positions: int, device: torch.device) -> int:
+    return max(1, (ON_PROCESSOR if device.type == "cpu" else ELSEWHERE) // max(1, positions))
+
+
+def _split(columns: Tensor, positions: int) -> tuple[Tensor, ...]:
+    return columns.split(_rows(positions, columns.device)) if len(columns) else ()
+
+
+def _slices(classes: int, positions: int, device: torch.device) -> list[slice]:
+    step = _rows(positions, device)
+    return [slice(start, start + step) for start in range(0, classes, step)]

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from explanans.classifiers import SmallResNet
+from explanans.classifiers.explanandum import Explanandum
+from explanans.explainers.networks import build_network
+from explanans.explainers.networks.heads import class_maps
+from explanans.images.preprocessing import Preprocessing
+from explanans.ops.class_maps import FactoredMaps, WholeMaps
+
+CLASSES = 5
+
+
+@pytest.fixture(autouse=True)
+def double() -> Iterator[None]:
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def network_of(name: str, channels: int = 3, side: int = 64) -> nn.Module:
+    torch.manual_seed(0)
+    preprocessing = Preprocessing(side, (0.5,) * channels, (0.25,) * channels)
+    classifier = Explanandum(
+        SmallResNet(CLASSES, widths=[8, 16], channels=channels),
+        classes=[str(number) for number in range(CLASSES)],
+        activation="sigmoid",
+        preprocessing=preprocessing,
+    )
+    network = build_network(name, CLASSES, None, classifier).eval()
+    # Heads that start at zero would hide what they are given.
+    for part in network.modules():
+        if isinstance(part, nn.Conv2d) and part.out_channels == CLASSES:
+            nn.init.normal_(part.weight)
+            nn.init.normal_(part.bias)
+    return network
+
+
+@pytest.mark.parametrize(
+    ("name", "side"),
+    [
+        ("compact", 64),
+        ("compact/small_resnet", 64),
+        ("trunk?width=8", 64),
+        ("trunk?width=8", 16),
+        ("light/mobilenetv2_035", 64),
+        ("light/mobilenetv2_035", 256),
+    ],
+)
+def test_maps_and_gradients_of_parameters_are_those_of_the_forward_pass(name: str, side: int) -> None:
+    network, images = network_of(name, side=side), torch.randn(2, 3, side, side)
+    parameters = [each for each in network.parameters() if each.requires_grad]
+    maps, logits = class_maps(network, images), network(images)
+    assert isinstance(maps, FactoredMaps)
+    assert maps.shape == logits.shape
+    made = maps.of(*torch.ones(2, CLASSES).nonzero(as_tuple=True)).view_as(logits)
+    torch.testing.assert_close(made, logits, atol=1e-10, rtol=1e-10)
+    weights = torch.randn_like(logits)
+    found, wanted = (
+        torch.autograd.grad((each * weights).sum(), parameters, allow_unused=True) for each in (made, logits)
+    )
+    for one, other in zip(found, wanted, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-8, rtol=1e-8)
+
+
+def test_a_network_of_colours_makes_maps_of_grey_pictures() -> None:
+    network, images = network_of("compact", channels=1), torch.randn(2, 1, 64, 64)
+    maps = class_maps(network, images)
+    assert isinstance(maps, FactoredMaps)
+    made = maps.of(torch.tensor([0, 1]), torch.tensor([4, 2]))
+    torch.testing.assert_close(made, network(images)[[0, 1], [4, 2]])
+
+
+def test_other_networks_make_all_maps_at_once() -> None:
+    class Own(nn.Conv2d):
+        pass
+
+    network, images = Own(3, CLASSES, 1), torch.randn(2, 3, 8, 8)
+    maps: WholeMaps | Tensor = class_maps(network, images)
+    assert isinstance(maps, WholeMaps)
+    torch.testing.assert_close(maps.logits, network(images).float())

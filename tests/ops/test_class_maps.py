@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from explanans.ops import class_maps
+from explanans.ops.class_maps import ClassMaps, FactoredMaps, WholeMaps, softplus_and_slope
+
+COUNT, CLASSES, HEIGHT, WIDTH = 3, 7, 4, 5
+COUNTED = torch.arange(COUNT * CLASSES).view(COUNT, CLASSES) % 3 > 0
+
+
+def leaves() -> tuple[Tensor, Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    left = torch.randn(COUNT, CLASSES, 6, generator=generator, dtype=torch.float64)
+    right = torch.randn(COUNT, 4, HEIGHT * WIDTH, generator=generator, dtype=torch.float64)
+    fixed = torch.randn(2, HEIGHT * WIDTH, generator=generator, dtype=torch.float64)
+    return left.requires_grad_(), right.requires_grad_(), fixed
+
+
+def product(left: Tensor, right: Tensor, fixed: Tensor) -> Tensor:
+    rows = torch.cat([right, fixed.expand(COUNT, -1, -1)], 1)
+    return torch.einsum("nck,nkp->ncp", left, rows).unflatten(2, (HEIGHT, WIDTH))
+
+
+def both() -> list[tuple[ClassMaps, Tensor, tuple[Tensor, ...]]]:
+    """The two kinds of maps, the logits that they stand for, and what these are made of."""
+    left, right, fixed = leaves()
+    logits = product(left, right, fixed).detach().requires_grad_()
+    factored = FactoredMaps(left, right, fixed, (HEIGHT, WIDTH))
+    return [(WholeMaps(logits), logits, (logits,)), (factored, product(left, right, fixed), (left, right))]
+
+
+@pytest.fixture(params=[1 << 18, 45, 1], ids=["one block", "two classes in a block", "one class in a block"])
+def blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(class_maps, "ON_PROCESSOR", request.param)
+
+
+@pytest.mark.usefixtures("blocks")
+def test_the_sum_and_its_gradient_are_those_of_all_maps_at_once() -> None:
+    for maps, logits, parts in both():
+        assert maps.shape == logits.shape
+        expected = (functional.softplus(logits) * COUNTED[:, :, None, None]).sum()
+        made = maps.softplus_sum(COUNTED)
+        torch.testing.assert_close(made, expected, atol=1e-10, rtol=0)
+        wanted = torch.autograd.grad(3 * expected, parts, retain_graph=True)
+        for _ in range(2):
+            found = torch.autograd.grad(3 * made, parts, retain_graph=True)
+            torch.testing.assert_close(found, wanted, atol=1e-10, rtol=0)
+
+
+@pytest.mark.usefixtures("blocks")
+def test_blocks_have_every_class_that_is_asked_for_once_and_in_order() -> None:
+    columns = torch.tensor([6, 0, 3, 2])
+    for maps, logits, _ in both():
+        had = list(maps.blocks(1, columns))
+        assert torch.equal(torch.cat([some for some, _ in had]), columns)
+        torch.testing.assert_close(torch.cat([values for _, values in had]), logits[1, columns].detach())
+        assert not any(values.requires_grad for _, values in had)
+        assert list(maps.blocks(1, columns[:0])) == []
+
+
+def test_maps_of_pairs_and_their_gradient() -> None:
+    image, column = torch.tensor([0, 2, 2]), torch.tensor([5, 1, 1])
+    weights = torch.randn(3, HEIGHT, WIDTH, dtype=torch.float64)
+    for maps, logits, parts in both():
+        made, expected = maps.of(image, column), logits[image, column]
+        torch.testing.assert_close(made, expected, atol=1e-12, rtol=0)
+        found, wanted = (torch.autograd.grad((each * weights).sum(), parts) for each in (made, expected))
+        torch.testing.assert_close(found, wanted, atol=1e-12, rtol=0)
+        assert maps.of(image[:0], column[:0]).shape == (0, HEIGHT, WIDTH)
+
+
+def test_nothing_counted_is_nothing() -> None:
+    for maps, _, parts in both():
+        made = maps.softplus_sum(torch.zeros_like(COUNTED))
+        assert made.item() == 0
+        assert not any(gradient.any() for gradient in torch.autograd.grad(made, parts))
+
+
+def test_without_gradients_there_is_the_value_alone() -> None:
+    for maps, logits, _ in both():
+        with torch.no_grad():
+            made = maps.softplus_sum(COUNTED)
+        assert not made.requires_grad
+        expected = functional.softplus(logits)[COUNTED].sum()
+        torch.testing.assert_close(made, expected.detach())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_large_and_small_logits(dtype: torch.dtype) -> None:
+    """More rows than factors of one product, and logits at which e^x is no number."""
+    values = torch.tensor([-1e4, -200.0, -30.0, -1e-3, 0.0, 1e-3, 30.0, 200.0, 1e4], dtype=dtype)
+    maps = values[torch.arange(300 * 4).view(300, 4) % 9]
+    total, slope = softplus_and_slope(maps, torch.ones(300, dtype=torch.bool))
+    torch.testing.assert_close(total, functional.softplus(maps).sum(), rtol=1e-6, atol=0)
+    torch.testing.assert_close(slope, maps.sigmoid(), rtol=0, atol=0)
+
+
+def test_what_is_not_finite_is_not_hidden() -> None:
+    for value in (torch.inf, torch.nan):
+        total, _ = softplus_and_slope(torch.full((2, 2), value), torch.tensor([True, False]))
+        assert not total.isfinite()
+
+
+def test_autocast_multiplies_in_its_own_precision() -> None:
+    left, right, fixed = (each.detach().float() for each in leaves())
+    exact = FactoredMaps(left, right, fixed, (HEIGHT, WIDTH)).softplus_sum(COUNTED)
+    with torch.autocast("cpu", torch.bfloat16):
+        maps = FactoredMaps(left.requires_grad_(), right, fixed, (HEIGHT, WIDTH))
+        made = maps.softplus_sum(COUNTED)
+    assert maps.left.dtype == torch.bfloat16
+    assert maps.of(torch.tensor([0]), torch.tensor([1])).dtype == made.dtype == torch.float32
+    torch.testing.assert_close(made, exact, rtol=1e-2, atol=0)
+    (gradient,) = torch.autograd.grad(made, left)
+    assert gradient.dtype == torch.float32
