@@ -5,9 +5,9 @@ TESTS ?=
 
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-CHECKED := src tests benchmarks
+CHECKED := src tests benchmarks website examples/tutorials
 
-.PHONY: demo test lint types check mutants clean
+.PHONY: demo test lint types check docs tutorials diagrams mutants clean
 
 demo: $(INSTALLED)
 	$(BIN)/explanans demo
@@ -25,6 +25,20 @@ types: $(INSTALLED)
 
 check: lint types test
 
+# The site, into build/site: strict, without a network.
+docs: $(INSTALLED)
+	$(BIN)/python website/build_site.py
+
+# What the tutorials print and show, measured anew: TUTORIAL=one_photo for one of them.
+TUTORIAL ?=
+
+tutorials: $(INSTALLED)
+	$(BIN)/python website/run_tutorials.py $(TUTORIAL)
+
+# After a Mermaid diagram was changed; needs Chromium and npm.
+diagrams:
+	$(PYTHON) website/draw_diagrams.py
+
 # Small changes of the code, each of which has to make a test fail; a part of them: MUTANTS="--only receipts --sample 0"
 MUTANTS ?=
 
@@ -38,5 +52,5 @@ $(INSTALLED): pyproject.toml
 	touch $@
 
 clean:
-	rm -rf .venv demo build dist .ruff_cache .mypy_cache .pytest_cache .import_linter_cache
-	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf .venv demo build dist .ruff_cache .mypy_cache .pytest_cache .import_linter_cache .cache
+	find src tests benchmarks website -name __pycache__ -type d -prune -exec rm -rf {} +
