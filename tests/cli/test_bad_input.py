@@ -213,7 +213,6 @@ LINES = [
     ("explain saved photos --out s3://bucket/masks", "out=s3:/bucket/masks is an address", "and copy it there"),
     ("explain saved photos --format parquet --out gs://b/m", "out=gs:/b/m is an address", "and copy it there"),
     (f"{FIT} --network compact --out s3://bucket/run", "out=s3:/bucket/run is an address", "and copy it there"),
-    (f"{MEASURE} --split all --out file:///tmp/x", "out=file:/tmp/x is an address", "and copy it there"),
     ("data scenes s3://bucket/scenes", "s3:/bucket/scenes is an address", "and copy it there"),
     ("export explainer --out s3://bucket/onnx", "out=s3:/bucket/onnx is an address", "and copy it there"),
     ("explain saved photos --format parquet --out photos", "photos holds other things", "name a new folder"),
