@@ -274,6 +274,7 @@ LINES = [
 ]
 
 
+@pytest.mark.bad_input
 @pytest.mark.parametrize(("line", "named", "step"), LINES, ids=[line[:60] for line, _, _ in LINES])
 def test_a_clumsy_line_is_answered(
     line: str, named: str, step: str, here: Path, capsys: pytest.CaptureFixture[str]
@@ -332,6 +333,7 @@ CONFIGS: list[tuple[str, bytes, str, str]] = [
 SPLITS = ("--train_split=all", "--validation_split=all", "--run.batch_size=1")
 
 
+@pytest.mark.bad_input
 @pytest.mark.parametrize(
     ("content", "named", "step"), [case[1:] for case in CONFIGS], ids=[case[0] for case in CONFIGS]
 )

@@ -16,7 +16,7 @@ SAVED = sources.described(
     "surrogate",
     {
         "box": {"weights_hash": str, "classes": [str], "activation": str, "preprocessing": dict},
-        **{"fidelity": {"whole": dict, "masked": dict}, "calls": int},
+        **{"fidelity": {"whole": dict, "masked": dict}, "calls": dict},
     },
 )
 
