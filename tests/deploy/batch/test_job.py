@@ -164,6 +164,7 @@ def test_a_shard_that_lost_its_masks_is_not_done(
     assert files(tmp_path / "out") == whole
 
 
+@pytest.mark.bad_input
 @pytest.mark.parametrize("content", [None, b"", b"no table", "old"])
 def test_a_shard_with_a_damaged_table_is_not_done(
     explainer: Explainer, photos: Path, tmp_path: Path, content: bytes | str | None
@@ -234,6 +235,7 @@ def test_stopped_twice_at_its_very_beginning_a_job_knows_its_folder(
     assert files(out) == files(tmp_path / "other")
 
 
+@pytest.mark.bad_input
 def test_damaged_records_are_named(explainer: Explainer, photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     run(explainer, photos, out)
@@ -327,6 +329,7 @@ def test_other_settings_and_other_folders_are_refused(explainer: Explainer, phot
         run(explainer, photos, tmp_path / "file")
 
 
+@pytest.mark.bad_input
 @pytest.mark.parametrize(
     ("wrong", "complaint"),
     [
