@@ -21,6 +21,7 @@ from explanans.deploy.batch.changes import Changes
 from explanans.deploy.batch.encode import FILES_PER_FOLDER, Mask, grey_png, masks_as_png
 from explanans.errors import InputError
 from explanans.explainers.explainer import Explainer
+from explanans.explanations.word import score, word
 from explanans.images.reading import read_image
 from explanans.ops.refinement import enlarge
 from explanans.utils.temporaries import temporary_file, temporary_folder
@@ -76,6 +77,13 @@ def test_parquet_holds_the_masks_and_every_picture(explainer: Explainer, photos:
         assert (receipt["index"], receipt["class"]) == (mask["index"], mask["class"])
         assert receipt["kept"] == pytest.approx(min(receipt["kept_mean"], receipt["kept_blur"]))
         assert receipt["area"] == pytest.approx(mask["area"], abs=1e-6)
+        other = explainer.classes.index(receipt["other"]) if receipt["other"] else None
+        assert other != mask["class_index"]
+        assert receipt["other_whole"] == (None if other is None else pytest.approx(row["probabilities"][other]))
+        shared = 0 if other is None else min(receipt["other_kept"] / receipt["other_whole"], 1)
+        worth = score(receipt["whole"], receipt["kept"], receipt["removed"], receipt["elsewhere"], shared)
+        assert receipt["score"] == pytest.approx(worth, abs=1e-5)
+        assert receipt["word"] == word(receipt["area"], receipt["score"], receipt["other"], shared)
 
 
 def test_coco_is_read_by_pycocotools(explainer: Explainer, photos: Path, tmp_path: Path) -> None:
