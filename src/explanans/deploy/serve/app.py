@@ -21,7 +21,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from explanans.deploy.serve import answers
+from explanans.deploy.serve import json_answers
 from explanans.deploy.serve.kept_pictures import KeptPicture, KeptPictures
 from explanans.deploy.serve.model_thread import Ask, AskReceipt, ModelThread
 from explanans.deploy.serve.page_files import Sample, described, page_files
@@ -82,7 +82,7 @@ class Service:
         self.model = ModelThread(masker, settings, limits.queue, threads)
         self.room, self.kept = Room(limits), KeptPictures(limits)
         self.files = page_files(samples)
-        self.about = answers.about(masker, settings, limits, described(samples), repeat)
+        self.about = json_answers.about(masker, settings, limits, described(samples), repeat)
         self.app = Starlette(
             routes=[
                 Route("/api/about", self._about),
@@ -166,7 +166,7 @@ class Service:
         columns = [self._column(name) for name in request.query_params.getlist("class")] or None
         picture, handle, preview = await self._picture(request, content)
         chosen = await self._find(picture, columns)
-        return answers.explained(picture, handle, chosen, self.classes, preview)
+        return json_answers.explained(picture, handle, chosen, self.classes, preview)
 
     async def _receipt(self, request: Request, content: bytes) -> dict[str, Any]:
         names = request.query_params.getlist("class")
