@@ -138,6 +138,8 @@ class Service:
                 return _refused(Refusal(504, late, "Try again later.", 10))
             except ClientDisconnect:
                 return Response(status_code=499)
+            except InputError as error:
+                return _refused(Refusal(422, shortened(error), "Try another picture, or tell the operator."))
             # Nothing of a picture may be logged, and a message of a library may quote one.
             except Exception as error:
                 log.error("a request failed: %s", type(error).__name__)
