@@ -11,8 +11,7 @@ from pathlib import Path
 
 import torch
 
-import explanans
-from explanans import Explainer, Explanandum, Optimizer, Run, fit, open_dataset
+from explanans import Explainer, Explanandum, Optimizer, Preprocessing, Run, fit, open_dataset
 from explanans.data.scenes import write_scenes
 from explanans.training.fit_classifier import fit_classifier
 
@@ -26,7 +25,7 @@ short = os.environ.get("TUTORIALS") == "short"  # how the tests run it: less of 
 
 # %%
 write_scenes("scenes", train=24 if short else 800, val=8 if short else 60, size=48 if short else 96, quiet=True)
-preprocessing = explanans.Preprocessing(96)
+preprocessing = Preprocessing(96, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
 scenes = {split: open_dataset("scenes:scenes", split, preprocessing=preprocessing) for split in ("train", "val")}
 with open("pictures.csv", "w") as table:
     print("image,labels,split", file=table)
