@@ -69,7 +69,7 @@ for calls in (8, 16) if short else (50, 100, 200):
     asked = 0
     found = explanans.explain(box, str(photo.file), classes=top, calls=calls)[top]
     receipt = found.receipt
-    print(f"{asked:5} asked: area {receipt.area:.2f}, kept {receipt.kept:.2f}, removed {receipt.removed:.2f}")
+    print(f"{asked} asked: area {receipt.area:.2f}, kept {receipt.kept:.2f}, removed {receipt.removed:.2f}")
 
 # %% [markdown]
 # ## What it does not do

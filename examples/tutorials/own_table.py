@@ -24,8 +24,8 @@ short = os.environ.get("TUTORIALS") == "short"  # how the tests run it: less of 
 # trained on it.
 
 # %%
-write_scenes("scenes", train=24 if short else 800, val=8 if short else 60, size=48 if short else 96, quiet=True)
-preprocessing = Preprocessing(96, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+write_scenes("scenes", train=24 if short else 600, val=8 if short else 60, size=64, quiet=True)
+preprocessing = Preprocessing(64, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
 scenes = {split: open_dataset("scenes:scenes", split, preprocessing=preprocessing) for split in ("train", "val")}
 with open("pictures.csv", "w") as table:
     print("image,labels,split", file=table)
@@ -45,6 +45,7 @@ print(*Path("pictures.csv").read_text().splitlines()[:4], sep="\n")
 folder = fit_classifier(
     "explanans:small_resnet",
     "table:pictures.csv",
+    size=64,
     weights=None,
     activation="sigmoid",
     augment="turn",

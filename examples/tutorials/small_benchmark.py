@@ -63,8 +63,8 @@ results = run_benchmark(settings, "benchmark")
 columns = ("iou_soft", "kept", "removed", "area")
 print(f"{'':14}" + "".join(f"{name:>20}" for name in columns))
 for row in results.summary(*columns, steps="own"):
-    cells = [f"{row[name]:.2f} [{row[f'{name}_low']:.2f}, {row[f'{name}_high']:.2f}]" for name in columns]
-    print(f"{row['method']:14}" + "".join(f"{cell:>20}" for cell in cells))
+    cells = [f"{row.mean[name]:.2f} [{row.low[name]:.2f}, {row.high[name]:.2f}]" for name in columns]
+    print(f"{row.method:14}" + "".join(f"{cell:>20}" for cell in cells))
 
 # %% [markdown]
 # `constant_1` keeps best and removes best, and explains nothing: these two scores mean something only together with the
