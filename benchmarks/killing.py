@@ -22,12 +22,14 @@ from explanans.utils.temporaries import is_temporary
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 PATIENCE = 300.0
 """Seconds after which a command that should end is said to hang."""
+SLOW = 30.0
+"""Seconds from which on one undisturbed run has to do."""
 LINGERING = 60.0
 """Seconds that workers of what was killed may live on."""
 
-PYTHONS = "pymp-"
-"""Folders of sockets between Python's processes. They do not say whose they are, so nobody can clear those of the dead;
-what cleans a system's temporary files does."""
+OTHERS = ("pymp-*", ".ses")
+"""What others leave in the system's temporary folder: Python its sockets between processes, which do not say whose they
+are, so that nobody can clear those of the dead; ONNX Runtime one file, which it uses again."""
 
 
 @dataclass(frozen=True)
@@ -172,9 +174,11 @@ def undisturbed(command: Command, out: Path, log: Path) -> Place:
         if status != command.status:
             raise SystemExit(f"{command.line}: status {status} without being killed\n{log.read_text()[-2000:]}")
         found.append(contents(out))
+        if place.seconds > SLOW:
+            break
     place.clear()
-    if differences(*found):
-        raise SystemExit(f"{command.line}: two undisturbed runs differ: {'; '.join(differences(*found))}")
+    if wrong := differences(found[0], found[-1]):
+        raise SystemExit(f"{command.line}: two undisturbed runs differ: {'; '.join(wrong)}")
     place.expected = found[0]
     return place
 
@@ -214,7 +218,7 @@ def faults(place: Place, kills: int) -> list[str]:
     out = place.out
     # In a folder of its own, since Python and others leave their files in the system's.
     left = [path for path in (*out.parent.iterdir(), *out.rglob("*")) if is_temporary(path.name)]
-    system = [path for path in place.scratch.glob("*") if not path.name.startswith(PYTHONS)]
+    system = [path for path in place.scratch.glob("*") if not any(map(path.match, OTHERS))]
     wrong = [f"{path.relative_to(out.parent)} is left" for path in (*left, *system)]
     found = contents(out)
     if place.command.answers and any(found.get(name) != place.expected[name] for name in answers_of(place.expected)):

@@ -55,24 +55,24 @@ def commands(work: Path) -> dict[str, Command]:
     tiny = "explanans:small_resnet --weights null"
     questions = "--calls 36 --held_out_calls 8 --ask_batch_size 2"
     return {
-        "explain folders": Command(f"{explain} --device cpu --format folders", 4, failed),
-        "explain shards": Command(f"{explain} --device cpu --format png --shard_size 2", 9, failed),
+        "explain folders": Command(f"{explain} --device cpu --format folders", 6, failed),
+        "explain shards": Command(f"{explain} --device cpu --format png --shard_size 2", 26, failed),
         CLUSTER: Command(f"{explain} --ray --format parquet --shard_size 2", 1, failed),
-        "fit": Command(f"fit {classifier} {scenes} --network compact --calibration.images 4 --out {{out}} {run}", 2),
-        "classifier fit": Command(f"classifier fit {tiny} {scenes} --size 48 --out {{out}} {run}", 3),
+        "fit": Command(f"fit {classifier} {scenes} --network compact --calibration.images 4 --out {{out}} {run}", 4),
+        "classifier fit": Command(f"classifier fit {tiny} {scenes} --size 48 --out {{out}} {run}", 5),
         "surrogate fit": Command(
             f"surrogate fit {classifier} {scenes} --architecture {tiny} {questions} --out {{out}} {run}",
-            3,
+            5,
             answers=4 * len(CLASSES),
             most_lost=2,
         ),
         "benchmark": Command(
             f"benchmark --classifiers.tiny {classifier} --data {scenes} --threshold_split train[:6] --device cpu "
             f"{methods} {asked} {few} --out {{out}}",
-            3,
+            5,
         ),
-        "data scenes": Command("data scenes {out} --train 60 --val 10 --test 10 --size 64 --workers 2 --quiet", 9),
-        "export": Command(f"export {explainer} --out {{out}}/explainer.onnx --quiet", 1),
+        "data scenes": Command("data scenes {out} --train 60 --val 10 --test 10 --size 64 --workers 2 --quiet", 26),
+        "export": Command(f"export {explainer} --out {{out}}/explainer.onnx --quiet", 2),
     }
 
 
@@ -118,6 +118,7 @@ def kill_all(places: dict[str, Place], kills: int, seed: int, keep: Path | None)
             kept = keep / f"{name.replace(' ', '_')}-{number}"
             shutil.copytree(place.out.parent, kept, symlinks=True)
             shutil.copy(place.log, kept)
+        print(f"{sum(tally.kills for tally in tallies.values())} kills", end="\r", file=sys.stderr, flush=True)
         place.clear()
         place.log.unlink(missing_ok=True)
     return tallies

@@ -52,7 +52,7 @@ def main() -> int:
     session = onnxruntime.InferenceSession(arguments.model, providers=["CPUExecutionProvider"])
     facts = session.get_modelmeta().custom_metadata_map
     names = [each.name for each in session.get_outputs()]
-    if "classes" not in facts or names != ["probabilities", "masks"]:
+    if "mask_classes" not in facts or names != ["probabilities", "masks"]:
         print(f"{arguments.model} was not written by 'explanans export --what both'.", file=sys.stderr)
         return 2
     photo = ImageOps.exif_transpose(Image.open(arguments.photo)).convert("RGB")
@@ -60,7 +60,9 @@ def main() -> int:
     inputs = np.asarray(photo)[None] if given == "pictures" else prepare(photo, facts)
     probabilities, masks = session.run(names, {given: inputs})
     arguments.out.mkdir(parents=True, exist_ok=True)
-    for name, probability, mask in zip(json.loads(facts["classes"]), probabilities[0], masks[0], strict=True):
+    seen = dict(zip(json.loads(facts["classes"]), probabilities[0], strict=True))
+    for name, mask in zip(json.loads(facts["mask_classes"]), masks[0], strict=True):
+        probability = seen[name]
         print(f"{name:20} {probability:.4f}  area {(mask >= 0.5).mean():.3f}")
         if probability >= arguments.threshold:
             overlay(photo, mask).save(arguments.out / f"{arguments.photo.stem}-{name.replace('/', '_')}.png")

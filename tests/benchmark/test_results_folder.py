@@ -14,7 +14,10 @@ from explanans.errors import InputError
 from explanans.utils.temporaries import temporary_file
 
 DATA = {"source": "voc:a", "name": "a", "split": "val", "fingerprint": "f", "images": ["x"]}
-TINY = {"classes": ["cat"], "weights_hash": "1"}
+TINY = {
+    **{"classes": ["cat"], "weights_hash": "1"},
+    "preprocessing": {"size": 8, "mean": [0.5] * 3, "std": [0.5] * 3},
+}
 ONE = {
     **{"title": "One", "method": "one", "settings": {}, "normalisations": ["raw"]},
     **{"subset": "all", "weights": {"tiny": "w"}},

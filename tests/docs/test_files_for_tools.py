@@ -8,6 +8,7 @@ from importlib import resources
 
 import pytest
 import yaml
+
 from check_pages import DOCS, MADE, ROOT
 
 

@@ -102,8 +102,8 @@ def test_without_gradients_the_classifier_is_asked() -> None:
     found = only(explanans.explain(box, red_square(), calls=40, top_k=1))
     assert found.facts["method"]["name"] == "rise"
     assert "no gradients" in found.facts["method"]["why"]
-    # The picture, forty masks, a dozen cuts, two fills kept and removed.
-    assert sum(counts) == 1 + 40 + 12 + 4
+    # The picture, forty masks, a dozen cuts, two fills kept and removed, two other places.
+    assert sum(counts) == 1 + 40 + 12 + 4 + 2
 
 
 def test_every_method_by_its_name_and_the_same_saved_file(tmp_path: Path) -> None:

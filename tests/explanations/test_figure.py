@@ -49,7 +49,7 @@ def test_photo_and_tinted_photo() -> None:
 
 
 def test_bars_are_as_long_as_their_values() -> None:
-    receipt = Receipt(whole=1.0, fills={"mean": Kept(0.5, 0.0)}, area=0.25, mask_threshold=0.5)
+    receipt = Receipt(whole=1.0, fills={"mean": Kept(0.5, 0.0)}, area=0.25, mask_threshold=0.5, elsewhere=0.25)
     drawn = np.asarray(figure(Image.new("RGB", (100, 100), "white"), [found(receipt=receipt)], "photo"))
     caption = drawn[GAP + 400 + 16 + 25 :, GAP + 400 + GAP :]
     lengths = (caption == RED).all(2).sum(1)

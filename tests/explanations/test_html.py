@@ -13,7 +13,7 @@ from PIL import Image
 
 from explanans.explanations.explanation import ClassExplanation, Explanation
 from explanans.explanations.html import MOST, explanation_html, layer
-from explanans.explanations.receipt import Kept, Receipt
+from explanans.explanations.receipt import Kept, Other, Receipt
 
 EVIL = '</style><script>alert("x")</script>\x1b[31m & co'
 
@@ -48,7 +48,7 @@ def found(name: str = "dog", index: int = 0, receipt: Receipt | None = None) -> 
 
 
 def test_it_stands_alone_and_every_name_is_text() -> None:
-    receipt = Receipt(0.75, {"mean": Kept(0.7, 0.1), "blur": Kept(0.6, 0.2)}, 0.5, 0.5)
+    receipt = Receipt(0.75, {"mean": Kept(0.7, 0.1), "blur": Kept(0.6, 0.2)}, 0.5, 0.5, 0.1, Other(EVIL, 0.7, 0.6))
     picture = Image.new("RGB", (80, 40), "white")
     explained = (found(EVIL, 0, receipt), found("cat", 1))
     explanation = Explanation(picture, explained, {EVIL: 0.75, "cat": 0.7}, source=f"photos/{EVIL}.jpg")
@@ -63,6 +63,7 @@ def test_it_stands_alone_and_every_name_is_text() -> None:
     assert all(str(attributes["src"]).startswith("data:image/webp;base64,") for attributes in images)
     assert not re.search(r"https?:|url\(|@import|on\w+=", re.sub(r"base64,[^\"]*", "", markup).replace("font:", ""))
     assert "for the mask alone (50% of the photo)" in page.text
+    assert "It is shared with" in page.text
     assert "0.75" in page.text
 
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from explanans.classifiers.explanandum import Explanandum
 from explanans.errors import InputError
-from explanans.explanations.receipt import Kept, Receipt, receipts
+from explanans.explanations.receipt import Kept, Other, Receipt, receipts
 from explanans.images.preprocessing import Preprocessing
 
 
@@ -118,7 +118,7 @@ def test_batch_size_bounds_the_forwards_and_changes_nothing(batch_size: int) -> 
     module.sizes.clear()
     made = receipts(explanandum, images, masks, asked, fills=("blur", "noise"), batch_size=batch_size)
     assert max(module.sizes) <= batch_size
-    assert sum(module.sizes) == 3 + 4 * 2 * 2
+    assert sum(module.sizes) == 3 + 4 * (2 * 2 + 2)
     alone = [
         receipts(explanandum, images[n : n + 1], masks[p : p + 1], one, fills=("blur", "noise"))[0]
         for p, (n, one) in enumerate([(0, asked[:1]), (1, ASK_A), (1, ~ASK_A), (2, asked[2:])])
@@ -152,7 +152,7 @@ def test_a_fill_that_is_named_twice_is_asked_once() -> None:
     module.sizes.clear()
     (receipt,) = receipts(explanandum, IMAGE, column_mask(0), ASK_A, fills=("mean", "black", "mean"))
     assert list(receipt.fills) == ["mean", "black"]
-    assert sum(module.sizes) == 1 + 2 * 2
+    assert sum(module.sizes) == 1 + 2 * 2 + 2
 
 
 def test_a_threshold_of_one_keeps_what_is_certain() -> None:
@@ -173,19 +173,61 @@ def test_known_probabilities_are_not_computed_again() -> None:
     whole = torch.tensor([[0.25, 0.75]])
     (receipt,) = receipts(explanandum, IMAGE, column_mask(0), ASK_A, whole=whole, fills="mean")
     assert receipt.whole == 0.25
-    assert sum(module.sizes) == 2
+    assert sum(module.sizes) == 2 + 2
 
 
 def test_it_reads_as_a_person_would_say_it() -> None:
-    receipt = Receipt(0.917, {"mean": Kept(0.85, 0.125), "blur": Kept(0.9, 0.3)}, 0.236, 0.5)
-    assert str(receipt) == (
-        "The classifier says 0.92 for the whole photo, 0.85 for the mask alone (24% of the photo) and 0.30 for the "
-        "rest."
-    )
+    fills = {"mean": Kept(0.85, 0.125), "blur": Kept(0.9, 0.3)}
+    numbers = "The classifier says 0.92 for the whole photo, 0.85 for the mask alone (24% of the photo), 0.30 for the "
+    receipt = Receipt(0.917, fills, 0.236, 0.5, 0.2)
+    assert str(receipt) == numbers + "rest and 0.20 for the mask in another place. It holds."
+    shared = Receipt(0.917, fills, 0.236, 0.5, 0.2, Other("horse", 0.8, 0.7))
+    assert str(shared).endswith("It is shared with horse, of which it keeps 0.70.")
+    assert str(Receipt(0.917, fills, 0.236, 0.5, 0.8, Other("horse", 0.8, 0.1))).endswith("place. It is weak.")
+    assert str(Receipt(0.917, fills, 0.95, 0.5, 0.8)).endswith("place. It fills the frame.")
+    assert str(Receipt(0.917, fills, 0.0, 0.5, 0.8)).endswith("place. It is empty.")
+
+
+def test_the_same_mask_in_another_place() -> None:
+    """On 6 × 6 a third is two pixels: a mask of the two left columns comes to the middle, and round to the right."""
+    size = Preprocessing(size=6, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+    explanandum = Explanandum(Halves(), classes=("a", "b"), activation="sigmoid", preprocessing=size)
+    image = torch.tensor([2.0, 3.0, 0.0]).view(1, 3, 1, 1).expand(1, 3, 6, 6)
+    mask = torch.zeros(1, 6, 6)
+    mask[:, :, :2] = 1
+    (receipt,) = receipts(explanandum, image, mask, ASK_A, fills=("mean", "white"))
+    # Of the three columns of the left half it keeps two, in the middle one and on the right none.
+    assert receipt.fills["mean"].kept == pytest.approx(sigmoid(4 / 3))
+    assert receipt.elsewhere == pytest.approx((sigmoid(2 / 3) + sigmoid(0)) / 2)
+    mask = torch.zeros(1, 6, 6)
+    mask[:, :2, :3] = 1
+    (receipt,) = receipts(explanandum, image, mask, ASK_A, fills="mean")
+    # Six of the eighteen pixels of the left half; moved, two of its three columns leave the half.
+    assert receipt.fills["mean"].kept == pytest.approx(sigmoid(2 * 6 / 18))
+    assert receipt.elsewhere == pytest.approx((sigmoid(2 * 2 / 18) + sigmoid(2 * 2 / 18)) / 2)
+
+
+def test_the_other_class_that_is_kept_best() -> None:
+    masks = torch.cat([column_mask(0, 1), column_mask(0, 2), column_mask(0, 1, 2, 3)])
+    asked = torch.tensor([[True, False]]).expand(3, 2)
+    own, both, full = receipts(classifier(), IMAGE.expand(3, -1, -1, -1), masks, asked, fills=("white", "mean"))
+    assert own.other is not None
+    assert both.other is not None
+    assert (own.other.name, own.other.whole) == ("b", pytest.approx(sigmoid(3)))
+    # Of the fills the one that keeps least: the mean colour.
+    assert own.other.kept == pytest.approx(sigmoid(0))
+    assert both.other.kept == pytest.approx(sigmoid(1.5))
+    assert full.word == "fills the frame"
+    # That b is half certain of nothing at all makes everything shared with it.
+    assert own.word == "shared with b"
+    unseen = torch.tensor([2.0, -3.0, 0.0]).view(1, 3, 1, 1).expand(1, 3, 4, 4)
+    (alone,) = receipts(classifier(), unseen, column_mask(0, 1), ASK_A, fills="mean")
+    assert alone.other is None
 
 
 def test_to_dict_is_json_and_ratios_of_nothing_are_nan() -> None:
-    receipt = Receipt(0.0, {"mean": Kept(0.25, 0.5), "blur": Kept(0.125, 0.25)}, 0.5, 0.5)
+    other = Other("horse", 0.5, 0.25)
+    receipt = Receipt(0.0, {"mean": Kept(0.25, 0.5), "blur": Kept(0.125, 0.25)}, 0.5, 0.5, 0.25, other)
     assert json.loads(json.dumps(receipt.to_dict(), allow_nan=False)) == {
         "whole": 0.0,
         "kept": 0.125,
@@ -193,6 +235,10 @@ def test_to_dict_is_json_and_ratios_of_nothing_are_nan() -> None:
         "area": 0.5,
         "mask_threshold": 0.5,
         "fills": {"mean": {"kept": 0.25, "removed": 0.5}, "blur": {"kept": 0.125, "removed": 0.25}},
+        "elsewhere": 0.25,
+        "other": {"name": "horse", "whole": 0.5, "kept": 0.25},
+        "score": -2.0,
+        "word": "shared with horse",
     }
     assert math.isnan(receipt.kept_ratio)
     assert math.isnan(receipt.removed_ratio)

@@ -13,7 +13,8 @@ from explanans.classifiers import SmallResNet
 from explanans.classifiers.explanandum import Explanandum
 from explanans.errors import InputError
 from explanans.images.preprocessing import Preprocessing
-from explanans.pipelines.first_look import first_look, photos
+from explanans.pipelines.first_look import first_look
+from explanans.pipelines.package_photos import photos
 
 
 @pytest.fixture(scope="module")

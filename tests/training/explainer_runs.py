@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from explanans.explainers.explainer import Explainer
-from explanans.training import Optimizer, Run, fit
+from explanans.training import Optimizer, Run, Verdict, fit
 
 Build = Callable[[], Explainer]
 OPTIMIZER = Optimizer(lr=1e-3, ema_decay=0.9, schedule="cosine")
@@ -22,7 +22,7 @@ RUN = Run(max_epochs=3, batch_size=8, patience=0, accelerator="cpu", progress=Fa
 
 
 def train(explainer: Explainer, scenes: str, out: Path, **changes: Any) -> Path:
-    settings = {"objective": "stalder2022", "optimizer": OPTIMIZER, "run": RUN, **changes}
+    settings = {"objective": "stalder2022", "optimizer": OPTIMIZER, "run": RUN, "verdict": Verdict(0), **changes}
     return fit(explainer, scenes, out=out, **settings)
 
 

@@ -15,6 +15,7 @@ from explanans.errors import InputError
 from explanans.explainers.explainer import Explainer
 from explanans.images.preprocessing import Preprocessing
 from explanans.training import Calibration, calibrate
+from explanans.training.cut_curve import Point, best_cut, summary, wider
 
 SIZE = 8
 
@@ -85,10 +86,107 @@ def test_a_leak_counts_against_a_cut(explainer: Explainer, pictures: LabelledIma
             return super().forward(images)[:, :1].expand(-1, 2, -1, -1).clone()
 
     explainer.network = Same()
-    # What one class keeps, the other lets through: all cuts are alike, and the highest is the smallest mask.
+    # What one class keeps, the other lets through: all cuts are alike, and none is better than the masks as trained.
     facts = calibrate(explainer, pictures, Calibration(images=1))
     assert set(facts["gaps"].values()) == {0.0}
-    assert facts["cut"] == 3
+    assert (facts["cut"], facts["sharpness"], facts["as_trained"]) == (0, 1, True)
+    assert (float(explainer.scale), float(explainer.shift)) == (1, 0)
+    assert summary(facts) == (
+        "calibrated on 1 pictures, cuts -12 to 12: masks stay as trained, since at no cut do the masks of a class keep "
+        "more of it than those of other classes"
+    )
+
+
+class Moved(Rings):
+    """The rings by so much higher: the right cut is 1 + ``by``."""
+
+    def __init__(self, by: float) -> None:
+        super().__init__()
+        self.by = by
+
+    def forward(self, images: Tensor) -> Tensor:
+        return super().forward(images) + self.by
+
+
+@pytest.mark.parametrize("right", [1, 3, 4.5, 9, -3, -4.5, -11.5])
+def test_a_right_cut_beyond_the_grid_is_found(explainer: Explainer, pictures: LabelledImages, right: float) -> None:
+    explainer.network = Moved(right - 1)
+    facts = calibrate(explainer, pictures, Calibration(images=1))
+    assert facts["cut"] == right
+    assert (float(explainer.scale), float(explainer.shift)) == (4, -right)
+    assert min(map(float, facts["gaps"])) < right < max(map(float, facts["gaps"]))
+
+
+@pytest.mark.parametrize("right", [12, 14])
+def test_a_best_cut_at_the_end_of_the_widest_grid_is_refused(
+    explainer: Explainer, pictures: LabelledImages, right: float
+) -> None:
+    explainer.calibrate(2.0, 1.0)
+    explainer.network = Moved(right - 1)
+    facts = calibrate(explainer, pictures, Calibration(images=1))
+    assert facts["as_trained"]
+    assert (float(explainer.scale), float(explainer.shift)) == (1, 0)
+    assert facts["remark"] == "the best of all cuts, 12, is the last that was tried"
+    assert "12" in facts["gaps"]
+
+
+class Everywhere(nn.Module):
+    """Two classes, the logit of each 12 · (the share of the picture that is not black) − 8: the more the better."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        share = (images.abs().sum(1) > 0).to(images.dtype).mean((1, 2))
+        return (12 * share - 8)[:, None].expand(-1, 2)
+
+
+def test_a_classifier_that_likes_the_whole_frame_gets_no_full_masks(
+    tmp_path: Path, explainer: Explainer, pictures: LabelledImages
+) -> None:
+    Image.fromarray(np.full((SIZE, SIZE, 3), 255, np.uint8)).save(tmp_path / "val" / "red" / "square.png")
+    preprocessing = explainer.explanandum.preprocessing
+    white = open_dataset(f"folder:{tmp_path}", "val", classes=("red", "green"), preprocessing=preprocessing)
+    likes = Explanandum(Everywhere(), classes=("red", "green"), activation="sigmoid", preprocessing=preprocessing)
+    eager = Explainer(likes, Rings()).eval()
+    facts = calibrate(eager, white, Calibration(images=1))
+    # The lowest cuts keep all 64 pixels and have the best gap; the rings at −1 keep 36, which is the most that is not
+    # full. The rival's masks, 10 lower, are empty.
+    assert max(facts["gaps"], key=lambda cut: facts["gaps"][cut]) == "-3"
+    assert facts["full"]["-3"] == 1
+    assert facts["areas"]["-1"] == pytest.approx(36 / 64, abs=1e-4)
+    assert facts["cut"] == -1
+    assert facts["remark"] == "not at -3, where 100% of the masks fill the frame"
+    assert summary(facts).endswith(f"(at 0: {facts['gaps']['0']:.2f}, 0.25); {facts['remark']}")
+
+
+def test_masks_that_are_full_as_trained_may_stay_so(
+    tmp_path: Path, explainer: Explainer, pictures: LabelledImages
+) -> None:
+    explainer.network = Moved(20)
+    assert calibrate(explainer, pictures, Calibration(images=1))["as_trained"]
+
+
+def points(*rows: tuple[float, float, float, float]) -> list[Point]:
+    return [Point(cut, gap, 0.3, full, empty) for cut, gap, full, empty in rows]
+
+
+def test_the_choice_among_points() -> None:
+    curve = points((-1, 0.9, 0.3, 0), (-0.5, 0.7, 0.14, 0), (0, 0.6, 0.1, 0.1), (0.5, 0.695, 0.1, 0.2), (1, 0.5, 0, 1))
+    assert best_cut(curve, 0.01) == (-0.5, "not at -1, where 30% of the masks fill the frame")
+    assert best_cut(curve, 0.25) == (0, "")
+    assert best_cut(points((0, 0.0, 0, 0), (1, -0.1, 0, 0)), 0.01)[0] is None
+    few = points((0, 0.1, 0, 0), (1, 0.4, 0, 0.05), (2, 0.6, 0, 0.06))
+    assert best_cut(few, 0.01) == (1, "not at 2, where 6% of the masks are empty")
+
+
+def test_where_the_grid_goes_on() -> None:
+    low, middle, high = (-3, 0.5, 0, 0), (0, 0.6, 0, 0), (3, 0.5, 0, 0)
+    assert wider(points(low, middle, high), 0.01) == []
+    # The highest as good as the best is the last; the lowest is among those that are as good, and not the best.
+    assert wider(points(low, middle, high), 0.1) == [3.5, 4, 4.5, 5, 5.5, 6]
+    assert wider(points(low, middle, (3, 0.4, 0, 0)), 0.1) == []
+    assert wider(points((-3, 0.6, 0, 0), middle, high), 0.01) == [-3.5, -4, -4.5, -5, -5.5, -6]
+    assert wider(points((-3, 0.6, 1, 0), middle, high), 0.01) == []
+    assert wider(points((-12, 0.6, 0, 0), middle, (12, 0.6, 0, 0)), 0.01) == []
+    assert len(wider(points((-3, 0.0, 0, 0), (0, 0.0, 0, 0), (3, 0.0, 0, 0)), 0.01)) == 12
 
 
 def test_saved_and_loaded(tmp_path: Path, pictures: LabelledImages, explainer: Explainer) -> None:
@@ -160,10 +258,8 @@ def test_gaps_against_one_label_and_one_cut_at_a_time(
     expected = naive_gaps(explainer, data, pictures)
     assert facts["images"] == len(pictures)
     assert facts["data"] == data.name
-    assert facts["sharpness"] == 4
-    assert {float(cut): gap for cut, gap in facts["gaps"].items()} == pytest.approx(expected, abs=6e-5)
+    assert {cut: facts["gaps"][f"{cut:g}"] for cut in expected} == pytest.approx(expected, abs=6e-5)
     assert len(set(facts["gaps"].values())) > 5
-    assert facts["cut"] == max(expected, key=lambda cut: expected[cut])
 
 
 def test_few_rivals_are_drawn_by_the_seed(noisy: tuple[Explainer, LabelledImages]) -> None:
@@ -173,7 +269,7 @@ def test_few_rivals_are_drawn_by_the_seed(noisy: tuple[Explainer, LabelledImages
 
     def gaps(seed: int, rivals: int) -> tuple[float, ...]:
         made = calibrate(explainer, alone, Calibration(images=1, rivals=rivals, fill="black"), seed=seed)
-        return tuple(made["gaps"].values())
+        return tuple(gap for cut, gap in made["gaps"].items() if abs(float(cut)) <= 3)
 
     one = {gaps(seed, 1) for seed in range(12)}
     assert gaps(0, 1) == gaps(0, 1)

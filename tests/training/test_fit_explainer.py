@@ -17,7 +17,9 @@ from explanans.data import open_dataset
 from explanans.errors import InputError
 from explanans.explainers.explainer import Explainer
 from explanans.training import Calibration, Optimizer, TrainingDiverged
+from explanans.training.cut_curve import RECORD
 from explanans.training.fit_explainer import ExplainerTraining
+from explanans.utils.records import read_json
 
 from .explainer_runs import MOVED, Build, assert_identical, rows, state, train, with_run
 
@@ -257,10 +259,11 @@ def test_a_training_may_end_with_a_calibration(scenes: str, explainer: Build, wh
     shutil.copytree(whole, out)
     train(own, scenes, out, calibration=Calibration(images=3))
     cut = own.facts["calibration"]["cut"]
-    assert (float(own.scale), float(own.shift)) == (4, -cut)
+    assert (float(own.scale), float(own.shift)) == (own.facts["calibration"]["sharpness"], -cut)
     assert own.facts["calibration"]["images"] == 3
+    assert own.facts["calibration"] == read_json(out / "calibration.json", RECORD)
     loaded = Explainer.from_pretrained(out / "explainer", explanandum=own.explanandum)
-    assert (float(loaded.scale), float(loaded.shift)) == (4, -cut)
+    assert (float(loaded.scale), float(loaded.shift)) == (own.facts["calibration"]["sharpness"], -cut)
 
 
 def test_a_head_on_the_trunk_is_trained_and_the_classifier_stays(

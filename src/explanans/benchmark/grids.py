@@ -12,7 +12,7 @@ from explanans.benchmark.batches import WholeAnswers
 from explanans.benchmark.calling import Caller, seed_of
 from explanans.benchmark.scoring import masks_of
 from explanans.data import LabelledImages
-from explanans.metrics.grid_pointing import CELLS
+from explanans.metrics.grid_pointing import CELLS, company
 
 SURE = 0.9
 """The probability from which on the classifier is sure of a photo's only label."""
@@ -50,15 +50,10 @@ class Grids:
         if not self._sure(index):
             return None
         generator = torch.Generator().manual_seed(seed_of(self.seed, "grid", index))
-        found = {int(self.classes[index]): index}
-        for other in torch.randperm(len(self.dataset), generator=generator).tolist():
-            if int(self.classes[other]) not in found and self._sure(other):
-                found[int(self.classes[other])] = other
-            if len(found) == CELLS:
-                cell = int(torch.randint(CELLS, (), generator=generator))
-                others = [each for each in found.values() if each != index]
-                return [*others[:cell], index, *others[cell:]], cell
-        return None
+        order = torch.randperm(len(self.dataset), generator=generator).tolist()
+        cell = int(torch.randint(CELLS, (), generator=generator))
+        four = company(index, order, self.classes.tolist(), self._sure, cell)
+        return None if four is None else (four, cell)
 
     def images(self, positions: Sequence[int]) -> Tensor:
         return torch.stack([self.dataset[position]["image"] for position in positions]).to(self.device)

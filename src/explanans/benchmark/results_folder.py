@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from explanans.benchmark.saved_files import FACTS, MAPS, PART, PICTURES, RECORD, SETTINGS
+from explanans.benchmark.saved_files import FACTS, MAPS, PART, PICTURES, RECORD, SETTINGS, check_record
 from explanans.utils.files import atomic_file
 from explanans.utils.records import read_arrays, write_json
 from explanans.utils.run_folder import as_json, check_same, claimed
@@ -51,6 +51,7 @@ class Folder:
         # Parts are three folders down.
         with claimed(file, RECORD, levels=3) as before:
             if before is not None:
+                check_record(file, before)
                 check_same(file, RECORD, *_shared(before, record), next_step=NEXT_STEP)
                 for name in NAMED:
                     record[name] = {**before[name], **record[name]}

@@ -39,6 +39,7 @@ RECORD = Kind(
         "classifiers": {str: {"classes": [str], "weights_hash": str}},
         "methods": {str: {"title": str, "method": str, "normalisations": [str], "weights": dict, "subset": str}},
         "subset": (dict, NoneType),
+        "threshold_data": (dict, NoneType),
         "curve_thresholds": [(int, float)],
         "thresholds": {str: {str: {str: (int, float)}}},
     },
@@ -62,7 +63,11 @@ def read_record(path: Path) -> dict[str, Any]:
     Raises:
         InputError: it is damaged, of another kind, or names files outside the folder.
     """
-    record = read_json(path, RECORD)
+    return check_record(path, read_json(path, RECORD))
+
+
+def check_record(path: Path, record: dict[str, Any]) -> dict[str, Any]:
+    """``record``, which lies at ``path``, if its entries fit together; raises as :func:`read_record`."""
     for kind in ("classifiers", "methods"):
         if wrong := [name for name in record[kind] if not NAME.fullmatch(name)]:
             raise RECORD.complain(path, f"names {wrong[0]!r} among the {kind}, which no benchmark does")

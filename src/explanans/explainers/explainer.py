@@ -98,12 +98,13 @@ class Explainer(Saved, Masker):
     def trunk_layers(self) -> list[str] | None:
         return self.network.layers if isinstance(self.network, TrunkHead) else None
 
-    def head_logits(self, images: Tensor) -> Tensor:
+    def head_logits(self, images: Tensor, classes: int | None = None) -> Tensor:
         """Mask logits at the network's own resolution, (N, C, h, w): ``scale`` · (network(x) + ``shift``).
 
-        Both come from :class:`explanans.training.Calibration`; without one they are 1 and 0.
+        Both come from :class:`explanans.training.Calibration`; without one they are 1 and 0. ``classes`` says for how
+        many the network answers, where it is one of fewer than all.
         """
-        return self._checked(self.network(images), images)
+        return self._checked(self.network(images), images, classes)
 
     def _checked(self, logits: Tensor, images: Tensor, classes: int | None = None) -> Tensor:
         classes = self.explanandum.num_classes if classes is None else classes
@@ -142,12 +143,12 @@ class Explainer(Saved, Masker):
         probabilities, head = self.answers(self.explanandum.preprocessing.check(images))
         return Prediction(probabilities, self._masks(head, images))
 
-    def answers(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def answers(self, images: Tensor, classes: int | None = None) -> tuple[Tensor, Tensor]:
         """Probabilities (N, C) and :meth:`head_logits` (N, C, h, w), from one pass where the network allows it."""
         if isinstance(self.network, TrunkHead):
             answer, head = self.network.answer_and_logits(images)
-            return self.explanandum.activate(answer.float()), self._checked(head, images)
-        return self.explanandum.probabilities(images), self.head_logits(images)
+            return self.explanandum.activate(answer.float()), self._checked(head, images, classes)
+        return self.explanandum.probabilities(images), self.head_logits(images, classes)
 
     def folded(self) -> Explainer:
         """The same Explainer for use, not for training: batch norms folded into convolutions, which takes

@@ -52,7 +52,9 @@ def write_card(config: Mapping[str, Any], where: str | None = None) -> str:
         parts += ["## Receipts", _receipts(receipts)]
     if benchmark:
         parts += ["## Benchmark", _benchmark(benchmark)]
-    if not receipts and not benchmark:
+    if verdict := facts.get("verdict"):
+        parts += ["## Beside what needs no training", _verdict(verdict)]
+    if not receipts and not benchmark and not verdict:
         parts += ["## What it is worth", "Not measured yet: no receipts and no benchmark were given."]
     return sealed(_join(metadata, "\n\n".join(parts)))
 
@@ -190,6 +192,16 @@ def _receipts(facts: Mapping[str, Any]) -> str:
     fills = facts.get("fills")
     hidden = f"; what is hidden is filled by {' and by '.join(fills)}, and the worst answer counts" if fills else ""
     return f"{table}\n\nOver {facts['masks']:,} masks of {facts['images']:,} images of {_code(facts['data'])}{hidden}."
+
+
+def _verdict(facts: Mapping[str, Any]) -> str:
+    figures = {"score": "score ↑", "kept": "kept ↑", "removed": "removed ↓", "area": "area", "grid": "GridPG ↑"}
+    rows = [
+        [name, *("–" if row[figure] is None else f"{row[figure]:.3f}" for figure in figures)]
+        for name, row in facts["rows"].items()
+    ]
+    about = f"{facts['masks']:,} masks on {facts['pictures']:,} held-out images of {_code(facts['data'])}"
+    return f"{facts['says']}\n\n{_table(['masks by', *figures.values()], rows)}\n\n{about}, without segmentations."
 
 
 def _benchmark(facts: Mapping[str, Any]) -> str:

@@ -56,11 +56,12 @@ class Named:
         Raises:
             InputError: nothing of that name, a folder that holds neither, or a setting that does not belong to it.
         """
-        found = self._explainer() if self._is_explainer() else self._classifier()
+        found = self._explainer() if self.is_explainer() else self._classifier()
         made = masker_of(found, self.method, self.method_options, calls=self.calls, batch_size=self.batch_size)
         return made.folded() if isinstance(made, Explainer) else made.eval()
 
-    def _is_explainer(self) -> bool:
+    def is_explainer(self) -> bool:
+        """Whether the name is that of a trained Explainer."""
         path = Path(self.name)
         if not path.is_dir():
             return self._is_on_the_hub(path)

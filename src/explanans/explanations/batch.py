@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from explanans.classifiers.explanandum import Explanandum
-from explanans.explanations.receipt import FILLS, Receipt, check_settings, masked_answers, write_receipts
+from explanans.explanations.masked_answers import masked_answers
+from explanans.explanations.receipt import FILLS, Receipt, check_settings, write_receipts
 from explanans.explanations.selection import Selection
 
 Draw = Callable[[Tensor], Tensor]
@@ -118,11 +119,16 @@ def explain_batch(masker: Masker, images: Tensor, settings: Settings, requested:
     made: Sequence[Receipt | None] = [None] * len(masks)
     if settings.receipts:
         kept = masks >= settings.mask_threshold
-        answers = masked_answers(explanandum, images, kept, asked, settings.fills, settings.batch_size, settings.seed)
-        good = _good(answers, asked.nonzero()[:, 0], "the classifier's probabilities on a masked image", failures)
-        stays = good[asked.nonzero()[:, 0]]
-        made = write_receipts(whole[asked][stays], answers[stays], kept[stays], settings.fills, settings.mask_threshold)
+        answers = masked_answers(
+            explanandum, images, kept, asked, whole, settings.fills, settings.batch_size, settings.seed
+        )
+        of = asked.nonzero()[:, 0]
+        good = _good(answers.values(), of, "the classifier's probabilities on a masked image", failures)
         asked, masks = _without_failed(asked, masks, good)
+        stays = good[of]
+        made = write_receipts(
+            explanandum, whole, asked, answers.of(stays), kept[stays], settings.fills, settings.mask_threshold
+        )
     return Explained(whole, asked, masks, made, failures)
 
 

@@ -52,7 +52,7 @@ def choose_method(explanandum: Explanandum, calls: int = CALLS) -> Choice:
     why = "the classifier gives no gradients"
     if explanandum.differentiable:
         for name, settings, reason in _CHOICES:
-            method = _made(name, settings, explanandum)
+            method = method_that_fits(name, settings, explanandum)
             if method is not None:
                 return Choice(name, settings, reason, method)
         why = "no layer of the classifier can be watched"
@@ -61,7 +61,7 @@ def choose_method(explanandum: Explanandum, calls: int = CALLS) -> Choice:
     return Choice("rise", settings, why, make_method("rise", explanandum, **settings))
 
 
-def _made(name: str, settings: Mapping[str, Any], explanandum: Explanandum) -> Method | None:
+def method_that_fits(name: str, settings: Mapping[str, Any], explanandum: Explanandum) -> Method | None:
     """The method, if it has a map of a grey image: some networks take one size only, some have no fine layer."""
     try:
         method = make_method(name, explanandum, **settings)

@@ -59,7 +59,7 @@ def explain(
         classes, top_k, threshold: which classes are explained, see :class:`explanans.explanations.selection.Selection`.
         mask_threshold: in (0, 1]; where a mask is binarised for its receipt and its outline.
         batch_size: photos, or masked photos, in one forward pass; it bounds the memory.
-        receipts: whether to make them; they cost 2 · len(fills) forwards of the classifier for each mask.
+        receipts: whether to make them; they cost 2 · len(fills) + 2 forwards of the classifier for each mask.
         fills: what hides pixels in the receipts, see :func:`explanans.ops.masking.make_fill`.
         seed: of methods and fills that draw at random.
 

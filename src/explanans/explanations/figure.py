@@ -42,7 +42,7 @@ def figure(
     size = panel_size(picture)
     photo = picture.resize(size, Image.Resampling.BICUBIC)
     width = max(size[0], NARROWEST)
-    caption_lines = max([len(notes), *(4 * (each.receipt is not None) for each in classes)])
+    caption_lines = max([len(notes), *(6 * (each.receipt is not None) for each in classes)])
     height = size[1] + 16 + TITLE + 10 + caption_lines * LINE
     cells = 1 + len(classes)
     columns = min(cells, max(4, math.ceil(math.sqrt(cells))))
@@ -149,9 +149,11 @@ def _write_class_caption(pen: _Pen, found: ClassExplanation) -> None:
         ("whole photo", receipt.whole),
         ("mask keeps", receipt.kept),
         ("mask removes", receipt.removed),
+        ("mask elsewhere", receipt.elsewhere),
     ):
         _write_bar(pen, label, value, f"{value:.2f}", found.colour)
     _write_bar(pen, "mask's area", receipt.area, f"{receipt.area:.0%}", SOFT)
+    pen.text(receipt.word, _font(TEXT, bold=True), INK)
 
 
 def _write_bar(pen: _Pen, label: str, value: float, number: str, colour: Colour) -> None:

@@ -113,7 +113,7 @@ def _image(picture: Image.Image, text: str, kind: str) -> str:
 def _item(found: ClassExplanation, place: int) -> str:
     name = escape(printable(found.name))
     colour = "#{:02x}{:02x}{:02x}".format(*found.colour)
-    says = "" if found.receipt is None else f'<div class="says">{escape(str(found.receipt))}</div>'
+    says = "" if found.receipt is None else f'<div class="says">{escape(printable(str(found.receipt)))}</div>'
     return (
         f'<li class="class c{place}" tabindex="0" style="--c:{colour}">'
         f'<div class="name"><span>{name}</span><span>{found.probability:.2f}</span></div>{says}</li>'

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -12,7 +12,8 @@ from torch import Tensor
 
 from explanans.classifiers.explanandum import Explanandum
 from explanans.errors import InputError
-from explanans.ops.masking import apply_mask, make_fill
+from explanans.explanations.masked_answers import Answers, masked_answers
+from explanans.explanations.word import score, word
 
 FILLS = ("mean", "blur")
 
@@ -23,6 +24,21 @@ class Kept:
 
     kept: float
     removed: float
+
+
+@dataclass(frozen=True)
+class Other:
+    """The class, besides the mask's own, that the classifier sees in the picture and that the mask keeps best.
+
+    Attributes:
+        name: of the class.
+        whole: its probability on the whole image.
+        kept: the lowest on what the mask keeps, over the fills.
+    """
+
+    name: str
+    whole: float
+    kept: float
 
 
 @dataclass(frozen=True)
@@ -38,12 +54,18 @@ class Receipt:
         fills: the answers under each fill, by its name.
         area: share of the pixels that the binarised mask keeps, in [0, 1].
         mask_threshold: a pixel is kept where the mask is at least this.
+        elsewhere: probability on what the same mask keeps in another place, under the first fill: the mean of two, a
+            third of the height and the width down and right, and up and left, over the border to the other side. What
+            a mask of this area and shape keeps without having found anything.
+        other: see :class:`Other`; None where no other class is seen.
     """
 
     whole: float
     fills: Mapping[str, Kept]
     area: float
     mask_threshold: float
+    elsewhere: float
+    other: Other | None = None
 
     @property
     def kept(self) -> float:
@@ -65,10 +87,30 @@ class Receipt:
         """``removed`` / ``whole``; NaN if ``whole`` is 0."""
         return self.removed / self.whole if self.whole else math.nan
 
+    @property
+    def score(self) -> float:
+        """In [−2, 1], higher is better; see :func:`explanans.explanations.word.score`."""
+        return score(self.whole, self.kept, self.removed, self.elsewhere, self.shared)
+
+    @property
+    def shared(self) -> float:
+        """How much of its probability on the whole image the other class keeps, at most 1; 0 where there is none."""
+        if self.other is None:
+            return 0.0
+        return min(self.other.kept / self.other.whole, 1.0) if self.other.whole else math.nan
+
+    @property
+    def word(self) -> str:
+        """ "holds", "weak", "fills the frame", "empty" or "shared with CLASS"; see :func:`.word.word`."""
+        return word(self.area, self.score, None if self.other is None else self.other.name, self.shared)
+
     def __str__(self) -> str:
+        shared = "" if self.other is None else f", of which it keeps {self.other.kept:.2f}"
+        verb = "" if self.word in ("holds", "fills the frame") else "is "
         return (
             f"The classifier says {self.whole:.2f} for the whole photo, {self.kept:.2f} for the mask alone "
-            f"({self.area:.0%} of the photo) and {self.removed:.2f} for the rest."
+            f"({self.area:.0%} of the photo), {self.removed:.2f} for the rest and {self.elsewhere:.2f} for the mask in "
+            f"another place. It {verb}{self.word}{shared if self.word.startswith('shared') else ''}."
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -79,6 +121,10 @@ class Receipt:
             "area": self.area,
             "mask_threshold": self.mask_threshold,
             "fills": {name: {"kept": answer.kept, "removed": answer.removed} for name, answer in self.fills.items()},
+            "elsewhere": self.elsewhere,
+            "other": None if self.other is None else asdict(self.other),
+            "score": self.score,
+            "word": self.word,
         }
 
 
@@ -98,8 +144,9 @@ def receipts(
     """Receipts of P masks, one for each (image, class) that is asked for.
 
     With b = [mask ≥ mask_threshold] and a background B for each fill, the classifier sees x·b + B·(1 − b) (kept) and
-    x·(1 − b) + B·b (removed): 2 · P · len(fills) forwards, ``batch_size`` at a time. What a fill draws depends on
-    ``seed`` alone, not on which images stand beside an image.
+    x·(1 − b) + B·b (removed), and twice x·b + B·(1 − b) with b moved, under the first fill: P · (2 · len(fills) + 2)
+    forwards, ``batch_size`` at a time. What a fill draws depends on ``seed`` alone, not on which images stand beside an
+    image.
 
     Args:
         images: normalised, (N, 3, H, W).
@@ -119,64 +166,56 @@ def receipts(
     fills = check_settings(fills, mask_threshold, batch_size)
     if whole is None:
         whole = torch.cat([explanandum.probabilities(some) for some in images.split(batch_size)])
-    answers = masked_answers(explanandum, images, masks >= mask_threshold, asked, fills, batch_size, seed)
-    if answers.isnan().any():
-        columns = asked.nonzero()[answers.isnan().flatten(1).any(1), 1].tolist()
+    kept = masks >= mask_threshold
+    answers = masked_answers(explanandum, images, kept, asked, whole, fills, batch_size, seed)
+    broken = answers.values().isnan().any(1)
+    if broken.any():
+        columns = asked.nonzero()[broken, 1].tolist()
         names = sorted({explanandum.classes[column] for column in columns})
         raise InputError(f"the classifier's probabilities of {names} are NaN on a masked image; check its weights.")
-    return write_receipts(whole[asked], answers, masks >= mask_threshold, fills, mask_threshold)
-
-
-@torch.no_grad()
-def masked_answers(
-    explanandum: Explanandum,
-    images: Tensor,
-    kept: Tensor,
-    asked: Tensor,
-    fills: Sequence[str],
-    batch_size: int,
-    seed: int = 0,
-) -> Tensor:
-    """Probabilities (P, len(fills), 2) of the P classes asked for, on what masks keep and on what they remove.
-
-    Args:
-        kept: bool (P, H, W), in the order of ``asked.nonzero()``; the others are as for :func:`receipts`.
-    """
-    pairs = int(asked.sum())
-    size = images.shape[-2:]
-    if asked.shape != (len(images), explanandum.num_classes) or kept.shape != (pairs, *size):
-        raise InputError(
-            f"receipts: images {tuple(images.shape)}, masks {tuple(kept.shape)}, asked {tuple(asked.shape)} with "
-            f"{pairs} true; expected asked ({len(images)}, {explanandum.num_classes}) and masks "
-            f"({pairs}, {size[0]}, {size[1]}): class_masks[asked]."
-        )
-    image, column = asked.nonzero(as_tuple=True)
-    backgrounds = torch.stack([_background(explanandum, name, images, seed) for name in fills])
-    jobs = torch.arange(2 * len(fills) * pairs, device=images.device)
-    answers = [images.new_zeros(0, dtype=torch.float32)]
-    for job in jobs.split(batch_size):
-        pair, fill, removes = job // (2 * len(fills)), job // 2 % len(fills), job % 2 == 1
-        shown = kept[pair] ^ removes[:, None, None]
-        masked = apply_mask(images[image[pair]], shown, backgrounds[fill, image[pair]])
-        answers.append(explanandum.probabilities(masked).gather(1, column[pair, None])[:, 0])
-    return torch.cat(answers).reshape(pairs, len(fills), 2)
+    return write_receipts(explanandum, whole, asked, answers, kept, fills, mask_threshold)
 
 
 def write_receipts(
-    whole: Tensor, answers: Tensor, kept: Tensor, fills: Sequence[str], mask_threshold: float
+    explanandum: Explanandum,
+    whole: Tensor,
+    asked: Tensor,
+    answers: Answers,
+    kept: Tensor,
+    fills: Sequence[str],
+    mask_threshold: float,
 ) -> list[Receipt]:
-    """Receipts from probabilities on the whole images (P,), :func:`masked_answers` (P, F, 2) and masks (P, H, W)."""
+    """Receipts from probabilities on the whole images (N, C), :func:`masked_answers` and P binary masks (P, H, W)."""
     return [
         Receipt(
-            whole=probability,
-            fills={name: Kept(*answer) for name, answer in zip(fills, row, strict=True)},
+            whole=float(whole[image, column]),
+            fills={name: Kept(*answer) for name, answer in zip(fills, own, strict=True)},
             area=area,
             mask_threshold=mask_threshold,
+            elsewhere=sum(moved) / 2,
+            other=_other(explanandum, whole[image], answers.seen, others, image, column),
         )
-        for probability, row, area in zip(
-            whole.tolist(), answers.tolist(), kept.double().mean((1, 2)).tolist(), strict=True
+        for (image, column), own, moved, others, area in zip(
+            asked.nonzero().tolist(),
+            answers.own.tolist(),
+            answers.moved.tolist(),
+            answers.others,
+            kept.double().mean((1, 2)).tolist(),
+            strict=True,
         )
     ]
+
+
+def _other(
+    explanandum: Explanandum, whole: Tensor, seen: Tensor, kept: Tensor, image: int, column: int
+) -> Other | None:
+    """Of the classes seen in the image, but for the mask's own, the one of which most is kept."""
+    columns = seen.any(0).nonzero().flatten()
+    rivals = seen[image, columns] & (columns != column)
+    if not rivals.any():
+        return None
+    best = int(kept.masked_fill(~rivals, -1).argmax())
+    return Other(explanandum.classes[int(columns[best])], float(whole[columns[best]]), float(kept[best]))
 
 
 def check_settings(fills: Sequence[str], mask_threshold: float, batch_size: int) -> tuple[str, ...]:
@@ -193,11 +232,3 @@ def check_settings(fills: Sequence[str], mask_threshold: float, batch_size: int)
     if batch_size < 1:
         raise InputError(f"batch_size={batch_size} must be at least 1.")
     return names
-
-
-def _background(explanandum: Explanandum, name: str, images: Tensor, seed: int) -> Tensor:
-    fill = make_fill(name, explanandum.preprocessing)
-    generator = torch.Generator(device=images.device)
-    # One at a time and seeded anew, so that a receipt does not depend on an image's place in its batch.
-    drawn = [fill(image, generator.manual_seed(seed)) for image in images.split(1)]
-    return torch.cat(drawn) if drawn else images

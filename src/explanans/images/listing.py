@@ -262,8 +262,13 @@ def _remote(uri: str) -> Iterator[Item]:
         )
     except (OSError, pa.ArrowInvalid) as error:
         raise InputError(f"images: {printable(uri)} cannot be opened ({shortened(error)}); check it.") from error
-    start = uri[: len(uri) - len(path)] if uri.endswith(path) else uri.partition("://")[0] + "://"
+    address, question, settings = uri.partition("?")
+    address, scheme = address.rstrip("/"), f"{uri.partition('://')[0]}://"
+    # What stands before the path: a host, or who is asking; such a secret and the settings are not shown.
+    start = address[: len(address) - len(path)] if address.endswith(path) else scheme
+    shown = start if "@" not in start else scheme
     for each in sorted(files, key=lambda each: each.path):
         if each.type == fs.FileType.File and _is_picture(each.path):
-            name, changed = start + each.path, -1 if each.mtime_ns is None else each.mtime_ns
-            yield Item(printable(name), name, size=each.size, changed=changed)
+            changed = -1 if each.mtime_ns is None else each.mtime_ns
+            place = start + urllib.parse.quote(each.path, safe="/") + question + settings
+            yield Item(printable(shown + each.path), place, size=each.size, changed=changed)

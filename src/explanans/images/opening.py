@@ -19,6 +19,10 @@ from explanans.images.reading import ImageError, read_image
 from explanans.utils.text import shortened
 
 
+class Disconnected(OSError):
+    """A picture in object storage could not be fetched, which says nothing about the picture."""
+
+
 class Opener:
     """Reads items, and keeps the last archive or table open.
 
@@ -35,21 +39,20 @@ class Opener:
 
         Raises:
             ImageError: it cannot be read.
+            Disconnected: the storage that holds it does not answer.
         """
         try:
             return read_image(self._bytes(item), fit=fit)
         except ImageError as error:
             raise ImageError(error.reason, item.source) from error
+        except Disconnected:
+            raise
         except (InputError, OSError, KeyError, ValueError, EOFError, pa.ArrowException, zipfile.BadZipFile) as error:
             raise ImageError(f"cannot be read ({type(error).__name__}: {shortened(error)})", item.source) from error
 
     def _bytes(self, item: Item) -> Any:
         if "://" in item.path:
-            system, path = fs.FileSystem.from_uri(item.path)
-            with system.open_input_file(path) as file:
-                if file.size() > MAX_MEMBER:
-                    raise ImageError(f"has more than {MAX_MEMBER // 2**20} MiB")
-                return file.read()
+            return _remote(item)
         if not item.member:
             return item.path
         if self._path != item.path:
@@ -89,3 +92,20 @@ class Opener:
         if not value:
             raise ImageError("the row holds no bytes")
         return value
+
+
+def _remote(item: Item) -> bytes:
+    try:
+        system, path = fs.FileSystem.from_uri(item.path)
+        with system.open_input_file(path) as file:
+            size = file.size()
+            if size > MAX_MEMBER:
+                raise ImageError(f"has more than {MAX_MEMBER // 2**20} MiB")
+            content = file.read()
+    except FileNotFoundError as error:
+        raise ImageError("no such file") from error
+    except OSError as error:
+        raise Disconnected(f"{item.source} cannot be fetched ({shortened(error)})") from error
+    if len(content) < size:
+        raise Disconnected(f"{item.source} cannot be fetched (only {len(content)} of its {size} bytes came)")
+    return content

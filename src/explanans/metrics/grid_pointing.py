@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -65,6 +67,26 @@ def grid_pointing(maps: Tensor, cells: Tensor) -> Tensor:
     for row, number in enumerate(cells.tolist()):
         inside[row, *_cell(number, *maps.shape[1:])] = True
     return energy_pointing_game(maps, inside)
+
+
+def company(
+    index: int, order: Iterable[int], classes: Sequence[int], sure: Callable[[int], bool], cell: int
+) -> list[int] | None:
+    """The positions of the four photos of a montage, cell by cell: ``index`` in its cell, and in the others the first
+    three in ``order`` that show further classes, no two the same; None where there are not so many.
+
+    Args:
+        classes: of each position.
+        sure: whether a photo may stand in a montage; asked only of those whose class is wanted.
+    """
+    found = {classes[index]: index}
+    for other in order:
+        if len(found) < CELLS and classes[other] not in found and sure(other):
+            found[classes[other]] = other
+    if len(found) < CELLS:
+        return None
+    others = [each for each in found.values() if each != index]
+    return [*others[:cell], index, *others[cell:]]
 
 
 def _cell(number: int, height: int, width: int) -> tuple[slice, slice]:

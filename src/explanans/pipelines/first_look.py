@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from html import escape
 from importlib import resources
-from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from explanans.benchmark.report import page as html
@@ -15,6 +12,7 @@ from explanans.classifiers.explanandum import Explanandum
 from explanans.explanations.explain import explain
 from explanans.explanations.explanation import Explanation
 from explanans.methods import METHODS
+from explanans.pipelines.package_photos import Photo, photos
 from explanans.utils.files import atomic_file
 from explanans.utils.threads import beside_others
 
@@ -22,35 +20,6 @@ CLASSIFIER = "sample:efficientnet_lite0"
 SHOWN = ("spread_cam", "grad_cam")
 PAGE = "photos.html"
 WIDTH = 900
-
-
-@dataclass(frozen=True)
-class Photo:
-    """A photo that comes with the package, and whom it is owed to.
-
-    Attributes:
-        file: the JPEG.
-        label: what ImageNet calls it.
-        author, author_url, source, licence: the credit.
-    """
-
-    file: Traversable
-    label: str
-    author: str
-    author_url: str
-    source: str
-    licence: str
-
-    @property
-    def credit(self) -> str:
-        return f"{self.author}, {self.source}, {self.licence}, resized and cropped"
-
-
-def photos() -> list[Photo]:
-    """The photos of the package, in the order of their table."""
-    folder = resources.files("explanans.pipelines") / "photos"
-    rows = csv.DictReader((folder / "photos.csv").read_text(encoding="utf-8").splitlines())
-    return [Photo(folder / row.pop("image"), **row) for row in rows]
 
 
 @beside_others()

@@ -6,5 +6,6 @@ from explanans.training.fit_explainer import fit
 from explanans.training.optimizer import Optimizer
 from explanans.training.run_settings import Run
 from explanans.training.surrogates.fit_surrogate import fit_surrogate
+from explanans.training.verdict import Verdict
 
-__all__ = ["Calibration", "Optimizer", "Run", "TrainingDiverged", "calibrate", "fit", "fit_surrogate"]
+__all__ = ["Calibration", "Optimizer", "Run", "TrainingDiverged", "Verdict", "calibrate", "fit", "fit_surrogate"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,14 +12,14 @@ from torch import Tensor
 from explanans.data import LabelledImages, collate
 from explanans.errors import InputError
 from explanans.explainers.explainer import Explainer
+from explanans.explanations.word import fills_frame, is_empty
 from explanans.ops.masking import apply_mask, make_fill
 from explanans.ops.refinement import enlarge
+from explanans.training.cut_curve import CUTS, Point, best_cut, wider
 from explanans.utils.devices import like
 from explanans.utils.modes import evaluating
 from explanans.utils.numbers import check_count, check_number
 from explanans.utils.progress import Progress
-
-CUTS = tuple(step / 2 for step in range(-6, 7))
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,11 @@ class Calibration:
     probabilities, on average over the labels of the images. The cut is the highest one whose gap is within
     ``tolerance`` of the best: the smallest masks that do as well. Then E becomes ``sharpness`` · (E − cut), which keeps
     the order of the pixels. No segmentation is asked.
+
+    A classifier may like more of the picture the better, or nothing at all. So a cut that makes more of the masks fill
+    the frame or empty than the masks as trained is not taken, the grid is widened where the best cut is its last, and
+    where there is still none, or where the masks do not tell classes apart at any cut, the masks stay as trained
+    (:mod:`explanans.training.cut_curve`).
 
     Args:
         images: how many images it looks at, the first ones of the validation data that have a label; 0: no calibration.
@@ -72,30 +78,40 @@ def calibrate(
         progress: say how far it is.
 
     Returns:
-        for the facts: cut, sharpness, images, and the gap at each cut.
+        for the facts: ``cut`` and ``sharpness`` (0 and 1 where the masks stay ``as_trained``), ``images``, ``data``;
+        by cut the ``gaps``, ``areas``, ``full`` and ``empty`` of :class:`~explanans.training.cut_curve.Point`;
+        ``remark``: what was refused and why, or "".
 
     Raises:
         InputError: no image has a label.
     """
     labelled = first_labelled(dataset, calibration.images)
-    generator = torch.Generator().manual_seed(seed)
-    gaps = torch.zeros(len(CUTS), dtype=torch.float64)
-    labels = 0
-    bar = Progress("calibrating", len(labelled), unit="pictures", show=progress)
-    with torch.no_grad(), evaluating(explainer), bar:
-        for index in bar.over(labelled):
-            found = _gaps(explainer, dataset, index, calibration, generator, batch_size)
-            gaps += found.sum(0)
-            labels += len(found)
-    gaps /= labels
-    cut = max(cut for cut, gap in zip(CUTS, gaps.tolist(), strict=True) if gap >= gaps.max() - calibration.tolerance)
-    explainer.calibrate(calibration.sharpness, -cut)
+    curve: list[Point] = []
+    new: list[float] = list(CUTS)
+    while new:
+        curve += _measured(explainer, dataset, labelled, calibration, new, seed, batch_size, progress)
+        curve.sort(key=lambda point: point.cut)
+        cut, remark = best_cut(curve, calibration.tolerance)
+        new = wider(curve, calibration.tolerance)
+    if cut in (curve[0].cut, curve[-1].cut):
+        cut, remark = None, f"the best of all cuts, {cut:g}, is the last that was tried"
+    sharpness = 1.0 if cut is None else calibration.sharpness
+    explainer.calibrate(sharpness, 0.0 if cut is None else -cut)
+
+    def by_cut(name: str) -> dict[str, float]:
+        return {f"{point.cut:g}": round(getattr(point, name), 4) for point in curve}
+
     return {
-        "cut": cut,
-        "sharpness": calibration.sharpness,
+        "cut": cut or 0.0,
+        "sharpness": sharpness,
         "images": len(labelled),
         "data": dataset.name,
-        "gaps": {f"{cut:g}": round(gap, 4) for cut, gap in zip(CUTS, gaps.tolist(), strict=True)},
+        "gaps": by_cut("gap"),
+        "areas": by_cut("area"),
+        "full": by_cut("full"),
+        "empty": by_cut("empty"),
+        "as_trained": cut is None,
+        "remark": remark,
     }
 
 
@@ -111,15 +127,39 @@ def first_labelled(dataset: LabelledImages, count: int) -> list[int]:
     return labelled
 
 
-def _gaps(
+def _measured(
+    explainer: Explainer,
+    dataset: LabelledImages,
+    labelled: Sequence[int],
+    calibration: Calibration,
+    cuts: Sequence[float],
+    seed: int,
+    batch_size: int,
+    progress: bool,
+) -> list[Point]:
+    generator = torch.Generator().manual_seed(seed)
+    gaps, shares = [], []
+    bar = Progress("calibrating", len(labelled), unit="pictures", show=progress)
+    with torch.no_grad(), evaluating(explainer), bar:
+        for index in bar.over(labelled):
+            found = _tried(explainer, dataset, index, calibration, cuts, generator, batch_size)
+            gaps.append(found[0])
+            shares.append(found[1])
+    gap, area = torch.cat(gaps), torch.cat(shares)
+    columns = [gap.mean(0), area.mean(0), fills_frame(area).double().mean(0), is_empty(area).double().mean(0)]
+    return [Point(*row) for row in zip(cuts, *(column.tolist() for column in columns), strict=True)]
+
+
+def _tried(
     explainer: Explainer,
     dataset: LabelledImages,
     index: int,
     calibration: Calibration,
+    cuts: Sequence[float],
     generator: torch.Generator,
     batch_size: int,
-) -> Tensor:
-    """(labels of the image, cuts): kept minus let through."""
+) -> tuple[Tensor, Tensor]:
+    """(labels of the image, cuts): kept minus let through, and the share of pixels inside."""
     explanandum = explainer.explanandum
     batch = collate([dataset[index]])
     image, present = batch["image"].to(like(explainer.network)), batch["labels"][0].bool()
@@ -127,12 +167,12 @@ def _gaps(
     rivals = others[torch.randperm(len(others), generator=generator)[: calibration.rivals]]
     asked = torch.cat([own, rivals]).to(image.device)
     logits = enlarge(explainer.network(image)[:, asked], image.shape[-2:])[0]
-    cuts = torch.tensor(CUTS, device=logits.device, dtype=logits.dtype)
-    kept = (logits[:, None] >= cuts[:, None, None]).flatten(0, 1)
+    values = torch.tensor(cuts, device=logits.device, dtype=logits.dtype)
+    kept = (logits[:, None] >= values[:, None, None]).flatten(0, 1)
     # The masks of a class lie inside one another, so those with as many pixels are equal, and most of an absent class
     # are empty at every cut: each is shown once.
     pixels = kept.flatten(1).sum(1).tolist()
-    keys = [(row // len(CUTS) if count else -1, count) for row, count in enumerate(pixels)]
+    keys = [(row // len(cuts) if count else -1, count) for row, count in enumerate(pixels)]
     place = {key: number for number, key in enumerate(dict.fromkeys(keys))}
     which = torch.tensor([place[key] for key in keys], device=kept.device)
     distinct = kept[[keys.index(key) for key in place]]
@@ -145,7 +185,8 @@ def _gaps(
             for some in distinct.split(batch_size)
         ]
     )
-    through = answers[which].view(len(asked), len(CUTS), -1)[:, :, own.to(answers.device)].double().cpu()
+    through = answers[which].view(len(asked), len(cuts), -1)[:, :, own.to(answers.device)].double().cpu()
     keeps = torch.stack([through[n, :, n] for n in range(len(own))])
     leaks = through[len(own) :].mean(0).T if len(rivals) else torch.zeros_like(keeps)
-    return keeps - leaks
+    shares = torch.tensor(pixels[: len(own) * len(cuts)], dtype=torch.float64) / kept[0].numel()
+    return keeps - leaks, shares.view(len(own), len(cuts))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,9 @@ from explanans.training import newcomer
 from explanans.training.augmentation import Augmentation, augmentation
 from explanans.training.calibration import Calibration, calibrate, first_labelled
 from explanans.training.claim import check_run_folder
+from explanans.training.cut_curve import CURVE, RECORD, summary
 from explanans.training.depthwise import quick_depthwise
+from explanans.training.held_out import measured, untrained
 from explanans.training.module import TrainingModule
 from explanans.training.opened_splits import augmented, describe, facts_of, open_splits
 from explanans.training.optimizer import Optimizer
@@ -33,7 +36,10 @@ from explanans.training.run_settings import Run
 from explanans.training.runs import train
 from explanans.training.sharing import on_free_cores
 from explanans.training.surrogates import load_surrogate
+from explanans.training.verdict import EXPLAINER, VERDICT, Circumstances, Verdict, circumstances_of, judged, told
+from explanans.training.verdict import RECORD as RECORD_OF_VERDICT
 from explanans.training.watch import announce, size_of
+from explanans.utils.records import write_json
 
 SAVED = "explainer"
 
@@ -122,6 +128,7 @@ def fit(
     optimizer: Optimizer | None = None,
     run: Run | None = None,
     calibration: Calibration | None = None,
+    verdict: Verdict | None = None,
     surrogate: str | Path | None = None,
     allow_poor_surrogate: bool = False,
     trust_factory: bool = False,
@@ -147,6 +154,8 @@ def fit(
         optimizer, run: how the weights move; length, machine, precision, seed, resume. None: what holds without tuning,
             see :mod:`explanans.training.newcomer`.
         calibration: after the training, on images of the validation data; None for none.
+        verdict: in the end, a comparison with what needs no training on images of the validation data; None for the
+            usual number of images.
         surrogate: folder of a network that stands in for a classifier without gradients (``explanans surrogate fit``):
             the objective asks it, the calibration and receipts ask the classifier itself.
         allow_poor_surrogate: take the surrogate whatever its fidelity.
@@ -162,6 +171,7 @@ def fit(
         TrainingDiverged: the loss became NaN; the message names the term.
     """
     optimizer, run, calibration = optimizer or newcomer.OPTIMIZER, run or newcomer.RUN, calibration or Calibration()
+    verdict = verdict or Verdict()
     check_run_folder(out)
     explanandum = explainer.explanandum
     teacher, stands_in = None, None
@@ -230,7 +240,32 @@ def fit(
     if calibration.images:
         found = calibrate(explainer, held_out, calibration, seed=run.seed, progress=run.progress and is_first())
         explainer.facts["calibration"] = found
-        announce(run, f"calibrated on {found['images']} pictures: masks are cut at {found['cut']:g}")
+        announce(run, summary(found))
+        once(module.trainer, partial(write_json, Path(out) / CURVE, RECORD, found))
     saved = Path(out) / SAVED
     once(module.trainer, lambda: explainer.save_pretrained(saved))
+    if verdict.images:
+        circumstances = circumstances_of(Path(out), len(training), explainer)
+        once(module.trainer, partial(_judge, explainer, held_out, verdict, teacher, circumstances, saved, run))
     return saved
+
+
+def _judge(
+    explainer: Explainer,
+    held_out: LabelledImages,
+    verdict: Verdict,
+    teacher: Explanandum | None,
+    circumstances: Circumstances,
+    saved: Path,
+    run: Run,
+) -> None:
+    """The verdict, in ``verdict.json`` and on the Explainer that is saved already."""
+    makers = {EXPLAINER: explainer, **untrained(explainer.explanandum, teacher)}
+    figures = measured(
+        makers, explainer.explanandum, held_out, verdict.images, seed=run.seed, progress=run.progress and is_first()
+    )
+    found = {"data": held_out.name, **judged(figures, circumstances)}
+    explainer.facts["verdict"] = found
+    write_json(saved.with_name(VERDICT), RECORD_OF_VERDICT, found)
+    explainer.save_pretrained(saved)
+    announce(run, *told(found))

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from explanans.errors import InputError
+from explanans.utils.paths import refuse_address
 from explanans.utils.temporaries import is_temporary, old_folder, sweep_once, temporary_file, temporary_folder
 
 _ROOM = 64 * 1024
@@ -53,6 +54,7 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
         DiskError: the disk is full or not writable; what was there before is whole.
     """
     path = Path(path)
+    refuse_address(path, "out")
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         # What lies in a temporary folder is swept and flushed with it.
@@ -84,6 +86,7 @@ def atomic_folder(path: str | Path, *, replace_if_holds: str | None = None, repl
         DiskError: as for :func:`atomic_file`.
     """
     path = Path(path)
+    refuse_address(path, "out")
     if path.exists() and not path.is_dir():
         raise InputError(f"{path} is a file; name a folder.")
     ours = replace or (replace_if_holds is not None and (path / replace_if_holds).exists())

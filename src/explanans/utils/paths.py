@@ -30,6 +30,16 @@ def user_path(given: str | Path, what: str) -> Path:
         ) from error
 
 
+def refuse_address(path: Path, argument: str) -> None:
+    """Raises InputError for s3://bucket/masks, of which a path would make the folder ``s3:`` here."""
+    first = path.parts[0] if path.parts else ""
+    if len(first) > 2 and first.endswith(":") and not Path(first).exists():
+        raise InputError(
+            f"{argument}={path} is an address; results are written to this machine: name a folder or file, and copy "
+            "it there when it is finished."
+        )
+
+
 def near_path(given: str | Path) -> str:
     """ " (did you mean 'runs/classifier'?)" for a path that does not exist, where the first part of it that is missing
     is spelt much like what is there; else nothing."""

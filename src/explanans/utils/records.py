@@ -144,8 +144,9 @@ def read_arrays(path: str | Path, kind: Kind) -> dict[str, NDArray[Any]]:
         InputError: missing, empty, damaged, or with objects in it, which are never unpickled.
     """
     path = Path(path)
-    with reading(path, kind):
-        archive = np.load(path, allow_pickle=False)
+    # Opened here, because numpy leaves what it cannot read open.
+    with reading(path, kind), path.open("rb") as file:
+        archive = np.load(file, allow_pickle=False)
         if not isinstance(archive, np.lib.npyio.NpzFile):
             raise kind.complain(path, "holds one array without a name")
         with archive:
@@ -190,5 +191,7 @@ def _unlike(value: Any, form: Any, name: str = "") -> str | None:
         if not isinstance(value, list):
             return f"has no list in {name}"
         return next((fault for n, each in enumerate(value) if (fault := _unlike(each, form[0], f"{name}[{n}]"))), None)
-    good = isinstance(value, form) and not (isinstance(value, bool) and form in (int, float))
+    kinds = form if isinstance(form, tuple) else (form,)
+    # To Python True is a number.
+    good = isinstance(value, kinds) and (not isinstance(value, bool) or bool in kinds or object in kinds)
     return None if good else f"has a {type(value).__name__} in {name}"

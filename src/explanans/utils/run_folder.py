@@ -11,6 +11,7 @@ from typing import Any
 from explanans.errors import InputError
 from explanans.utils.files import writing
 from explanans.utils.locks import LOCK, hold
+from explanans.utils.paths import refuse_address
 from explanans.utils.records import Kind, read_json
 from explanans.utils.temporaries import is_temporary, sweep
 
@@ -25,6 +26,7 @@ def check_claimable(record: Path, *, argument: str = "out", remains: Container[s
         InputError: the folder is a file, or holds other things.
     """
     folder = record.parent
+    refuse_address(folder, argument)
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{argument}={folder} is a file; name a folder.")
     if not folder.is_dir() or record.is_file():

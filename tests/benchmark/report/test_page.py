@@ -37,7 +37,7 @@ def test_everything_that_is_not_markup_is_escaped() -> None:
 
 
 def test_pictures_lie_inside_and_nothing_is_fetched() -> None:
-    text = html.page("t", html.picture(Image.new("RGB", (40, 20), "red"), "red"), curves([], {}, "none"))
+    text = html.page("t", html.picture(Image.new("RGB", (40, 20), "red"), "red"), curves([], {}, "nothing"))
     (image,) = Page(text).root.all("img")
     assert image.attributes["src"].startswith("data:image/webp;base64,")
     assert (image.attributes["width"], image.attributes["height"]) == ("288", "144")

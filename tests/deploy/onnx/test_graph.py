@@ -49,11 +49,51 @@ def test_the_graph_gives_pytorchs_numbers(network: str, what: str, exported: Exp
         assert np.abs(answers[0] - probabilities.numpy()).max() < 1e-4
 
 
+@pytest.mark.parametrize(
+    ("network", "preprocessing"),
+    [("compact", "outside"), ("compact", "inside"), ("trunk?width=8", "outside"), ("own", "outside")],
+)
+def test_masks_of_chosen_classes_alone(network: str, preprocessing: str, tmp_path: Path) -> None:
+    explainer = helper().explainer_of("compact" if network == "own" else network)
+    if network == "own":
+        # Without a head of the package's, whose classes could be left out.
+        explainer = Explainer(explainer.explanandum, nn.Conv2d(3, 3, 4, stride=4)).eval()
+    explainer.calibrate(2.0, -0.1)
+    before = {name: tensor.clone() for name, tensor in explainer.state_dict().items()}
+    path = tmp_path / "model.onnx"
+    done = export_onnx(explainer, path, classes=["cow", "cat"], preprocessing=preprocessing)
+    assert done.check.difference < 1e-4
+    session = open_session(path)
+    facts = session.get_modelmeta().custom_metadata_map
+    assert json.loads(facts["mask_classes"]) == ["cow", "cat"]
+    assert json.loads(facts["classes"]) == ["cat", "dog", "cow"]
+    for name, tensor in explainer.state_dict().items():
+        assert torch.equal(tensor, before[name]), name
+    if preprocessing == "outside":
+        images = torch.randn(5, 3, 32, 32)
+        probabilities, masks = session.run(None, {"images": images.numpy()})
+        with torch.no_grad():
+            expected = explainer.predict_and_explain(images)
+        assert np.abs(masks - expected.masks[:, [2, 0]].numpy()).max() < 1e-4
+        assert np.abs(probabilities - expected.probabilities.numpy()).max() < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("classes", "complaint"), [(["cat", "bird"], "'bird' is not a class"), (["cat", "cat"], "twice"), ([], "empty")]
+)
+def test_classes_that_cannot_be_chosen(
+    classes: list[str], complaint: str, explainer: Explainer, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=complaint):
+        export_onnx(explainer, tmp_path / "model.onnx", classes=classes)
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_file_says_what_it_is(exported: Export) -> None:
     explainer, done = exported()
     path = done.path
     facts = open_session(path).get_modelmeta().custom_metadata_map
-    assert json.loads(facts["classes"]) == ["cat", "dog", "cow"]
+    assert json.loads(facts["classes"]) == json.loads(facts["mask_classes"]) == ["cat", "dog", "cow"]
     assert json.loads(facts["preprocessing"])["size"] == [32, 32]
     assert facts["classifier_hash"] == explainer.explanandum.weights_hash
     assert (facts["activation"], facts["outputs"], facts["preprocessed"]) == ("softmax", "both", "outside")
@@ -113,7 +153,7 @@ def test_the_command(saved: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
         picture.save(tmp_path / "photos" / f"{number}.png")
     out = tmp_path / "model.onnx"
     photos = str(tmp_path / "photos")
-    arguments = ["export", str(saved), "--out", str(out), "--check_images", photos]
+    arguments = ["export", str(saved), "--out", str(out), "--check_images", photos, "--classes", "dog,cow"]
     assert main([*arguments, "--int8", "--calibration_images", photos]) == 0
     printed = capsys.readouterr().out
     assert "differs from PyTorch by at most" in printed
@@ -121,6 +161,7 @@ def test_the_command(saved: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
     facts = json.loads(out.with_suffix(".int8.json").read_text())
     assert facts["bytes_int8"] == out.with_suffix(".int8.onnx").stat().st_size
     assert 0.5 < facts["agreement"] <= 1
+    assert json.loads(open_session(out).get_modelmeta().custom_metadata_map["mask_classes"]) == ["dog", "cow"]
     assert main(["export", str(saved), "--out", str(out), "--int8"]) == 2
     assert "calibration_images" in capsys.readouterr().err
 

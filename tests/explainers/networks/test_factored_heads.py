@@ -68,6 +68,15 @@ def test_maps_and_gradients_of_parameters_are_those_of_the_forward_pass(name: st
         torch.testing.assert_close(one, other, atol=1e-8, rtol=1e-8)
 
 
+def test_no_two_parameters_share_the_memory_of_a_gradient() -> None:
+    """Clipping changes gradients in place, one parameter after the other."""
+    network = network_of("compact")
+    maps = class_maps(network, torch.randn(2, 3, 64, 64))
+    maps.softplus_sum(torch.ones(2, CLASSES, dtype=torch.bool)).backward()
+    places = [each.grad.data_ptr() for each in network.parameters() if each.grad is not None]
+    assert len(set(places)) == len(places) > 1
+
+
 def test_a_network_of_colours_makes_maps_of_grey_pictures() -> None:
     network, images = network_of("compact", channels=1), torch.randn(2, 1, 64, 64)
     maps = class_maps(network, images)

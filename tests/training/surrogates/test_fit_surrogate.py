@@ -16,7 +16,7 @@ from explanans.classifiers.explanandum import Explanandum
 from explanans.cli.main import main
 from explanans.errors import InputError
 from explanans.explainers.explainer import Explainer
-from explanans.training import Calibration, Run, fit, fit_surrogate
+from explanans.training import Calibration, Run, Verdict, fit, fit_surrogate
 from explanans.training.surrogates import Fidelity, load_surrogate
 from explanans.utils.progress import Progress
 
@@ -71,10 +71,14 @@ def test_from_the_first_answer_to_receipts(box: Explanandum, scenes: str, out: P
         surrogate=folder,
         allow_poor_surrogate=True,
         calibration=Calibration(images=2),
+        verdict=Verdict(images=2),
         run=RUN,
         out=out / "explainer",
     )
     assert explainer.facts["surrogate"]["calls"] == facts["calls"]
+    others = [name for name in explainer.facts["verdict"]["rows"] if name != "Explainer"]
+    assert others
+    assert all(name.endswith(" of the surrogate") for name in others)
     # The Explainer belongs to the box: that is who answers for its receipts.
     loaded = Explainer.from_pretrained(out / "explainer" / "explainer", explanandum=box)
     before = box.module.asked

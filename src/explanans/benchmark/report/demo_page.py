@@ -201,5 +201,5 @@ def _receipt(found: ClassExplanation) -> str:
     receipt = found.receipt
     return (
         f"{name}<br>whole&nbsp;{receipt.whole:.2f} kept&nbsp;{receipt.kept:.2f} "
-        f"removed&nbsp;{receipt.removed:.2f} area&nbsp;{receipt.area:.0%}"
+        f"removed&nbsp;{receipt.removed:.2f} area&nbsp;{receipt.area:.0%}<br>{escape(receipt.word)}"
     )

@@ -5,8 +5,9 @@ predicts its masks instead, better and in one pass.
 
 The receipt says what the classifier makes of the picture through the mask: "kept" is the probability of the class on
 what the mask keeps (good: near the whole picture's), "removed" that on the rest (good: near 0), "area" the share of
-the pixels kept. A picture that cannot be read is reported in the end, and the exit status is then 1. Repeat the command
-after an interruption: finished pictures are skipped.
+the pixels kept. A word sums it up: the mask "holds", is "weak", "fills the frame", is "empty" or "shared with" another
+class. A picture that cannot be read is reported in the end, and the exit status is then 1. Repeat the command after an
+interruption: finished pictures are skipped.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ def run(
         shard_size: pictures per shard.
         workers: processes that read and decode pictures for shards.
         threads: of a processor for the networks; null for no more than cores are free, with shards for PyTorch's own
-            number, and for one on a cluster.
+            number, and for one on a cluster. A run that goes on has those of its first.
         ray: make the shards on the Ray cluster that RAY_ADDRESS names, or on one of this machine.
         actors: copies of the Explainer on the cluster.
         gpus: of each of them.
@@ -205,8 +206,8 @@ def _table(results: Sequence[Done], out: str) -> str:
     for done in good[:SHOWN]:
         rows += [[done.source, each["name"], *_figures(each)] for each in done.classes]
         if not done.classes:
-            rows.append([done.source, "no class", *[""] * 4])
-    table = aligned(["picture", "class", "probability", "kept", "removed", "area"], rows)
+            rows.append([done.source, "no class", *[""] * 5])
+    table = aligned(["picture", "class", "probability", "kept", "removed", "area", "the mask"], rows)
     more = len(good) - SHOWN
     return table if more <= 0 else f"{table}\n… and {more} more in {out}/{INDEX}"
 
@@ -215,8 +216,10 @@ def _figures(found: Any) -> list[str]:
     receipt = found["receipt"]
     figures = [f"{found['probability']:.2f}"]
     if receipt is None:
-        return [*figures, "", "", ""]
-    return [*figures, f"{receipt['kept']:.2f}", f"{receipt['removed']:.2f}", f"{receipt['area']:.0%}"]
+        return [*figures, "", "", "", ""]
+    figures += [f"{receipt['kept']:.2f}", f"{receipt['removed']:.2f}", f"{receipt['area']:.0%}"]
+    # What an earlier version wrote has no word.
+    return [*figures, receipt.get("word", "")]
 
 
 @contextmanager

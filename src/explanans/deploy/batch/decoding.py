@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from explanans.deploy.batch.manifest import Manifest
 from explanans.images.listing import Item
-from explanans.images.opening import Opener
+from explanans.images.opening import Disconnected, Opener
 from explanans.images.preprocessing import Preprocessing
 from explanans.images.reading import ImageError
 
@@ -28,6 +28,7 @@ class Loaded:
         sizes: (height, width) of each picture; None where it could not be read.
         failures: why not; "" where it could.
         pixels: uint8 (n, channels, H, W) of those that could, in order.
+        lost: why the storage did not answer, and the batch is not whole; "" where it did.
     """
 
     shard: int
@@ -35,6 +36,7 @@ class Loaded:
     sizes: list[tuple[int, int] | None]
     failures: list[str]
     pixels: Tensor
+    lost: str = ""
 
 
 class Pictures(Dataset[Any]):
@@ -65,6 +67,9 @@ class Pictures(Dataset[Any]):
             except ImageError as error:
                 sizes.append(None)
                 failures.append(error.reason)
+            except Disconnected as error:
+                # A worker's exception would come with its traceback for a message.
+                return Loaded(shard, items, [], [], torch.zeros(0, dtype=torch.uint8), str(error))
         size = (self.preprocessing.channels, self.preprocessing.height, self.preprocessing.width)
         stacked = torch.stack(pixels) if pixels else torch.zeros(0, *size, dtype=torch.uint8)
         return Loaded(shard, items, sizes, failures, stacked)
@@ -87,7 +92,11 @@ def load_shards(
     manifest: Manifest, shards: Sequence[int], preprocessing: Preprocessing, batch_size: int, workers: int
 ) -> Iterator[Loaded]:
     """Every batch of the shards, in order; no batch crosses from one shard to the next, so that what is computed does
-    not depend on where a run begins. At most two batches wait for each worker."""
+    not depend on where a run begins. At most two batches wait for each worker.
+
+    Raises:
+        Disconnected: object storage did not answer.
+    """
     loader = DataLoader(
         Pictures(manifest.path, preprocessing),
         batch_size=None,
@@ -97,4 +106,7 @@ def load_shards(
         # It draws a seed for its workers, which nobody needs here, from the global generator otherwise.
         generator=torch.Generator(),
     )
-    yield from loader
+    for loaded in loader:
+        if loaded.lost:
+            raise Disconnected(f"{loaded.lost}. Finished shards are kept; repeat the command to go on.")
+        yield loaded

@@ -220,7 +220,7 @@ def explain_shards(
 
     Raises:
         InputError: nothing to explain, ``out`` belongs to another job, or another process is writing into it.
-        OSError: the disk is full or not writable. Finished shards stay.
+        OSError: the disk is full or not writable, or object storage does not answer. Finished shards stay.
     """
     chosen = options or Options()
     with Job.claimed(out, masker, images, chosen, shard_size, told=told) as job, job.options.on_threads():

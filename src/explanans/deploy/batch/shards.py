@@ -50,6 +50,8 @@ RECEIPTS = pa.schema(
         *(("index", pa.int64()), ("class", pa.string()), ("class_index", pa.int32()), ("whole", pa.float32())),
         *(("kept", pa.float32()), ("removed", pa.float32()), ("area", pa.float32())),
         *((f"{what}_{fill}", pa.float32()) for fill in FILLS for what in ("kept", "removed")),
+        *(("elsewhere", pa.float32()), ("other", pa.string()), ("other_whole", pa.float32())),
+        *(("other_kept", pa.float32()), ("score", pa.float32()), ("word", pa.string())),
     ]
 )
 
@@ -63,7 +65,7 @@ class Options:
         classes, top_k, threshold: which classes, see :class:`explanans.explanations.selection.Selection`.
         mask_threshold: in (0, 1]; where a mask is binarised.
         size: of the masks: "input", the classifier's input, or "photo", the photo's own.
-        receipts: make them; 2 · 2 more forwards of the classifier for each mask.
+        receipts: make them; 2 · 2 + 2 more forwards of the classifier for each mask.
         batch_size: pictures per forward pass. Results depend on it in their last bits, so a job keeps it.
         threads: of a processor for a forward pass; None for PyTorch's own number in a new job, and the job's in one
             that goes on. Results depend on them in their last bits too.
@@ -212,8 +214,11 @@ def explain_shard(explaining: Explaining, batches: Iterable[Loaded], first: int)
     return shard
 
 
-def _facts(receipt: Receipt) -> dict[str, float]:
-    facts = {"whole": receipt.whole, "kept": receipt.kept, "removed": receipt.removed, "area": receipt.area}
+def _facts(receipt: Receipt) -> dict[str, Any]:
+    facts: dict[str, Any] = {name: getattr(receipt, name) for name in ("whole", "kept", "removed", "area")}
     for fill, answer in receipt.fills.items():
         facts |= {f"kept_{fill}": answer.kept, f"removed_{fill}": answer.removed}
-    return facts
+    if receipt.other is not None:
+        other = receipt.other
+        facts |= {"other": other.name, "other_whole": other.whole, "other_kept": other.kept}
+    return {**facts, "elsewhere": receipt.elsewhere, "score": receipt.score, "word": receipt.word}

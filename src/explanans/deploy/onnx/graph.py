@@ -16,10 +16,13 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from explanans.classifiers.explanandum import read_classes
 from explanans.deploy.onnx.check import TOLERANCE, Check, compare
 from explanans.deploy.onnx.modules import Both, FromPictures, Masks
 from explanans.errors import InputError
 from explanans.explainers.explainer import Explainer
+from explanans.explainers.networks.heads import narrowed
+from explanans.ops.targets import class_index
 from explanans.utils.files import atomic_file, scratch_folder
 from explanans.version import __version__
 
@@ -40,6 +43,7 @@ def export_onnx(
     path: str | Path,
     *,
     what: What = "both",
+    classes: str | Sequence[str] | None = None,
     preprocessing: Literal["outside", "inside"] = "outside",
     dynamic_size: bool = False,
     pictures: Sequence[Any] = (),
@@ -50,12 +54,14 @@ def export_onnx(
     Batch norms are folded first. The input is called ``images``, (batch, channels, H, W) floats, normalised; or with
     ``preprocessing="inside"`` ``pictures``, (batch, height, width, 3) uint8 of any size. The outputs are
     ``probabilities`` (batch, C) and ``masks`` (batch, C, H, W) in [0, 1]. The batch is free. The model's metadata have
-    the classes, the preprocessing and the hashes of both networks.
+    the classes, those of the masks, the preprocessing and the hashes of both networks.
 
     Args:
         explainer: a trained one.
         path: the file to write.
         what: "masks", or "both": classifier and Explainer as one graph.
+        classes: that get a mask, in the order of the masks: names, or one text with commas between them, or a file;
+            None for all. The graph makes the masks of these alone, and the probabilities of all classes.
         preprocessing: where pictures are resized and normalised: "outside" (the graph takes normalised images), or
             "inside" (it takes uint8 pictures of any size).
         dynamic_size: leave height and width of ``images`` free too, where the networks allow it.
@@ -64,15 +70,19 @@ def export_onnx(
         tolerance: largest difference of a mask value or a probability.
 
     Raises:
-        InputError: onnx is not installed, the networks cannot be exported in this way, or the graph gives other
-            numbers. Nothing is written then.
+        InputError: onnx is not installed, a class is unknown or named twice, the networks cannot be exported in this
+            way, or the graph gives other numbers. Nothing is written then.
     """
     _require_onnx()
     if dynamic_size and preprocessing == "inside":
         raise InputError("dynamic_size: pictures of any size are resized inside; leave one of the two out.")
+    columns = None if classes is None else _columns(classes, explainer.classes)
     quick = explainer.folded().eval().cpu()
     size = quick.explanandum.preprocessing
-    module: nn.Module = Both(quick) if what == "both" else Masks(quick)
+    if columns is not None:
+        quick.network = narrowed(quick.network, torch.tensor(columns))
+    count = None if columns is None else len(columns)
+    module: nn.Module = Both(quick, count) if what == "both" else Masks(quick, count)
     names = ["probabilities", "masks"] if what == "both" else ["masks"]
     if preprocessing == "inside":
         module, given, name = FromPictures(module, size), _some_pictures(), "pictures"
@@ -83,8 +93,8 @@ def export_onnx(
     with scratch_folder(path) as folder:
         made = folder / "model.onnx"
         _trace(module.eval(), given, made, name, names, free)
-        _describe(made, quick, what, preprocessing)
-        check = compare(made, module, quick, pictures, inside=preprocessing == "inside", dynamic_size=dynamic_size)
+        _describe(made, quick, what, preprocessing, columns)
+        check = compare(made, module, size, pictures, inside=preprocessing == "inside", dynamic_size=dynamic_size)
         if not check.difference <= tolerance:
             raise InputError(
                 f"export: the graph differs from PyTorch by {check.difference:.2e} on {check.images} images, more than "
@@ -139,13 +149,18 @@ def _trace(module: nn.Module, given: Tensor, path: Path, name: str, outputs: lis
         raise InputError(f"export: PyTorch cannot write this network as ONNX ({first}).{hint}") from error
 
 
-def _describe(path: Path, explainer: Explainer, what: str, preprocessing: str) -> None:
+def _columns(wanted: str | Sequence[str], classes: Sequence[str]) -> list[int]:
+    return [class_index(name, classes) for name in read_classes(wanted)]
+
+
+def _describe(path: Path, explainer: Explainer, what: str, preprocessing: str, columns: Sequence[int] | None) -> None:
     import onnx
 
     model = onnx.load(path)
     identity = explainer.explanandum.identity()
     facts = {
         "classes": list(explainer.classes),
+        "mask_classes": [explainer.classes[column] for column in columns or range(len(explainer.classes))],
         "activation": explainer.explanandum.activation,
         "preprocessing": explainer.explanandum.preprocessing.to_dict(),
         "classifier_hash": identity["weights_hash"],

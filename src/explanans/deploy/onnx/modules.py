@@ -8,28 +8,33 @@ from torch.nn import functional
 
 from explanans.explainers.explainer import Explainer
 from explanans.images.preprocessing import Preprocessing
+from explanans.ops.refinement import enlarge
 
 
 class Masks(nn.Module):
-    """Images (N, channels, H, W) → masks (N, C, H, W)."""
+    """Images (N, channels, H, W) → masks (N, C, H, W).
 
-    def __init__(self, explainer: Explainer) -> None:
+    Args:
+        explainer: whose network may be :func:`narrowed <explanans.explainers.networks.heads.narrowed>`.
+        classes: for how many classes it answers; None for all.
+    """
+
+    def __init__(self, explainer: Explainer, classes: int | None = None) -> None:
         super().__init__()
-        self.explainer = explainer
+        self.explainer, self.classes = explainer, classes
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        return (self.explainer(images),)
+        images = self.explainer.explanandum.preprocessing.check(images)
+        return (enlarge(self.explainer.head_logits(images, self.classes), images.shape[-2:]).sigmoid(),)
 
 
-class Both(nn.Module):
-    """Images (N, channels, H, W) → probabilities (N, C) and masks (N, C, H, W)."""
-
-    def __init__(self, explainer: Explainer) -> None:
-        super().__init__()
-        self.explainer = explainer
+class Both(Masks):
+    """Images (N, channels, H, W) → probabilities (N, C) of all classes and masks (N, C, H, W)."""
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        return tuple(self.explainer.predict_and_explain(images))
+        images = self.explainer.explanandum.preprocessing.check(images)
+        probabilities, head = self.explainer.answers(images, self.classes)
+        return probabilities, enlarge(head, images.shape[-2:]).sigmoid()
 
 
 class FromPictures(nn.Module):

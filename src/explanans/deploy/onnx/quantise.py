@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import shutil
 import time
 from collections.abc import Sequence
@@ -115,7 +116,8 @@ def quantise(
         after = open_session(made, threads=1)
         looked = [prepare(read_image(each))[None] for each in check] or tensors
         agreement = float(np.mean([_agreement(before, after, each) for each in looked]))
-        ious = [None if dataset is None else _iou(session, dataset) for session in (before, after)]
+        columns = _masked(before, explainer)
+        ious = [None if dataset is None else _iou(session, dataset, columns) for session in (before, after)]
         times = _milliseconds([before, after], looked[0])
         with atomic_file(path) as temporary:
             shutil.copyfile(made, temporary)
@@ -177,18 +179,27 @@ def _agreement(before: Any, after: Any, images: Tensor) -> float:
     return int((one & other).sum()) / either if either else 1.0
 
 
-def _iou(session: Any, dataset: LabelledImages) -> float:
+def _masked(session: Any, explainer: Explainer) -> list[int]:
+    """The classes that the graph has masks of, in their order."""
+    names = json.loads(session.get_modelmeta().custom_metadata_map["mask_classes"])
+    return [explainer.classes.index(name) for name in names]
+
+
+def _iou(session: Any, dataset: LabelledImages, columns: list[int]) -> float:
     values = []
     for index in range(len(dataset)):
         sample = dataset[index]
-        labels = sample["labels"].bool()
+        labels = torch.zeros_like(sample["labels"], dtype=torch.bool)
+        labels[columns] = sample["labels"].bool()[columns]
         if not labels.any():
             continue
         # onnxruntime's sigmoid goes beyond 1 by its rounding.
         masks = torch.from_numpy(answer(session, sample["image"][None])[-1]).clamp(0, 1)
         target, valid = label_region(sample["segmentation"][None], labels[None])
-        merged = masks[:, labels].amax(1)
+        merged = masks[:, labels[columns]].amax(1)
         values.append(float(soft_overlap(merged, target, valid).iou()))
+    if not values:
+        raise InputError("int8: no picture of the data has one of the classes that the graph has masks of.")
     return float(np.mean(values))
 
 

@@ -57,6 +57,31 @@ def only(network: nn.Module, columns: Tensor) -> Iterator[bool]:
                 head.columns = {thread: own for thread, own in head.columns.items() if thread != here}
 
 
+class Chosen(nn.Module):
+    """Of a network's logits (N, C, h, w) those of the classes ``columns`` (K,)."""
+
+    columns: Tensor
+
+    def __init__(self, network: nn.Module, columns: Tensor) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("columns", columns)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.network(images)[:, self.columns]
+
+
+@torch.no_grad()
+def narrowed(network: nn.Module, columns: Tensor) -> nn.Module:
+    """``network``, changed for good so that it answers for the classes ``columns`` (K,) alone, in that order."""
+    heads = [part for part in network.modules() if isinstance(part, ClassHead)]
+    for head in heads:
+        head.out_channels = len(columns)
+        head.weight = nn.Parameter(head.weight[columns])
+        head.bias = None if head.bias is None else nn.Parameter(head.bias[columns])
+    return network if heads else Chosen(network, columns)
+
+
 Heads = Sequence[tuple[ClassHead, Tensor]]
 """1×1 convolutions, each with the features that it reads (N, channels, h, w), the finest grid first."""
 
@@ -94,7 +119,8 @@ def factored(heads: Heads) -> FactoredMaps:
         if head.bias is not None:
             biases.append(head.bias)
     if biases:
-        left_fixed.append(torch.stack(biases).sum(0)[:, None].expand(count, -1, 1))
+        # Added one by one: of a sum over a stack all would get one and the same piece of memory as their gradient.
+        left_fixed.append(sum(biases[1:], biases[0])[:, None].expand(count, -1, 1))
         fixed.append(heads[0][1].new_ones(1, positions))
     ends = torch.cat(fixed) if fixed else heads[0][1].new_zeros(0, positions)
     return FactoredMaps(torch.cat([*left, *left_fixed], 2), torch.cat(right, 1), ends, (height, width))

@@ -1,0 +1,176 @@
+"""What masks of several makers are worth on pictures that none of them has learned from, without segmentations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+import torch
+from torch import Tensor
+
+from explanans.classifiers.explanandum import Explanandum
+from explanans.data import LabelledImages
+from explanans.explanations.batch import Masker, Settings, explain_batch
+from explanans.explanations.by_method import ByMethod
+from explanans.explanations.choice import choose_method, method_that_fits
+from explanans.explanations.receipt import Receipt
+from explanans.explanations.selection import Selection
+from explanans.explanations.word import WORST, fills_frame, is_empty
+from explanans.methods import METHODS, RISE
+from explanans.metrics.grid_pointing import CELLS, company, grid_pointing, montage
+from explanans.utils.devices import like
+from explanans.utils.progress import Progress
+
+SURE = 0.9
+"""The probability of a picture's only class from which on it stands in a montage."""
+
+TOGETHER = 4
+"""Pictures that are explained at once."""
+
+
+ASKS_OFTEN = 10
+"""So many pictures at most, where a method asks the classifier a thousand times for each."""
+
+
+def untrained(explanandum: Explanandum, teacher: Explanandum | None = None) -> dict[str, Masker]:
+    """The best method that needs no training, and Grad-CAM where that is another one and the classifier allows it.
+
+    Args:
+        teacher: a surrogate, for a classifier without gradients: the maps are the surrogate's, and the classifier says
+            where they are cut.
+    """
+    seen = explanandum if teacher is None else teacher
+    choice = choose_method(seen)
+    methods = {choice.name: choice.method}
+    if choice.name != "grad_cam" and seen.differentiable:
+        other = method_that_fits("grad_cam", {}, seen)
+        methods |= {} if other is None else {"grad_cam": other}
+    of = "" if teacher is None else " of the surrogate"
+    return {f"{METHODS[name].title}{of}": ByMethod(explanandum, method) for name, method in methods.items()}
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What one maker's masks are worth, mask by mask and montage by montage.
+
+    Attributes:
+        receipts: of every mask; None where there was none to be had, which counts as the worst.
+        grids: :func:`explanans.metrics.grid_pointing.grid_pointing` of every montage.
+        pictures: that were looked at.
+    """
+
+    receipts: Sequence[Receipt | None]
+    grids: Sequence[float]
+    pictures: int
+
+    @property
+    def scores(self) -> list[float]:
+        """See :attr:`explanans.explanations.receipt.Receipt.score`; the worst one without a receipt."""
+        return [WORST if receipt is None else receipt.score for receipt in self.receipts]
+
+    def means(self) -> dict[str, float | None]:
+        """By name; None where nothing was measured. ``full``, ``empty`` and ``holds`` are shares of the masks."""
+        made = [receipt for receipt in self.receipts if receipt is not None]
+
+        def mean(values: Sequence[float]) -> float | None:
+            return round(fmean(values), 4) if values else None
+
+        return {
+            "score": mean(self.scores),
+            "kept": mean([receipt.kept for receipt in made]),
+            "removed": mean([receipt.removed for receipt in made]),
+            "elsewhere": mean([receipt.elsewhere for receipt in made]),
+            "area": mean([receipt.area for receipt in made]),
+            "grid": mean(self.grids),
+            "full": mean([float(fills_frame(receipt.area)) for receipt in made]),
+            "empty": mean([float(is_empty(receipt.area)) for receipt in made]),
+            "holds": mean([float(receipt.word == "holds") for receipt in made]),
+        }
+
+
+def spread(count: int, wanted: int) -> list[int]:
+    """At most ``wanted`` of ``count`` positions, evenly spaced: data sets are often sorted by class."""
+    wanted = min(count, wanted)
+    return [(2 * place + 1) * count // (2 * wanted) for place in range(wanted)]
+
+
+@torch.no_grad()
+def measured(
+    makers: Mapping[str, Masker],
+    explanandum: Explanandum,
+    dataset: LabelledImages,
+    images: int,
+    *,
+    seed: int = 0,
+    progress: bool = False,
+) -> dict[str, Figures]:
+    """The same masks by every maker: of the classes that the classifier sees in pictures and in montages of them.
+
+    A montage (GridPG) has a picture of which the classifier is sure (one class of at least :data:`SURE`, no other of ½)
+    and three such of further classes, drawn by ``seed``.
+
+    Args:
+        makers: ways to masks, by name; each one's classifier is ``explanandum``. The first one's device is computed on.
+        dataset: pictures that ``explanandum`` takes; of them ``images``, evenly spaced, are looked at, and at most
+            :data:`ASKS_OFTEN` where one of the makers is RISE.
+
+    Returns:
+        for every maker its figures, of equal length and in one order.
+    """
+    if any(isinstance(maker, ByMethod) and isinstance(maker.method, RISE) for maker in makers.values()):
+        images = min(images, ASKS_OFTEN)
+    positions = spread(len(dataset), images)
+    parts = [positions[start : start + TOGETHER] for start in range(0, len(positions), TOGETHER)]
+    place = like(next(iter(makers.values())))
+
+    def opened(some: Sequence[int]) -> Tensor:
+        return torch.stack([dataset[index]["image"] for index in some]).to(place)
+
+    whole = torch.cat([explanandum.probabilities(opened(some)) for some in parts])
+    asked = Selection().seen(explanandum, whole)
+    grids = _grids(whole, asked, seed)
+    receipts: dict[str, list[Receipt | None]] = {name: [] for name in makers}
+    pointed: dict[str, list[float]] = {name: [] for name in makers}
+    with Progress("comparing", len(makers) * len(parts), show=progress) as bar:
+        for number, some in enumerate(parts):
+            pictures = opened(some)
+            rows = range(number * TOGETHER, number * TOGETHER + len(some))
+            placed = [grids[row] for row in rows if row in grids]
+            four = [opened([positions[each] for each in cells]) for cells, _ in placed]
+            for name, maker in makers.items():
+                receipts[name] += _receipts(maker, pictures, asked[list(rows)])
+                if placed:
+                    own = [row for row in rows if row in grids]
+                    cells = torch.tensor([cell for _, cell in placed], device=place.device)
+                    pointed[name] += _pointed(maker, montage(torch.stack(four)), asked[own], cells)
+                bar.advance()
+    return {name: Figures(receipts[name], pointed[name], len(positions)) for name in makers}
+
+
+def _grids(whole: Tensor, seen: Tensor, seed: int) -> dict[int, tuple[list[int], int]]:
+    """For the rows that the classifier is sure of the four rows of a montage, and the cell of the row itself."""
+    best = whole.topk(min(2, whole.shape[1]), dim=1).values
+    sure = (best[:, 0] >= SURE) & (best[:, 1:] < 0.5).all(1) & (seen.sum(1) == 1)
+    classes = whole.argmax(1).tolist()
+    found = {}
+    for row in sure.nonzero().flatten().tolist():
+        generator = torch.Generator().manual_seed(seed * 1_000_003 + row)
+        order = torch.randperm(len(whole), generator=generator).tolist()
+        cell = int(torch.randint(CELLS, (), generator=generator))
+        four = company(row, order, classes, lambda other: bool(sure[other]), cell)
+        if four is not None:
+            found[row] = (four, cell)
+    return found
+
+
+def _receipts(maker: Masker, pictures: Tensor, asked: Tensor) -> list[Receipt | None]:
+    """In the order of ``asked.nonzero()``."""
+    found = explain_batch(maker, pictures, Settings(), asked)
+    made = dict(zip(map(tuple, found.asked.nonzero().tolist()), found.receipts, strict=True))
+    return [made.get(tuple(pair)) for pair in asked.nonzero().tolist()]
+
+
+def _pointed(maker: Masker, images: Tensor, asked: Tensor, cells: Tensor) -> list[float]:
+    _, draw = maker.look(images)
+    return [round(value, 6) for value in grid_pointing(draw(asked), cells).tolist()]
