@@ -6,6 +6,7 @@
 # masks to compare with in the end. On your photos only the first step is another.
 
 # %%
+import json
 import os
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import torch
 from explanans import Explainer, Explanandum, Optimizer, Preprocessing, Run, fit, open_dataset
 from explanans.data.scenes import write_scenes
 from explanans.training.fit_classifier import fit_classifier
+from explanans.training.verdict import Verdict
 
 short = os.environ.get("TUTORIALS") == "short"  # how the tests run it: less of everything
 
@@ -60,8 +62,9 @@ classifier.classes
 # %% [markdown]
 # ## An Explainer
 #
-# Trained on the labels alone; the classifier stays as it is. On photos leave the settings out: what holds without
-# tuning is the default.
+# Trained on the labels alone; the classifier stays as it is. A training ends with a verdict: whether the masks are
+# better than those that need no training, by the receipts of held-out pictures. On photos leave the settings out:
+# what holds without tuning is the default.
 
 # %%
 torch.manual_seed(0)
@@ -81,7 +84,10 @@ saved = fit(
     augment="turn",
     optimizer=Optimizer(3e-3, weight_decay=0.01, schedule="cosine", ema_decay=0.99),
     run=Run(max_epochs=1 if short else 4, batch_size=16, patience=0, progress=False),
+    verdict=Verdict(images=0 if short else 16),
 )
+if not short:
+    print(json.loads((saved.parent / "verdict.json").read_text())["says"])
 
 # %% [markdown]
 # ## Use it
