@@ -54,7 +54,7 @@ box.differentiable
 photo = photos()[2]
 print(photo.credit)
 asked = 0
-explanation = explanans.explain(box, str(photo.file), calls=32 if short else 400)
+explanation = explanans.explain(box, str(photo.file), calls=8 if short else 400)
 print(f"asked {asked} times;", explanation.facts["method"]["name"], "–", explanation.facts["method"]["why"])
 explanation
 
@@ -65,7 +65,7 @@ explanation
 
 # %%
 top = explanation.classes[0]
-for calls in (8, 16) if short else (50, 100, 200):
+for calls in (4,) if short else (50, 100, 200):
     asked = 0
     found = explanans.explain(box, str(photo.file), classes=top, calls=calls)[top]
     receipt = found.receipt

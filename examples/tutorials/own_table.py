@@ -26,7 +26,7 @@ short = os.environ.get("TUTORIALS") == "short"  # how the tests run it: less of 
 # trained on it.
 
 # %%
-write_scenes("scenes", train=24 if short else 600, val=8 if short else 60, size=64, quiet=True)
+write_scenes("scenes", train=16 if short else 600, val=4 if short else 60, size=64, quiet=True)
 preprocessing = Preprocessing(64, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
 scenes = {split: open_dataset("scenes:scenes", split, preprocessing=preprocessing) for split in ("train", "val")}
 with open("pictures.csv", "w") as table:
