@@ -29,7 +29,7 @@ COSTS = {
     "layer_cam": "1, and a part of 1 backward",
     "lime": "1,000 for all classes",
     "occlusion": "about 360 for all classes",
-    "rise": "8,000 for all classes (1,000 where `explain` chooses it)",
+    "rise": "8,000 for all classes",
     "rtis": "1 pass for all classes",
     "score_cam": "one for each channel of the layer, for all classes",
     "smoothgrad": "50, and 50 backward",

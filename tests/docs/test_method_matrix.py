@@ -16,7 +16,7 @@ def test_every_method_has_a_row_with_what_it_needs() -> None:
     rows = {line.split("`")[1]: line for line in method_matrix.matrix().splitlines()[2:]}
     assert set(rows) == {name for name in METHODS if not name.startswith("constant")}
     assert rows["grad_cam"].startswith("| Grad-CAM | `grad_cam` |  | ● | ● |  |  |  |")
-    assert rows["occlusion"].startswith("| Occlusion | `occlusion` | ● |  |  |  |  | `captum` |")
+    assert rows["occlusion"].startswith("| Occlusion | `occlusion` | ● |  |  |  |  |  |")
     assert rows["explainer"].startswith("| Explainer | `explainer` |  |  |  |  | ● |  |")
 
 

@@ -104,6 +104,23 @@ def test_occlusion_by_hand() -> None:
     torch.testing.assert_close(maps[:, :2], expected)
 
 
+@pytest.mark.parametrize(("size", "window", "stride"), [((16, 16), 0.3, 0.2), ((12, 20), 0.4, 0.15), ((9, 9), 1, 1)])
+def test_occlusion_is_captums(size: tuple[int, int], window: float, stride: float) -> None:
+    """Also where the last square reaches over the border."""
+    captum = pytest.importorskip("captum.attr")
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Tanh(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(16, 3))
+    images = torch.randn(2, 3, *size)
+    method = Occlusion(explanandum(module), window=window, stride=stride, reduction="signed", batch_size=5)
+    side, step = method.pixels(*size)
+    found = method.pairs(images, torch.tensor([[True, False, True], [False, True, False]]))
+    for map_, (row, index) in zip(found, ((0, 0), (0, 2), (1, 1)), strict=True):
+        expected = captum.Occlusion(module).attribute(
+            images[row : row + 1], (3, side, side), (3, step, step), baselines=0, target=index
+        )
+        torch.testing.assert_close(map_, expected[0, 0], rtol=1e-4, atol=1e-5)
+
+
 class Game(nn.Module):
     """A game of the four quarters that is not additive."""
 

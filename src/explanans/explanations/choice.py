@@ -9,10 +9,14 @@ from typing import Any
 from explanans.classifiers.explanandum import Explanandum
 from explanans.classifiers.layers import grey_image
 from explanans.errors import InputError
-from explanans.methods import Method, make_method
+from explanans.methods import Method, Occlusion, make_method
+from explanans.methods.occlusion import places
 
-CALLS = 1000
-"""Pictures that a classifier without gradients is asked for each explanation."""
+CALLS = 400
+"""Pictures that a classifier without gradients is asked for each map, at most."""
+
+FINEST = 18
+"""Places of Occlusion's square in a row; with more of them, and smaller squares, nothing was measured."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +50,11 @@ def choose_method(explanandum: Explanandum, calls: int = CALLS) -> Choice:
     """The best method without training that the classifier allows.
 
     A network with layers that know where things are: Spread-CAM, which enlarges the images where the network takes
-    that. Without gradients, or without such layers: RISE, which asks ``calls`` times per image. What was measured of
-    these stands in docs/predict-and-explain.md.
+    that. Without gradients, or without such layers: Occlusion, which asks up to ``calls`` times per image. What was
+    measured of these stands in docs/which-method.md.
+
+    Raises:
+        InputError: ``calls`` is too small for any square to move.
     """
     why = "the classifier gives no gradients"
     if explanandum.differentiable:
@@ -56,9 +63,22 @@ def choose_method(explanandum: Explanandum, calls: int = CALLS) -> Choice:
             if method is not None:
                 return Choice(name, settings, reason, method)
         why = "no layer of the classifier can be watched"
-    settings = {"masks": calls}
-    why = f"{why}; it is asked {calls} times for each image"
-    return Choice("rise", settings, why, make_method("rise", explanandum, **settings))
+    settings, needed = _squares(explanandum, calls)
+    why = f"{why}; it is asked {needed} times for each image"
+    return Choice("occlusion", settings, why, make_method("occlusion", explanandum, **settings))
+
+
+def _squares(explanandum: Explanandum, calls: int) -> tuple[dict[str, float], int]:
+    """Occlusion with as many places as ``calls`` allow, squares of three steps; and how often it asks."""
+    size = explanandum.preprocessing.height, explanandum.preprocessing.width
+    for across in range(FINEST, 0, -1):
+        stride = 1 / (across + 2)
+        settings = {"window": 3 * stride, "stride": stride}
+        window, step = Occlusion(explanandum, **settings).pixels(*size)
+        needed = 1 + places(size[0], window, step) * places(size[1], window, step)
+        if needed <= calls:
+            return settings, needed
+    raise InputError(f"calls={calls}: Occlusion asks at least {needed} times for each image; allow that many.")
 
 
 def method_that_fits(name: str, settings: Mapping[str, Any], explanandum: Explanandum) -> Method | None:
