@@ -47,8 +47,8 @@ box.differentiable
 # %% [markdown]
 # ## Explain it
 #
-# RISE hides random parts of the photo, asks, and averages. `calls` is how often. Receipts are asked of the box as
-# well, and so is where to cut: that is the rest of the count.
+# Occlusion covers one square after another and asks what that takes away. `calls` is how often at most; with more,
+# the squares are smaller. Receipts are asked of the box as well, and so is where to cut: that is the rest of the count.
 
 # %%
 photo = photos()[2]
@@ -61,7 +61,7 @@ explanation
 # %% [markdown]
 # ## How often is enough?
 #
-# A random method is as sharp as you pay for. The same photo with fewer calls:
+# Fewer questions, larger squares. The receipts say what that costs on this photo:
 
 # %%
 top = explanation.classes[0]
