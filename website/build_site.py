@@ -54,7 +54,7 @@ def stage() -> None:
 def commands() -> str:
     """The page of the commands: the help of each, as it is printed."""
     sys.path.insert(0, str(ROOT / "src"))
-    os.environ.setdefault("NO_COLOR", "1")
+    os.environ.update(NO_COLOR="1", COLUMNS="84")
     from explanans.cli.commands import COMMANDS
     from explanans.cli.main import _help
 

@@ -47,29 +47,29 @@ box.differentiable
 # %% [markdown]
 # ## Explain it
 #
-# RISE hides random parts of the photo, asks, and averages. `calls` is how often. Receipts are asked of the box as
-# well, and so is where to cut: that is the rest of the count.
+# Occlusion covers one square after another and asks what that takes away. `calls` is how often at most; with more,
+# the squares are smaller. Receipts are asked of the box as well, and so is where to cut: that is the rest of the count.
 
 # %%
 photo = photos()[2]
 print(photo.credit)
 asked = 0
-explanation = explanans.explain(box, str(photo.file), calls=32 if short else 400)
+explanation = explanans.explain(box, str(photo.file), calls=8 if short else 400)
 print(f"asked {asked} times;", explanation.facts["method"]["name"], "–", explanation.facts["method"]["why"])
 explanation
 
 # %% [markdown]
 # ## How often is enough?
 #
-# A random method is as sharp as you pay for. The same photo with fewer calls:
+# Fewer questions, larger squares. The receipts say what that costs on this photo:
 
 # %%
 top = explanation.classes[0]
-for calls in (8, 16) if short else (50, 100, 200):
+for calls in (4,) if short else (50, 100, 200):
     asked = 0
     found = explanans.explain(box, str(photo.file), classes=top, calls=calls)[top]
     receipt = found.receipt
-    print(f"{asked:5} asked: area {receipt.area:.2f}, kept {receipt.kept:.2f}, removed {receipt.removed:.2f}")
+    print(f"{asked} asked: area {receipt.area:.2f}, kept {receipt.kept:.2f}, removed {receipt.removed:.2f}")
 
 # %% [markdown]
 # ## What it does not do

@@ -37,8 +37,8 @@ eagle = explanation["bald eagle"]
 print(eagle.receipt.fills)
 
 # %% [markdown]
-# The kite's mask has a tenth of the probability to explain, and keeps it: the classifier sees a little of a kite in
-# the same wing. Nothing is seen outside of either mask.
+# Nothing is seen outside of either mask, and nothing through the same mask in another place. The last word is about the
+# two together: they are one mask. What makes this wing an eagle's is also what makes it a little of a kite's.
 #
 # ## A smaller cut
 #

@@ -6,15 +6,16 @@
 # masks to compare with in the end. On your photos only the first step is another.
 
 # %%
+import json
 import os
 from pathlib import Path
 
 import torch
 
-import explanans
-from explanans import Explainer, Explanandum, Optimizer, Run, fit, open_dataset
+from explanans import Explainer, Explanandum, Optimizer, Preprocessing, Run, fit, open_dataset
 from explanans.data.scenes import write_scenes
 from explanans.training.fit_classifier import fit_classifier
+from explanans.training.verdict import Verdict
 
 short = os.environ.get("TUTORIALS") == "short"  # how the tests run it: less of everything
 
@@ -25,8 +26,8 @@ short = os.environ.get("TUTORIALS") == "short"  # how the tests run it: less of 
 # trained on it.
 
 # %%
-write_scenes("scenes", train=24 if short else 800, val=8 if short else 60, size=48 if short else 96, quiet=True)
-preprocessing = explanans.Preprocessing(96)
+write_scenes("scenes", train=16 if short else 600, val=4 if short else 60, size=64, quiet=True)
+preprocessing = Preprocessing(64, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
 scenes = {split: open_dataset("scenes:scenes", split, preprocessing=preprocessing) for split in ("train", "val")}
 with open("pictures.csv", "w") as table:
     print("image,labels,split", file=table)
@@ -46,6 +47,7 @@ print(*Path("pictures.csv").read_text().splitlines()[:4], sep="\n")
 folder = fit_classifier(
     "explanans:small_resnet",
     "table:pictures.csv",
+    size=64,
     weights=None,
     activation="sigmoid",
     augment="turn",
@@ -60,8 +62,9 @@ classifier.classes
 # %% [markdown]
 # ## An Explainer
 #
-# Trained on the labels alone; the classifier stays as it is. On photos leave the settings out: what holds without
-# tuning is the default.
+# Trained on the labels alone; the classifier stays as it is. A training ends with a verdict: whether the masks are
+# better than those that need no training, by the receipts of held-out pictures. On photos leave the settings out:
+# what holds without tuning is the default.
 
 # %%
 torch.manual_seed(0)
@@ -81,7 +84,10 @@ saved = fit(
     augment="turn",
     optimizer=Optimizer(3e-3, weight_decay=0.01, schedule="cosine", ema_decay=0.99),
     run=Run(max_epochs=1 if short else 4, batch_size=16, patience=0, progress=False),
+    verdict=Verdict(images=0 if short else 16),
 )
+if not short:
+    print(json.loads((saved.parent / "verdict.json").read_text())["says"])
 
 # %% [markdown]
 # ## Use it
