@@ -158,7 +158,7 @@ def masked_answers(
         pair, fill, removes = job // (2 * len(fills)), job // 2 % len(fills), job % 2 == 1
         shown = kept[pair] ^ removes[:, None, None]
         masked = apply_mask(images[image[pair]], shown, backgrounds[fill, image[pair]])
-        answers.append(explanandum.probabilities(masked).gather(1, column[pair, None])[:, 0])
+        answers.append(explanandum.probabilities(explanandum.laid_out(masked)).gather(1, column[pair, None])[:, 0])
     return torch.cat(answers).reshape(pairs, len(fills), 2)
 
 
