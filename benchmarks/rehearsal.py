@@ -94,7 +94,7 @@ def rehearse(plan: Plan, stage: str, folder: Path) -> dict[str, Any]:
             weights = _random_weights(settings["architecture"], plan, folder)
             words += ["--architecture", settings["architecture"], f"--weights={weights}", f"--size={plan.size}"]
         else:
-            words += [f"--network={settings['network']}", "--encoder_weights=null"]
+            words += [f"--network={settings['network']}", "--encoder_weights=null", "--verdict.images=0"]
         for epochs in (1, 2):
             if explanans([*words, f"--run.max_epochs={epochs}"]) != 0:
                 raise RuntimeError(f"'explanans {' '.join(words)} --run.max_epochs={epochs}' failed")

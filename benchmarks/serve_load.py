@@ -191,9 +191,9 @@ def measure(who: str, masker: Masker, arguments: argparse.Namespace) -> None:
     with server(who, arguments.top_k) as (pid, port, started):
         begun = time.monotonic()
         asyncio.run(post(port, "/api/explain", pictures[0]))
-        print(
-            f"{started:.1f} s from the command to the page, {started + time.monotonic() - begun:.1f} to the first mask"
-        )
+        first = started + time.monotonic() - begun
+        print(f"{started:.1f} s from the command to the page, {first:.1f} to the first mask,")
+        print(f"    which took {processor_of(pid):.1f} s of a processor")
         if arguments.users:
             under_load(masker, pictures, pid, port, arguments)
         if arguments.page:

@@ -23,10 +23,14 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 SHARED = Path(__file__).parents[2] / "shared"
 
 
-def pytest_collection_finish() -> None:
-    """What was imported by now stays, so that no collection of garbage looks through all of torch again."""
+@pytest.fixture(scope="module", autouse=True)
+def _what_was_imported_stays() -> Iterator[None]:
+    """No collection of garbage looks through all of torch again: before each file, what those before it have imported
+    is left out. What a file has left open is found where it ends."""
     gc.collect()
     gc.freeze()
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="session")

@@ -214,7 +214,6 @@ LINES = [
     ("explain saved photos --out s3://bucket/masks", "out=s3:/bucket/masks is an address", "and copy it there"),
     ("explain saved photos --format parquet --out gs://b/m", "out=gs:/b/m is an address", "and copy it there"),
     (f"{FIT} --network compact --out s3://bucket/run", "out=s3:/bucket/run is an address", "and copy it there"),
-    (f"{MEASURE} --split all --out file:///tmp/x", "out=file:/tmp/x is an address", "and copy it there"),
     ("data scenes s3://bucket/scenes", "s3:/bucket/scenes is an address", "and copy it there"),
     ("export explainer --out s3://bucket/onnx", "out=s3:/bucket/onnx is an address", "and copy it there"),
     ("explain saved photos --format parquet --out photos", "photos holds other things", "name a new folder"),
@@ -276,6 +275,7 @@ LINES = [
 ]
 
 
+@pytest.mark.bad_input
 @pytest.mark.parametrize(("line", "named", "step"), LINES, ids=[line[:60] for line, _, _ in LINES])
 def test_a_clumsy_line_is_answered(
     line: str, named: str, step: str, here: Path, capsys: pytest.CaptureFixture[str]
@@ -334,6 +334,7 @@ CONFIGS: list[tuple[str, bytes, str, str]] = [
 SPLITS = ("--train_split=all", "--validation_split=all", "--run.batch_size=1")
 
 
+@pytest.mark.bad_input
 @pytest.mark.parametrize(
     ("content", "named", "step"), [case[1:] for case in CONFIGS], ids=[case[0] for case in CONFIGS]
 )

@@ -84,6 +84,17 @@ def test_measurements_are_tables() -> None:
     assert "recorded other weights" in write_card(config(benchmark={**BENCHMARK, "same_weights": False}))
 
 
+def test_a_verdict_is_a_sentence_and_a_table() -> None:
+    row = {"score": 0.81234, "kept": 0.9, "removed": 0.1, "area": 0.25, "grid": None}
+    rows = {"Explainer": row, "Grad-CAM": {**row, "grid": 0.5}}
+    verdict = {"says": "The Explainer is better.", "rows": rows, "masks": 52, "pictures": 40, "data": "VOC2012/val"}
+    text = write_card(config(verdict=verdict))
+    assert "The Explainer is better." in text
+    assert "| Explainer | 0.812 | 0.900 | 0.100 | 0.250 | – |" in text
+    assert "52 masks on 40 held-out images of `VOC2012/val`" in text
+    assert "Not measured yet" not in text
+
+
 def test_what_cannot_be_loaded_alone_says_what_to_pass() -> None:
     made = config()
     made["mask_network"] = made["classifier"]["source"] = None

@@ -42,6 +42,7 @@ def first(path: Path) -> bytes:
     return Opener()(item, (32, 32)).tobytes()
 
 
+@pytest.mark.bad_input
 def test_a_damaged_byte_in_a_compressed_tar_is_noticed(tmp_path: Path, content: bytes) -> None:
     path = tar(tmp_path / "a.tar.gz", {"a.png": content})
     assert first(path) == read_image(content).tobytes()
@@ -63,6 +64,7 @@ def test_a_tar_that_unpacks_to_much_more_than_it_is(tmp_path: Path) -> None:
     assert len(list(list_items([tar(tmp_path / "plain.tar", members, "w")]))) == 64
 
 
+@pytest.mark.bad_input
 @pytest.mark.usefixtures("small")
 def test_a_long_name_of_gigabytes_is_not_read(tmp_path: Path) -> None:
     header = tarfile.TarInfo("x")

@@ -82,6 +82,7 @@ def test_object_storage(photos: Path) -> None:
         list(list_items(["nonsense://bucket/a"]))
 
 
+@pytest.mark.bad_input
 @pytest.mark.parametrize(
     ("content", "name", "complaint"),
     [
@@ -129,6 +130,7 @@ def test_files_once_each_and_an_absent_one_kept(photos: Path) -> None:
     assert [path.name for path in found] == [f"{n:02d}.png" for n in range(11)] + ["nowhere.jpg"]
 
 
+@pytest.mark.bad_input
 @pytest.mark.parametrize("argument", ["", " "])
 def test_an_empty_argument_is_not_the_current_folder(argument: str) -> None:
     for listed in (list_files, lambda arguments: list(list_items(arguments))):
@@ -136,6 +138,7 @@ def test_an_empty_argument_is_not_the_current_folder(argument: str) -> None:
             listed([argument])
 
 
+@pytest.mark.bad_input
 def test_a_pattern_that_only_folders_match(tmp_path: Path) -> None:
     (tmp_path / "one").mkdir()
     for listed in (list_files, lambda arguments: list(list_items(arguments))):
@@ -143,6 +146,7 @@ def test_a_pattern_that_only_folders_match(tmp_path: Path) -> None:
             listed([f"{tmp_path}/o*"])
 
 
+@pytest.mark.bad_input
 def test_names_that_are_no_utf8(photos: Path, tmp_path: Path) -> None:
     folder = os.fsencode(tmp_path)
     content = (photos / "a" / "00.png").read_bytes()
@@ -157,6 +161,7 @@ def test_names_that_are_no_utf8(photos: Path, tmp_path: Path) -> None:
     assert Manifest(tmp_path / "manifest.parquet").shard(0) == [item]
 
 
+@pytest.mark.bad_input
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.png")
     (item,) = list_items([tmp_path])
@@ -198,6 +203,7 @@ def test_bytes_in_any_column_type(photos: Path, tmp_path: Path, kind: pa.DataTyp
     assert [read(item) for item in items] == [read_image(content).tobytes()] * 2
 
 
+@pytest.mark.bad_input
 @pytest.mark.parametrize(
     ("table", "complaint"),
     [

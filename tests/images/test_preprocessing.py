@@ -58,6 +58,7 @@ def test_a_square_is_one_number_and_json_keeps_everything() -> None:
     assert Preprocessing.from_dict(json.loads(json.dumps(preprocessing.to_dict()))) == preprocessing
 
 
+@pytest.mark.bad_input
 @pytest.mark.parametrize(
     ("settings", "complaint"),
     [
@@ -98,6 +99,7 @@ def test_pixels_that_were_never_normalised() -> None:
         HALF.check(pixels / 255)
 
 
+@pytest.mark.bad_input
 @pytest.mark.parametrize(
     ("images", "got"),
     [

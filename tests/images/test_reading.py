@@ -150,6 +150,7 @@ def test_a_hundred_megapixels_pass(tmp_path: Path) -> None:
         assert read_image(path).size == (10_000, 10_000)
 
 
+@pytest.mark.bad_input
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 def test_a_decompression_bomb_is_refused_and_pillows_limit_is_left_alone() -> None:
     before = Image.MAX_IMAGE_PIXELS
@@ -164,6 +165,7 @@ def test_a_decompression_bomb_is_refused_and_pillows_limit_is_left_alone() -> No
         read_image(png_header(2_000), max_pixels=10**9)
 
 
+@pytest.mark.bad_input
 def test_bad_files(tmp_path: Path) -> None:
     jpeg = encoded(Image.effect_noise((64, 64), 50), "JPEG")
     files = {
@@ -192,6 +194,7 @@ def test_bad_files(tmp_path: Path) -> None:
         read_image(b"")
 
 
+@pytest.mark.bad_input
 @pytest.mark.parametrize(
     ("source", "reason"),
     [

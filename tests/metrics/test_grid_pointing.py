@@ -7,6 +7,7 @@ import torch
 
 from explanans.errors import InputError
 from explanans.metrics import GridPointing, grid_pointing, montage
+from explanans.metrics.grid_pointing import company
 
 
 def test_four_photos_in_one() -> None:
@@ -51,3 +52,22 @@ def test_bad_input() -> None:
         grid_pointing(torch.zeros(2, 4, 4), torch.tensor([0]))
     with pytest.raises(InputError, match=r"\(G, 4, 3, H, W\)"):
         montage(torch.zeros(1, 3, 3, 8, 8))
+
+
+@pytest.mark.parametrize(("cell", "four"), [(0, [2, 5, 0, 4]), (1, [5, 2, 0, 4]), (3, [5, 0, 4, 2])])
+def test_the_company_of_a_photo(cell: int, four: list[int]) -> None:
+    """Of position 2, class b: 1 is of the same class, 3 of one that is there already, 6 comes too late."""
+    asked: list[int] = []
+
+    def sure(position: int) -> bool:
+        asked.append(position)
+        return position != 7
+
+    classes = ["a", "b", "b", "c", "d", "c", "a", "d"]
+    order = [2, 1, 5, 3, 0, 7, 4, 6]
+    assert company(2, order, classes, sure, cell) == four
+    assert asked == [5, 0, 7, 4]
+
+
+def test_no_company_without_three_more_classes() -> None:
+    assert company(0, [0, 1, 2], ["a", "b", "c"], lambda position: True, 0) is None

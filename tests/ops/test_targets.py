@@ -58,6 +58,7 @@ def test_every_form_becomes_multi_hot(name: str) -> None:
     assert result.int().tolist() == expected
 
 
+@pytest.mark.bad_input
 @pytest.mark.parametrize("name", INVALID)
 def test_anything_else_is_refused_and_the_forms_are_listed(name: str) -> None:
     target, complaint = INVALID[name]

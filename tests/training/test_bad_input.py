@@ -17,6 +17,8 @@ from .conftest import PREPROCESSING
 
 Refused = Callable[..., str]
 
+pytestmark = pytest.mark.bad_input
+
 
 @pytest.fixture(scope="module")
 def classifier(classes: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -16,6 +16,7 @@ from explanans.training.runs import AtomicCheckpoints, train
 NAN = float("nan")
 
 
+@pytest.mark.bad_input
 @pytest.mark.parametrize(
     ("name", "values"),
     [
@@ -44,6 +45,7 @@ def test_the_ends_of_the_ranges_are_fine() -> None:
     Run(seed=2**32 - 1, threads="auto")
 
 
+@pytest.mark.bad_input
 @pytest.mark.parametrize(
     "settings",
     [{"accelerator": "abacus"}, {"strategy": "luck"}, {"accelerator": "tpu"}, {"devices": -5}, {"devices": "many"}],

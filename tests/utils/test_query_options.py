@@ -51,6 +51,7 @@ def test_a_file_with_a_question_mark_is_a_name(tmp_path: Path) -> None:
     assert split_options(str(file), KNOWN, "x") == (str(file), {})
 
 
+@pytest.mark.bad_input
 @pytest.mark.parametrize(
     ("query", "said"),
     [

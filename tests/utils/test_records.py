@@ -56,6 +56,7 @@ def test_names_that_are_no_utf8_come_back(file: Path) -> None:
     assert file.read_bytes().isascii()
 
 
+@pytest.mark.bad_input
 @pytest.mark.parametrize(
     ("content", "fault"),
     [
@@ -125,6 +126,7 @@ def test_a_table_that_was_cut(table: Path, length: int) -> None:
         read_parquet(table, KIND, SCHEMA)
 
 
+@pytest.mark.bad_input
 @pytest.mark.parametrize("place", [5, 400, 2500, 4000, -200, -6])
 def test_a_table_with_a_damaged_byte(table: Path, place: int) -> None:
     whole = read_parquet(table, KIND, SCHEMA)
@@ -134,6 +136,7 @@ def test_a_table_with_a_damaged_byte(table: Path, place: int) -> None:
         assert read_parquet(table, KIND, SCHEMA).equals(whole)
 
 
+@pytest.mark.bad_input
 @pytest.mark.parametrize("wrong", [pa.schema([("other", pa.string())]), pa.schema([("name", pa.int64())])])
 def test_a_table_of_something_else(table: Path, wrong: pa.Schema) -> None:
     with pytest.raises(InputError, match=r"has no columns (other|name) of the right type; make it again"):
@@ -157,6 +160,7 @@ def test_arrays(file: Path) -> None:
         read_arrays(file, KIND)
 
 
+@pytest.mark.bad_input
 def test_arrays_run_no_code(file: Path) -> None:
     with file.open("wb") as out:
         np.savez(out, a=np.array([len], object))
@@ -185,6 +189,7 @@ def test_checkpoints(file: Path) -> None:
             read_checkpoint(file, CHECKPOINT)
 
 
+@pytest.mark.bad_input
 @pytest.mark.parametrize(
     ("content", "fault"),
     [

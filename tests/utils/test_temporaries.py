@@ -51,6 +51,32 @@ def test_what_the_dead_left_is_cleared_and_what_the_living_write_is_not(tmp_path
     assert names(tmp_path) == [mine[1].name]
 
 
+@pytest.mark.parametrize("full", [False, True], ids=["room", "no room"])
+def test_workers_that_outlive_their_process_write_nothing_into_what_is_cleared(
+    tmp_path: Path, of_the_dead: Kill, monkeypatch: pytest.MonkeyPatch, full: bool
+) -> None:
+    left = of_the_dead(temporary_folder(tmp_path / "b"))
+    (left / "part").mkdir()
+    late = left / "part" / "late"
+    remove, found = temporaries.shutil.rmtree, []
+
+    def while_a_worker_writes(path: Path, *, ignore_errors: bool) -> None:
+        found.append((left / "part").is_dir())
+        if found[-1] and not full:
+            late.write_text("")
+        remove(path, ignore_errors=ignore_errors)
+
+    def no_room(path: Path) -> Path:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(temporaries.shutil, "rmtree", while_a_worker_writes)
+    if full:
+        monkeypatch.setattr(temporaries, "temporary_folder", no_room)
+    sweep(tmp_path)
+    assert found[0] == full
+    assert names(tmp_path) == []
+
+
 def test_only_so_many_levels_are_searched(tmp_path: Path, of_the_dead: Kill) -> None:
     deep = tmp_path / "one" / "two"
     deep.mkdir(parents=True)

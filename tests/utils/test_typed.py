@@ -80,6 +80,7 @@ def test_values_to_values(value: Any, hint: Any, as_wanted: Any) -> None:
     assert convert(value, hint, "it") == as_wanted
 
 
+@pytest.mark.bad_input
 @pytest.mark.parametrize(
     ("value", "hint", "said"),
     [
@@ -112,6 +113,7 @@ def test_types_in_words() -> None:
     assert wanted(Count) == "a whole number of at least 1"
 
 
+@pytest.mark.bad_input
 @pytest.mark.parametrize(
     ("settings", "said"),
     [

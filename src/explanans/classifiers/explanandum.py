@@ -32,6 +32,10 @@ def read_classes(classes: Sequence[str] | str | Path) -> tuple[str, ...]:
     if isinstance(classes, str | Path):
         classes = _listed_classes(str(classes))
     names = tuple(str(name) for name in classes)
+    if broken := [name for name in names if any("\ud800" <= letter <= "\udfff" for letter in name)]:
+        raise InputError(
+            f"classes: {broken[0]!r} is no text in UTF-8, so that no result could name it; call it otherwise."
+        )
     doubled = sorted({name for name in names if names.count(name) > 1})
     if not names or doubled:
         raise InputError(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
+from types import NoneType
 from typing import Any, Self
 
 import torch
@@ -17,11 +19,20 @@ from explanans.errors import InputError
 from explanans.explainers import hub
 from explanans.explainers.model_card import CARD, renewed, without_text, write_card
 from explanans.utils.files import atomic_file
+from explanans.utils.numbers import check_number
+from explanans.utils.records import reading
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 CLASSIFIER = "classifier"
-KEYS = ("mask_network", "classifier", "facts")
+DESCRIBED = sources.described(
+    "Explainer",
+    {
+        "mask_network": (str, NoneType),
+        "classifier": {"weights_hash": str, "classes": [str], "activation": str, "preprocessing": dict},
+        "facts": dict,
+    },
+)
 SAVED = [CONFIG, WEIGHTS, CARD, f"{CLASSIFIER}/*"]
 
 
@@ -151,7 +162,7 @@ class Saved(nn.Module, ModelHubMixin, library_name="explanans", tags=["explainab
         if unknown:
             raise InputError(f"Explainer.from_pretrained: unknown arguments {unknown}.")
         folder = Path(name) if Path(name).is_dir() else hub.fetch(name, SAVED, **options)
-        config = sources.read_config(folder, CONFIG, "Explainer", "Explainer.save_pretrained", KEYS)
+        config = sources.read_config(folder, CONFIG, DESCRIBED, "Explainer.save_pretrained")
         explanandum = _matching_classifier(
             folder, config["classifier"], explanandum, allow_other_classifier, trust_factory
         )
@@ -163,9 +174,12 @@ class Saved(nn.Module, ModelHubMixin, library_name="explanans", tags=["explainab
         _require_layers(folder, config.get("layers"), explainer.trunk_layers)
         sources.load_weights(explainer.network, folder / WEIGHTS)
         explainer.network_name = config["mask_network"]
-        # Those saved by an earlier version have none.
-        calibration = config.get("calibration", {"scale": 1.0, "shift": 0.0})
-        explainer.calibrate(calibration["scale"], calibration["shift"])
+        with reading(folder / CONFIG, DESCRIBED):
+            # Those saved by an earlier version have none.
+            calibration = config.get("calibration", {"scale": 1.0, "shift": 0.0})
+            explainer.calibrate(
+                *(check_number(f"calibration.{name}", calibration[name], -math.inf) for name in ("scale", "shift"))
+            )
         explainer.facts = config["facts"]
         if (folder / CARD).is_file():
             explainer.card = (folder / CARD).read_text(encoding="utf-8")

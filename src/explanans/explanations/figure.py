@@ -149,11 +149,11 @@ def _write_class_caption(pen: _Pen, found: ClassExplanation) -> None:
         ("whole photo", receipt.whole),
         ("mask keeps", receipt.kept),
         ("mask removes", receipt.removed),
-        ("mask elsewhere", receipt.elsewhere),
+        ("elsewhere", receipt.elsewhere),
     ):
         _write_bar(pen, label, value, f"{value:.2f}", found.colour)
     _write_bar(pen, "mask's area", receipt.area, f"{receipt.area:.0%}", SOFT)
-    pen.text(receipt.word, _font(TEXT, bold=True), INK)
+    pen.text(f"the mask {receipt.says}", _font(TEXT, bold=True), INK)
 
 
 def _write_bar(pen: _Pen, label: str, value: float, number: str, colour: Colour) -> None:

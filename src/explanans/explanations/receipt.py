@@ -104,13 +104,17 @@ class Receipt:
         """ "holds", "weak", "fills the frame", "empty" or "shared with CLASS"; see :func:`.word.word`."""
         return word(self.area, self.score, None if self.other is None else self.other.name, self.shared)
 
+    @property
+    def says(self) -> str:
+        """The word as a person says it of the mask: "holds", "is weak", …"""
+        return self.word if self.word in ("holds", "fills the frame") else f"is {self.word}"
+
     def __str__(self) -> str:
         shared = "" if self.other is None else f", of which it keeps {self.other.kept:.2f}"
-        verb = "" if self.word in ("holds", "fills the frame") else "is "
         return (
             f"The classifier says {self.whole:.2f} for the whole photo, {self.kept:.2f} for the mask alone "
             f"({self.area:.0%} of the photo), {self.removed:.2f} for the rest and {self.elsewhere:.2f} for the mask in "
-            f"another place. It {verb}{self.word}{shared if self.word.startswith('shared') else ''}."
+            f"another place. It {self.says}{shared if self.word.startswith('shared') else ''}."
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,9 +15,13 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as transforms
 
 from explanans.errors import InputError
+from explanans.utils.typed import convert
 
 BEYOND = 5
 """Images are refused whose values are so many times as large as those of any picture."""
+
+LARGEST = 8192
+"""Pixels of a side that a classifier may want."""
 
 
 class NotNormalisedWarning(UserWarning):
@@ -61,9 +65,10 @@ class Preprocessing:
 
     def __post_init__(self) -> None:
         sides = (self.size, self.size) if isinstance(self.size, int) else tuple(int(s) for s in self.size)
-        if len(sides) != 2 or min(sides) < 1:
+        if len(sides) != 2 or min(sides) < 1 or max(sides) > LARGEST:
             raise InputError(
-                f"Preprocessing: size={self.size!r}; give the side of a square or (height, width) in pixels."
+                f"Preprocessing: size={self.size!r}; give the side of a square or (height, width) in pixels, of 1 to "
+                f"{LARGEST}."
             )
         object.__setattr__(self, "size", sides)
         object.__setattr__(self, "mean", _numbers("mean", self.mean))
@@ -155,7 +160,10 @@ class Preprocessing:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, config: dict[str, Any]) -> Preprocessing:
-        return cls(
-            **{**config, "size": tuple(config["size"]) if not isinstance(config["size"], int) else config["size"]}
-        )
+    def from_dict(cls, config: Mapping[str, Any]) -> Preprocessing:
+        """What :meth:`to_dict` gave, from JSON.
+
+        Raises:
+            InputError: something else.
+        """
+        return convert(config, cls, "preprocessing")

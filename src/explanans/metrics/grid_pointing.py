@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 
 import torch
 from torch import Tensor
@@ -70,7 +70,7 @@ def grid_pointing(maps: Tensor, cells: Tensor) -> Tensor:
 
 
 def company(
-    index: int, order: Iterable[int], classes: Sequence[int], sure: Callable[[int], bool], cell: int
+    index: int, order: Iterable[int], classes: Sequence[Hashable], sure: Callable[[int], bool], cell: int
 ) -> list[int] | None:
     """The positions of the four photos of a montage, cell by cell: ``index`` in its cell, and in the others the first
     three in ``order`` that show further classes, no two the same; None where there are not so many.

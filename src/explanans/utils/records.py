@@ -26,7 +26,8 @@ FORMAT = "format"
 """The entry of a JSON record that says of which kind and version it is."""
 
 _DAMAGE = (
-    *(ValueError, EOFError, OSError, RuntimeError, KeyError, TypeError, RecursionError, MemoryError),
+    *(ValueError, EOFError, OSError, RuntimeError, LookupError, TypeError, AttributeError, ArithmeticError),
+    *(RecursionError, MemoryError),
     *(pa.ArrowException, zipfile.BadZipFile, zlib.error, pickle.UnpicklingError),
 )
 """What readers raise on bytes that they do not understand."""
@@ -62,8 +63,10 @@ def reading(path: Path, kind: Kind) -> Iterator[None]:
         if path.is_file() and not path.stat().st_size:
             raise kind.complain(path, "is empty")
         yield
-    except InputError:
-        raise
+    except InputError as error:
+        if str(path) in str(error):
+            raise
+        raise kind.complain(path, f"cannot be used ({str(error).rstrip('.')})") from error
     except FileNotFoundError as error:
         raise kind.complain(path, "is missing") from error
     except PermissionError as error:

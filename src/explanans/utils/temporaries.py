@@ -83,9 +83,24 @@ def _clear(path: Path, match: re.Match[str]) -> None:
         if match["old"] and not os.path.lexists(path.with_name(match["name"])):
             path.replace(path.with_name(match["name"]))
         elif path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
+            _remove(path, path.with_name(match["name"]))
         else:
             path.unlink()
+
+
+def _remove(left: Path, path: Path) -> None:
+    """A folder that was left of ``path``; it is moved away first.
+
+    Workers of a process that was killed live on for a moment, and what they write while the folder is being emptied
+    would stay. In a place that is gone they write nothing.
+    """
+    away = left
+    # On a full disk there may be no room for another folder.
+    with suppress(OSError):
+        away = temporary_folder(path)
+        left.rename(away / "left")
+    for each in (away, left):
+        shutil.rmtree(each, ignore_errors=True)
 
 
 def _alive(match: re.Match[str], entry: os.DirEntry[str]) -> bool:

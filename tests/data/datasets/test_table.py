@@ -103,6 +103,7 @@ def test_names_of_digits_are_not_taken_for_numbers(tmp_path: Path, preprocessing
     assert data.classes == ("007",)
 
 
+@pytest.mark.bad_input
 @pytest.mark.parametrize(
     ("lines", "options", "reason"),
     [
@@ -140,6 +141,7 @@ def test_bad_tables(folder: Path, preprocessing: Preprocessing, lines: list[str]
         ImageTable(csv(folder, *lines), **options, preprocessing=preprocessing)
 
 
+@pytest.mark.bad_input
 def test_bad_files(folder: Path, preprocessing: Preprocessing) -> None:
     (folder / "t.parquet").write_bytes(b"no table")
     (folder / "e.csv").touch()
@@ -171,6 +173,7 @@ def test_other_delimiters_names_of_columns_and_folders(
     assert data.labels.tolist() == [[1, 1]]
 
 
+@pytest.mark.bad_input
 @pytest.mark.parametrize(
     ("separator", "code"), [(",", ","), ("/", "/"), (" ", "%20"), ("+", "%2B"), ("&", "%26"), (", ", ",")]
 )

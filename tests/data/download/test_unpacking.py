@@ -115,6 +115,7 @@ def test_paths_out_of_the_folder(tmp_path: Path, name: str, fault: str) -> None:
         archive.unlink()
 
 
+@pytest.mark.bad_input
 def test_folders_out_of_the_folder(tmp_path: Path) -> None:
     archive = make_tar(tmp_path / "a.tar", {}, tar_entry("../outside", kind=tarfile.DIRTYPE))
     with pytest.raises(InputError, match=UP):
@@ -165,6 +166,7 @@ def test_a_link_within_becomes_a_copy(tmp_path: Path) -> None:
     assert is_unpacked("a.tar", tmp_path / "data")
 
 
+@pytest.mark.bad_input
 def test_links_and_pipes_in_a_zip(tmp_path: Path) -> None:
     for kind, fault in ((stat.S_IFLNK, "is a link"), (stat.S_IFIFO, "a device or a pipe")):
         entry = zipfile.ZipInfo("evil")
@@ -175,6 +177,7 @@ def test_links_and_pipes_in_a_zip(tmp_path: Path) -> None:
             unpack(tmp_path / "a.zip", tmp_path / "data")
 
 
+@pytest.mark.bad_input
 def test_damaged_archives(tmp_path: Path) -> None:
     whole = make_tar(tmp_path / "a.tgz", {**FILES, "noise": os.urandom(50_000)}, mode="w:gz").read_bytes()
     flipped = bytearray(make_zip(tmp_path / "a.zip", {"noise": os.urandom(9_000)}).read_bytes())

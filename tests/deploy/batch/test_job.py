@@ -21,6 +21,7 @@ from explanans.deploy.batch.changes import Changes
 from explanans.deploy.batch.encode import FILES_PER_FOLDER, Mask, grey_png, masks_as_png
 from explanans.errors import InputError
 from explanans.explainers.explainer import Explainer
+from explanans.explanations.word import score, word
 from explanans.images.reading import read_image
 from explanans.ops.refinement import enlarge
 from explanans.utils.temporaries import temporary_file, temporary_folder
@@ -76,6 +77,13 @@ def test_parquet_holds_the_masks_and_every_picture(explainer: Explainer, photos:
         assert (receipt["index"], receipt["class"]) == (mask["index"], mask["class"])
         assert receipt["kept"] == pytest.approx(min(receipt["kept_mean"], receipt["kept_blur"]))
         assert receipt["area"] == pytest.approx(mask["area"], abs=1e-6)
+        other = explainer.classes.index(receipt["other"]) if receipt["other"] else None
+        assert other != mask["class_index"]
+        assert receipt["other_whole"] == (None if other is None else pytest.approx(row["probabilities"][other]))
+        shared = 0 if other is None else min(receipt["other_kept"] / receipt["other_whole"], 1)
+        worth = score(receipt["whole"], receipt["kept"], receipt["removed"], receipt["elsewhere"], shared)
+        assert receipt["score"] == pytest.approx(worth, abs=1e-5)
+        assert receipt["word"] == word(receipt["area"], receipt["score"], receipt["other"], shared)
 
 
 def test_coco_is_read_by_pycocotools(explainer: Explainer, photos: Path, tmp_path: Path) -> None:
@@ -164,6 +172,7 @@ def test_a_shard_that_lost_its_masks_is_not_done(
     assert files(tmp_path / "out") == whole
 
 
+@pytest.mark.bad_input
 @pytest.mark.parametrize("content", [None, b"", b"no table", "old"])
 def test_a_shard_with_a_damaged_table_is_not_done(
     explainer: Explainer, photos: Path, tmp_path: Path, content: bytes | str | None
@@ -234,6 +243,7 @@ def test_stopped_twice_at_its_very_beginning_a_job_knows_its_folder(
     assert files(out) == files(tmp_path / "other")
 
 
+@pytest.mark.bad_input
 def test_damaged_records_are_named(explainer: Explainer, photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     run(explainer, photos, out)
@@ -327,6 +337,7 @@ def test_other_settings_and_other_folders_are_refused(explainer: Explainer, phot
         run(explainer, photos, tmp_path / "file")
 
 
+@pytest.mark.bad_input
 @pytest.mark.parametrize(
     ("wrong", "complaint"),
     [

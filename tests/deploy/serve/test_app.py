@@ -179,6 +179,16 @@ def test_wrong_questions_say_the_next_step(client: TestClient, path: str, status
     assert says in f"{said['error']} {said['next']}"
 
 
+def test_what_the_networks_refuse_is_said(client: TestClient, masker: Any, picture: bytes) -> None:
+    def look(images: Any) -> Any:
+        raise InputError("the classifier's weights are NaN; load others.")
+
+    masker.look = look
+    answer = client.post("/api/explain", content=picture)
+    assert answer.status_code == 422
+    assert "weights are NaN" in answer.json()["error"]
+
+
 def test_an_old_picture_is_forgotten(masker: Any, picture: bytes) -> None:
     with TestClient(make_app(masker, limits=Limits(kept=2))) as client:
         handles = [client.post("/api/explain", content=picture).json()["handle"] for _ in range(3)]

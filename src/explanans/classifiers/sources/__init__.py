@@ -15,6 +15,7 @@ from explanans.classifiers.sources.shared.published_weights import where_to_get
 from explanans.classifiers.sources.shared.weights import (
     CONFIG,
     WEIGHTS,
+    described,
     hash_weights,
     load_weights,
     read_config,
@@ -32,6 +33,7 @@ __all__ = [
     "Loaded",
     "Source",
     "build",
+    "described",
     "hash_weights",
     "load",
     "load_weights",

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import NoneType
 
 from explanans.classifiers.sources.families import FILES, NAMED, build, load_named
 from explanans.classifiers.sources.shared.base import Loaded, Source
-from explanans.classifiers.sources.shared.weights import CONFIG, WEIGHTS, load_weights, read_config
+from explanans.classifiers.sources.shared.weights import CONFIG, WEIGHTS, described, load_weights, read_config
 from explanans.errors import InputError
 from explanans.images.preprocessing import Preprocessing
+from explanans.utils.records import reading
+from explanans.utils.typed import convert
+
+SAVED = described(
+    "classifier",
+    {
+        **{"source": (dict, NoneType), "classes": [str], "activation": str, "preprocessing": dict},
+        "weights_hash": str,
+    },
+)
 
 
 def load_folder(folder: Path, *, weights: str | Path | None, trust_factory: bool) -> Loaded:
-    keys = ("source", "classes", "activation", "preprocessing", "weights_hash")
-    config = read_config(folder, CONFIG, "classifier", "Explanandum.save", keys)
+    config = read_config(folder, CONFIG, SAVED, "Explanandum.save")
     if config["source"] is None and not (folder / WEIGHTS).is_file():
         raise InputError(
             f"{folder} was saved from a function in hand, which is not in it; make the classifier again with "
@@ -24,7 +34,9 @@ def load_folder(folder: Path, *, weights: str | Path | None, trust_factory: bool
             f"{folder} was saved from a module in hand, so its architecture is not known; build the module, load "
             f"{folder / WEIGHTS} into it with explanans.classifiers.sources.load_weights and wrap it in Explanandum."
         )
-    source = Source(**config["source"])
+    with reading(folder / CONFIG, SAVED):
+        source = convert(config["source"], Source, "source")
+        preprocessing = Preprocessing.from_dict(config["preprocessing"])
     scheme, _, name = source.spec.partition(":")
     if scheme not in NAMED and not trust_factory:
         raise InputError(
@@ -45,7 +57,7 @@ def load_folder(folder: Path, *, weights: str | Path | None, trust_factory: bool
         source,
         config["classes"],
         config["activation"],
-        Preprocessing.from_dict(config["preprocessing"]),
+        preprocessing,
         config["weights_hash"] if weights is None else None,
         check,
     )

@@ -16,9 +16,10 @@ from explanans.cli.output import say
 from explanans.errors import InputError
 from explanans.explainers.explainer import Explainer
 from explanans.explainers.model_card import CARD, is_edited, renewed, without_text, write_card
-from explanans.explainers.saving import CONFIG, KEYS
+from explanans.explainers.saving import CONFIG, DESCRIBED
 from explanans.pipelines.card_facts import benchmark_figures, receipt_figures
 from explanans.utils.files import atomic_file
+from explanans.utils.records import reading
 
 
 def run(
@@ -44,7 +45,7 @@ def run(
     folder = Path(explainer)
     if not folder.is_dir():
         raise InputError(f"explainer: {explainer} is no folder; give one that 'explanans fit' saved.")
-    config = sources.read_config(folder, CONFIG, "Explainer", "Explainer.save_pretrained", KEYS)
+    config = sources.read_config(folder, CONFIG, DESCRIBED, "Explainer.save_pretrained")
     if receipts is not None or benchmark is not None:
         loaded = Explainer.from_pretrained(folder, trust_factory=trust_factory)
         if receipts is not None:
@@ -58,9 +59,9 @@ def run(
     if old is not None and is_edited(old) and not overwrite:
         say(f"{path} was edited and stays as it is; --overwrite writes it anew.", sys.stderr)
         return 0
+    with reading(folder / CONFIG, DESCRIBED):
+        text = renewed(write_card(config, name), without_text(old) if overwrite else old)
     with atomic_file(path) as temporary:
-        temporary.write_text(
-            renewed(write_card(config, name), without_text(old) if overwrite else old), encoding="utf-8"
-        )
+        temporary.write_text(text, encoding="utf-8")
     say(f"card in {path}")
     return 0

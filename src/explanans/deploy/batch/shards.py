@@ -218,7 +218,13 @@ def _facts(receipt: Receipt) -> dict[str, Any]:
     facts: dict[str, Any] = {name: getattr(receipt, name) for name in ("whole", "kept", "removed", "area")}
     for fill, answer in receipt.fills.items():
         facts |= {f"kept_{fill}": answer.kept, f"removed_{fill}": answer.removed}
-    if receipt.other is not None:
-        other = receipt.other
-        facts |= {"other": other.name, "other_whole": other.whole, "other_kept": other.kept}
-    return {**facts, "elsewhere": receipt.elsewhere, "score": receipt.score, "word": receipt.word}
+    other = receipt.other
+    return {
+        **facts,
+        "elsewhere": receipt.elsewhere,
+        "other": other and other.name,
+        "other_whole": other and other.whole,
+        "other_kept": other and other.kept,
+        "score": receipt.score,
+        "word": receipt.word,
+    }

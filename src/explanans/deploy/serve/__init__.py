@@ -1,7 +1,7 @@
 """A page to drop photos on, and the answers behind it.
 
 ``app`` joins the parts: ``uploads`` (bounded, looked at before they are decoded), ``model_thread`` (one thread, in
-batches), ``kept_pictures`` (handles), ``answers`` (JSON), ``page_files`` (the page in ``page/``), ``repeat_lines``
+batches), ``kept_pictures`` (handles), ``json_answers``, ``page_files`` (the page in ``page/``), ``repeat_lines``
 (what gives the same without a page); ``listening`` is the server around it. Needs the extra ``serve``.
 """
 

@@ -21,7 +21,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from explanans.deploy.serve import answers
+from explanans.deploy.serve import json_answers
 from explanans.deploy.serve.kept_pictures import KeptPicture, KeptPictures
 from explanans.deploy.serve.model_thread import Ask, AskReceipt, ModelThread
 from explanans.deploy.serve.page_files import Sample, described, page_files
@@ -82,7 +82,7 @@ class Service:
         self.model = ModelThread(masker, settings, limits.queue, threads)
         self.room, self.kept = Room(limits), KeptPictures(limits)
         self.files = page_files(samples)
-        self.about = answers.about(masker, settings, limits, described(samples), repeat)
+        self.about = json_answers.about(masker, settings, limits, described(samples), repeat)
         self.app = Starlette(
             routes=[
                 Route("/api/about", self._about),
@@ -138,6 +138,8 @@ class Service:
                 return _refused(Refusal(504, late, "Try again later.", 10))
             except ClientDisconnect:
                 return Response(status_code=499)
+            except InputError as error:
+                return _refused(Refusal(422, shortened(error), "Try another picture, or tell the operator."))
             # Nothing of a picture may be logged, and a message of a library may quote one.
             except Exception as error:
                 log.error("a request failed: %s", type(error).__name__)
@@ -166,7 +168,7 @@ class Service:
         columns = [self._column(name) for name in request.query_params.getlist("class")] or None
         picture, handle, preview = await self._picture(request, content)
         chosen = await self._find(picture, columns)
-        return answers.explained(picture, handle, chosen, self.classes, preview)
+        return json_answers.explained(picture, handle, chosen, self.classes, preview)
 
     async def _receipt(self, request: Request, content: bytes) -> dict[str, Any]:
         names = request.query_params.getlist("class")

@@ -40,6 +40,9 @@ class Agreement:
 
     @classmethod
     def from_dict(cls, facts: Mapping[str, Any]) -> Agreement:
+        """What a JSON record has; TypeError for something else."""
+        if wrong := [name for name, each in facts.items() if name != "by_class" and not isinstance(each, int | float)]:
+            raise TypeError(f"{wrong[0]} is no number")
         return cls(**{**facts, "by_class": tuple(facts.get("by_class", ()))})
 
     def __str__(self) -> str:

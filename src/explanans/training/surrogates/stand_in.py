@@ -10,6 +10,15 @@ from explanans.classifiers import sources
 from explanans.classifiers.explanandum import Explanandum
 from explanans.errors import InputError
 from explanans.training.surrogates.fidelity import Fidelity, Limits
+from explanans.utils.records import reading
+
+SAVED = sources.described(
+    "surrogate",
+    {
+        "box": {"weights_hash": str, "classes": [str], "activation": str, "preprocessing": dict},
+        **{"fidelity": {"whole": dict, "masked": dict}, "calls": dict},
+    },
+)
 
 
 def load_surrogate(
@@ -33,7 +42,7 @@ def load_surrogate(
         InputError: no surrogate, one of another box, or one whose fidelity is below the limits (unless allowed).
     """
     folder = Path(folder)
-    config = sources.read_config(folder, sources.CONFIG, "surrogate", "explanans surrogate fit", ("box", "fidelity"))
+    config = sources.read_config(folder, sources.CONFIG, SAVED, "explanans surrogate fit")
     own = json.loads(json.dumps(box.identity()))
     different = [
         key for key in ("weights_hash", "classes", "activation", "preprocessing") if own[key] != config["box"][key]
@@ -43,7 +52,8 @@ def load_surrogate(
             f"{folder} stands in for another classifier: {', '.join(different)} differ. Train a surrogate of this one: "
             "explanans surrogate fit."
         )
-    fidelity = Fidelity.from_dict(config["fidelity"])
+    with reading(folder / sources.CONFIG, SAVED):
+        fidelity = Fidelity.from_dict(config["fidelity"])
     if not allow_poor:
         fidelity.require(limits or Limits())
     surrogate = Explanandum.load(folder, trust_factory=trust_factory)

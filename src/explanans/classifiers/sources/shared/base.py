@@ -11,8 +11,11 @@ from torch import nn
 from explanans.errors import InputError
 from explanans.images.preprocessing import Preprocessing
 
-WRONG_SETTINGS = (TypeError, ValueError, KeyError, AssertionError, AttributeError)
-"""What the constructors of other libraries raise for settings that an architecture does not have or take."""
+WRONG_SETTINGS = (
+    *(TypeError, ValueError, KeyError, AssertionError, AttributeError),
+    *(RuntimeError, ArithmeticError, IndexError, MemoryError),
+)
+"""What constructors raise for settings that an architecture does not have or take, or that no memory could hold."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -63,16 +63,20 @@ def hash_weights(module: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def read_config(folder: Path, name: str, kind: str, saver: str, keys: Sequence[str] = ()) -> dict[str, Any]:
-    """The JSON description in a saved folder, which must have ``keys``."""
+def described(kind: str, form: Mapping[Any, Any]) -> Kind:
+    """The description of a saved ``kind``."""
+    return Kind(f"description of a saved {kind}", f"save the {kind} again", form)
+
+
+def read_config(folder: Path, name: str, kind: Kind, saver: str) -> dict[str, Any]:
+    """The JSON description in a saved folder, of a kind that :func:`described` makes."""
     path = folder / name
     if not path.is_file():
         inner = sorted(str(each.parent) for each in folder.glob(f"*/{name}"))
         meant = f" (did you mean {' or '.join(inner[:3])}?)" if inner else ""
-        raise InputError(f"{folder} is no saved {kind}{meant}: it holds no {name}. Save one with {saver}.")
-    return read_json(
-        path, Kind(f"description of a saved {kind}", f"save the {kind} again", dict.fromkeys(keys, object))
-    )
+        saved = kind.name.removeprefix("description of a ")
+        raise InputError(f"{folder} is no {saved}{meant}: it holds no {name}. Save one with {saver}.")
+    return read_json(path, kind)
 
 
 def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
