@@ -70,7 +70,7 @@ for row in results.summary(*columns, steps="own"):
 # Read the constant first. It keeps best and removes best, and explains nothing: these two scores mean something only
 # together with the area. Its `kept` is the classifier's probability on the whole picture, about 0.3: this classifier
 # knows little yet, and no method can be better than what it explains. Grad-CAM overlaps with the truth less than the
-# constant does; the intervals of the other two meet.
+# constant does; the intervals of Spread-CAM and LayerCAM meet.
 #
 # ## The page and the tables
 #
