@@ -68,12 +68,12 @@ def choose_method(explanandum: Explanandum, calls: int = CALLS) -> Choice:
     return Choice("occlusion", settings, why, make_method("occlusion", explanandum, **settings))
 
 
-def _squares(explanandum: Explanandum, calls: int) -> tuple[dict[str, float], int]:
+def _squares(explanandum: Explanandum, calls: int) -> tuple[dict[str, Any], int]:
     """Occlusion with as many places as ``calls`` allow, squares of three steps; and how often it asks."""
     size = explanandum.preprocessing.height, explanandum.preprocessing.width
     for across in range(FINEST, 0, -1):
         stride = 1 / (across + 2)
-        settings = {"window": 3 * stride, "stride": stride}
+        settings: dict[str, Any] = {"window": 3 * stride, "stride": stride}
         window, step = Occlusion(explanandum, **settings).pixels(*size)
         needed = 1 + places(size[0], window, step) * places(size[1], window, step)
         if needed <= calls:

@@ -17,7 +17,7 @@ from explanans.classifiers.sources.own import build_own, load_own, own_settings
 from explanans.classifiers.sources.programs import load_export, load_torchscript
 from explanans.classifiers.sources.sample import NAME as SAMPLE
 from explanans.classifiers.sources.sample import build_sample, load_sample
-from explanans.classifiers.sources.shared.base import Loaded, Source
+from explanans.classifiers.sources.shared.base import TOO_LARGE, Loaded, Source, unfit_settings
 from explanans.classifiers.sources.timm_models import SETTINGS as TIMM_SETTINGS
 from explanans.classifiers.sources.timm_models import build_timm, load_timm
 from explanans.classifiers.sources.torchvision_models import SETTINGS as TORCHVISION_SETTINGS
@@ -132,4 +132,9 @@ def build(source: Source) -> nn.Module:
     if scheme in SETTINGS:
         known = SETTINGS[scheme](source.spec.partition(":")[2])
         check_settings(source.arguments, known, f"classifier {source.spec!r}")
-    return BUILT[scheme][1](source) if scheme in BUILT else build_factory(source)
+    if scheme not in BUILT:
+        return build_factory(source)
+    try:
+        return BUILT[scheme][1](source)
+    except TOO_LARGE as error:
+        raise unfit_settings(source, error) from error

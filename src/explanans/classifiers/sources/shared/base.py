@@ -11,11 +11,11 @@ from torch import nn
 from explanans.errors import InputError
 from explanans.images.preprocessing import Preprocessing
 
-WRONG_SETTINGS = (
-    *(TypeError, ValueError, KeyError, AssertionError, AttributeError),
-    *(RuntimeError, ArithmeticError, IndexError, MemoryError),
-)
-"""What constructors raise for settings that an architecture does not have or take, or that no memory could hold."""
+WRONG_SETTINGS = (TypeError, ValueError, KeyError, AssertionError, AttributeError)
+"""What the constructors of other libraries raise for settings that an architecture does not have or take."""
+
+TOO_LARGE = (RuntimeError, ArithmeticError, MemoryError)
+"""What they raise for sizes that no memory could hold; where weights are fetched too, it may be the network."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Source:
 
 
 def unfit_settings(source: Source, error: Exception) -> InputError:
-    """The message for one of ``WRONG_SETTINGS``."""
+    """The message for one of ``WRONG_SETTINGS`` or ``TOO_LARGE``."""
     given = ", ".join(f"{name}={value}" for name, value in source.arguments.items())
     reason = " ".join(str(error).split())[:200]
     return InputError(
