@@ -79,7 +79,7 @@ def page(name: str, cells: Sequence[Cell], images: Sequence[str]) -> str:
             parts.append(cell.text)
             continue
         parts.append(f"<!-- run -->\n```python\n{cell.text}\n```")
-        shown = [f"```text\n{cell.printed.strip()}\n```"] if cell.printed.strip() else []
+        shown = [f"```text\n{cell.printed.rstrip()}\n```"] if cell.printed.strip() else []
         shown += [f"![What the cell above shows](images/{left.pop(0)})" for _ in cell.pictures]
         if shown:
             parts.append("\n\n".join([BEGIN, *shown, END]))
