@@ -113,6 +113,7 @@ def scratch_folder(path: str | Path) -> Iterator[Path]:
         DiskError: as for :func:`atomic_file`.
     """
     path = Path(path)
+    refuse_address(path, "out")
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         sweep_once(path.parent)
