@@ -38,7 +38,8 @@ def test_nothing_stays_open(long_run: ModuleType, name: str, pictures: int) -> N
     watch = long_run.Watch(pictures, readings=10)
     assert long_run.measure(long_run.KINDS[name][0], watch) == []
     assert len(watch.memory) == 10
-    assert watch.growth < 300e6
+    # So few pictures leave the heap room to grow by chance; one picture's pixels kept each time would be more.
+    assert watch.growth < 1e9
 
 
 def leaking(leak: Callable[[], Any]) -> Callable[..., None]:
