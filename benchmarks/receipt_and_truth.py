@@ -2,10 +2,11 @@
 
     python benchmarks/receipt_and_truth.py CLASSIFIER DATA [--split test] [--methods spread_cam …] [--every 1]
 
-CLASSIFIER is a saved classifier, whose masks a method makes, or a saved Explainer (--methods explainer). Looked at are
-the masks of the classes that the classifier sees and that are in the picture. Printed are, for each method, Spearman's
-correlation between their IoU with the region of the class (void pixels count nowhere) and figures of their receipts;
-then by the receipt's word how many masks there are, their mean IoU, and how many of them are below 0.3.
+CLASSIFIER is a saved classifier, whose masks a method makes, or a saved Explainer (--methods explainer); "truth" takes
+the regions themselves for masks. Looked at are the masks of the classes that the classifier sees and that are in the
+picture. Printed are, for each method, means of the receipts, each over the probability on the whole picture and at most
+1; Spearman's correlation between the IoU of a mask with the region of its class (void pixels count nowhere) and figures
+of its receipt; then by the receipt's word how many masks there are, their mean IoU, and how many are below 0.3.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from explanans import Explanandum, open_dataset
 from explanans.explainers.explainer import Explainer
 from explanans.explanations.batch import Masker, Settings, explain_batch
 from explanans.explanations.explain import masker_of
-from explanans.explanations.receipt import Receipt
+from explanans.explanations.receipt import Receipt, receipts
+from explanans.explanations.selection import Selection
 from explanans.utils.memory import keep_freed_memory
 
 FIGURES: dict[str, Callable[[Receipt], float]] = {
@@ -30,7 +32,21 @@ FIGURES: dict[str, Callable[[Receipt], float]] = {
     "− shared": lambda receipt: -receipt.shared,
     "score": lambda receipt: receipt.score,
 }
+MEANS: dict[str, Callable[[Receipt], float]] = {
+    "kept": lambda receipt: min(1.0, receipt.kept_ratio),
+    "removed": lambda receipt: min(1.0, receipt.removed_ratio),
+    "elsewhere": lambda receipt: min(1.0, receipt.elsewhere / receipt.whole),
+    "shared": lambda receipt: receipt.shared,
+    "score": lambda receipt: receipt.score,
+    "with removed": lambda receipt: with_removed(receipt),
+}
 WORDS = ("holds", "weak", "shared", "fills the frame", "empty")
+
+
+def with_removed(receipt: Receipt) -> float:
+    """The score, if what the mask removes counted like what it keeps elsewhere."""
+    k, r, e = (min(1.0, each / receipt.whole) for each in (receipt.kept, receipt.removed, receipt.elsewhere))
+    return k - max(r, e) - receipt.shared
 
 
 def arguments() -> argparse.Namespace:
@@ -43,9 +59,10 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def measured(masker: Masker, options: argparse.Namespace) -> list[tuple[float, Receipt]]:
-    """The IoU of every mask, and its receipt."""
-    explanandum = masker.explanandum
+def measured(
+    explanandum: Explanandum, masker: Masker | None, options: argparse.Namespace
+) -> list[tuple[float, Receipt]]:
+    """The IoU of every mask, and its receipt; without a masker those of the true regions."""
     data = open_dataset(
         options.data, options.split, classes=explanandum.classes, preprocessing=explanandum.preprocessing
     ).with_segmentation()
@@ -53,14 +70,17 @@ def measured(masker: Masker, options: argparse.Namespace) -> list[tuple[float, R
     for place in range(0, len(data), options.every):
         sample = data[place]
         image = sample["image"][None].contiguous(memory_format=torch.channels_last)
-        explained = explain_batch(masker, image, Settings(batch_size=8))
-        valid = sample["segmentation"] != 255
-        for (_, column), mask, receipt in zip(
-            explained.asked.nonzero().tolist(), explained.masks, explained.receipts, strict=True
-        ):
-            if sample["labels"][column] and receipt is not None:
-                region, kept = sample["segmentation"] == column + 1, (mask >= 0.5) & valid
-                found.append(((kept & region).sum().item() / max(1, (kept | region).sum().item()), receipt))
+        whole = explanandum.probabilities(image)
+        asked = Selection().seen(explanandum, whole) & sample["labels"].bool()
+        columns = asked.nonzero()[:, 1]
+        regions, valid = sample["segmentation"] == columns[:, None, None] + 1, sample["segmentation"] != 255
+        if masker is None:
+            masks, made = regions, receipts(explanandum, image, regions.float(), asked, whole=whole, batch_size=8)
+        else:
+            explained = explain_batch(masker, image, Settings(batch_size=8), asked)
+            masks, made = explained.masks >= 0.5, [each for each in explained.receipts if each is not None]
+        for mask, region, receipt in zip(masks & valid, regions, made, strict=True):
+            found.append(((mask & region).sum().item() / max(1, (mask | region).sum().item()), receipt))
     return found
 
 
@@ -68,14 +88,19 @@ def main() -> None:
     options = arguments()
     keep_freed_memory()
     for name in options.methods:
+        masker: Masker | None = None
         if name == "explainer":
-            masker: Masker = Explainer.from_pretrained(options.classifier).folded()
+            masker = Explainer.from_pretrained(options.classifier).folded()
+            explanandum = masker.explanandum
         else:
-            masker = masker_of(Explanandum.load(options.classifier), name)
-        found = measured(masker, options)
+            explanandum = Explanandum.load(options.classifier)
+            masker = None if name == "truth" else masker_of(explanandum, name)
+        found = measured(explanandum, masker, options)
         ious = torch.tensor([iou for iou, _ in found])
         print(f"{name}, {options.data} {options.split}: {len(found)} masks, IoU {ious.mean():.2f}")
-        for title, figure in FIGURES.items():
+        for title, mean in MEANS.items():
+            print(f"  mean {title:13} {fmean(mean(receipt) for _, receipt in found):6.2f}")
+        for title, figure in FIGURES.items() if masker is not None else ():
             values = torch.tensor([figure(receipt) for _, receipt in found])
             print(f"  {title:18} {spearman_corrcoef(values, ious):6.2f}")
         for word in WORDS:

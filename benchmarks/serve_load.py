@@ -206,11 +206,11 @@ def measure(who: str, masker: Masker, arguments: argparse.Namespace) -> None:
 
 def under_load(masker: Masker, pictures: Sequence[bytes], pid: int, port: int, arguments: argparse.Namespace) -> None:
     settings, alone = Settings(Selection(top_k=arguments.top_k), batch_size=BATCH), Spent()
-    bare(masker, pictures, settings, arguments.seconds / 4, alone)
+    bare(masker, pictures, settings, min(15, arguments.seconds / 4), alone)
     memory, used, begun = memory_of(pid), processor_of(pid), time.monotonic()
     load = asyncio.run(crowd(port, pictures, arguments.users, begun + arguments.seconds, arguments.requests))
     served = Spent(len(load.seconds), time.monotonic() - begun, processor_of(pid) - used)
-    bare(masker, pictures, settings, arguments.seconds / 4, alone)
+    bare(masker, pictures, settings, min(15, arguments.seconds / 4), alone)
     late = statistics.quantiles(load.seconds, n=20)[-1]
     print(f"{arguments.users} users: {len(load.seconds)} requests, {len(load.errors)} errors {load.errors[:3]}")
     print(f"    {statistics.median(load.seconds):.2f} s in the median, p95 {late:.2f} s")

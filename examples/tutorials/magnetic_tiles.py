@@ -32,7 +32,7 @@ DEFECTS = ["blowhole", "break", "crack", "fray", "uneven"]
 # `softmax` cannot. Which column has the labels, and where the photos lie, is said behind a question mark.
 
 # %%
-rows = list(csv.DictReader((tiles / "labels.csv").open()))
+rows = list(csv.DictReader((tiles / "labels.csv").read_text().splitlines()))
 if short:
     rows = [row for split in ("train", "val") for row in [each for each in rows if each["split"] == split][::24]]
 with open("tiles.csv", "w", newline="") as table:

@@ -191,3 +191,18 @@ def test_identity_tells_classifiers_apart() -> None:
     assert identity["classes"] == list(CLASSES)
     assert explain(module).identity() == identity
     assert explain(module, activation="softmax").identity() != identity
+
+
+def test_pictures_are_laid_out_for_networks_of_convolutions_alone() -> None:
+    preprocessing = Preprocessing(16, (0.5,) * 3, (0.5,) * 3)
+    layers = [nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 2, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+    patches = [nn.Conv2d(3, 4, 8, stride=8), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)]
+    images = torch.randn(2, 3, 16, 16)
+    for parts, quick in ((layers, True), (patches, False)):
+        explained = Explanandum(
+            nn.Sequential(*parts), classes=("a", "b"), activation="sigmoid", preprocessing=preprocessing
+        )
+        laid_out = explained.laid_out(images)
+        assert torch.equal(laid_out, images)
+        assert laid_out.is_contiguous(memory_format=torch.channels_last) == quick
+        torch.testing.assert_close(explained.probabilities(laid_out), explained.probabilities(images))

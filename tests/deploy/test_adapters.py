@@ -236,7 +236,7 @@ def test_pytorch_grad_cams_targets_are_checked(explainer: Explainer) -> None:
     cam = grad_cam_adapter(explainer)
     with pytest.raises(InputError, match="targets has 1 entries for 2 images"):
         cam(images(), [0])
-    with pytest.raises(InputError, match="target index 7 is outside"):
+    with pytest.raises(InputError, match="target: index 7 is outside"):
         cam(images(), [0, 7])
     with pytest.raises(InputError, match="a function names no class"):
         cam(images(), [lambda output: output[0], 1])

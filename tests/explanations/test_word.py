@@ -9,29 +9,25 @@ from explanans.explanations.word import EMPTY, FULL, HOLDS, SHARED, WORST, fills
 
 
 @pytest.mark.parametrize(
-    ("whole", "kept", "removed", "elsewhere", "expected"),
+    ("whole", "kept", "elsewhere", "shared", "expected"),
     [
         (0.8, 0.8, 0.0, 0.0, 1.0),
-        (0.8, 0.6, 0.2, 0.4, 0.75 - 0.5),
-        (0.8, 0.6, 0.4, 0.2, 0.75 - 0.5),
-        # More than the whole counts as the whole, on both sides.
-        (0.5, 1.0, 0.0, 0.25, 0.5),
+        (0.8, 0.6, 0.4, 0.0, 0.75 - 0.5),
+        (0.8, 0.6, 0.4, 0.25, 0.75 - 0.5 - 0.25),
+        # More than the whole counts as the whole, everywhere.
+        (0.5, 1.0, 0.25, 0.0, 0.5),
         (0.5, 0.5, 1.0, 0.0, 0.0),
-        (0.5, 0.0, 1.0, 1.0, -1.0),
+        (0.8, 0.6, 0.4, 2.0, 0.75 - 0.5 - 1),
+        (0.8, 0.0, 0.8, 1.0, WORST),
         (0.0, 0.5, 0.0, 0.0, WORST),
         (0.5, math.nan, 0.0, 0.0, WORST),
         (math.nan, 0.5, 0.0, 0.0, WORST),
+        (0.5, 0.5, 0.0, math.nan, WORST),
     ],
 )
-def test_score_by_hand(whole: float, kept: float, removed: float, elsewhere: float, expected: float) -> None:
-    assert score(whole, kept, removed, elsewhere) == pytest.approx(expected)
-
-
-def test_what_another_class_keeps_counts_against_a_mask() -> None:
-    assert score(0.8, 0.6, 0.4, 0.2, 0.25) == pytest.approx(0.75 - 0.5 - 0.25)
-    assert score(0.8, 0.6, 0.4, 0.2, 2.0) == pytest.approx(0.75 - 0.5 - 1)
-    assert score(0.8, 0.0, 0.8, 0.8, 1.0) == WORST == -2
-    assert score(0.8, 0.6, 0.4, 0.2, math.nan) == WORST
+def test_score_by_hand(whole: float, kept: float, elsewhere: float, shared: float, expected: float) -> None:
+    assert score(whole, kept, elsewhere, shared) == pytest.approx(expected)
+    assert WORST == -2
 
 
 BELOW = 1 - 1e-9

@@ -13,9 +13,10 @@ from explanans.training import Verdict, fit_explainer
 from explanans.training.verdict import EXPLAINER, RECORD, VERDICT
 from explanans.utils.records import read_json
 
-from .explainer_runs import Build, train, with_run
+from .explainer_runs import MOVED, Build, train, with_run
 
 
+@MOVED
 def test_it_is_left_in_the_folder_and_on_the_explainer_and_is_said(
     scenes: str, explainer: Build, whole: Path, out: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -38,6 +39,7 @@ def test_none_is_made_where_none_is_wanted(whole: Path) -> None:
     assert not (whole / VERDICT).exists()
 
 
+@MOVED
 def test_an_interrupted_verdict_is_made_again_with_the_same_bytes(
     scenes: str, explainer: Build, whole: Path, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -80,7 +80,8 @@ def test_two_processes_train_one_explainer_and_the_first_saves_it(
     # The first one is a fork; it starts the second as Lightning does, which is the same script in a new interpreter.
     ended = programs.run(FIRST.format(path=str(Path(explanans.__file__).parents[1]), script=str(script)))
     assert ended.returncode == 0, ended.stderr
-    assert [(tmp_path / f"ended{rank}").read_text() for rank in (0, 1)] == ["1 True", "0 True"]
+    # Saved before the verdict, and with it.
+    assert [(tmp_path / f"ended{rank}").read_text() for rank in (0, 1)] == ["2 True", "0 True"]
     assert len(rows(out)) == 1
     saved = Explainer.from_pretrained(out / "explainer", explanandum=explainer().explanandum)
     assert saved.facts["seed"] == run.seed

@@ -13,7 +13,7 @@ from explanans.classifiers.explanandum import Explanandum
 from explanans.errors import InputError
 from explanans.explainers.explainer import Explainer
 from explanans.utils import network
-from explanans.utils.network import hub_or_cache, unreachable
+from explanans.utils.network import ask_ahead, hub_or_cache, unreachable
 
 constants = pytest.importorskip("huggingface_hub.constants")
 # Far more than a server of this machine needs, however busy it is.
@@ -58,6 +58,26 @@ def test_whoever_does_not_is_not(silent: str) -> None:
         closed.bind(("127.0.0.1", 0))
         assert "refused" in unreachable(f"http://127.0.0.1:{closed.getsockname()[1]}", PATIENCE)
     assert unreachable("http://")
+
+
+def test_a_server_that_was_asked_ahead_is_not_asked_again(refusing: str, silent: str) -> None:
+    asked = []
+
+    class Asked(network._Question):
+        def __init__(self, url: str, seconds: float) -> None:
+            asked.append(url)
+            super().__init__(url, seconds)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(network, "_Question", Asked)
+        ask_ahead(refusing)
+        ask_ahead(silent, 0.1)
+        assert unreachable(f"{refusing}/some/file") == ""
+        assert unreachable(f"{silent}/some/file", 60.0)
+        assert asked == [refusing, silent]
+        # What was said then is not held to be so for ever.
+        assert unreachable(f"{refusing}/other") == ""
+        assert asked[2:] == [f"{refusing}/other"]
 
 
 def test_the_hub_is_left_alone_where_it_does_not_answer(

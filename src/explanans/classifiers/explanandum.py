@@ -269,6 +269,16 @@ class Explanandum(nn.Module):
         """Logits (N, C) → probabilities (N, C): sigmoid per class, or softmax over the classes."""
         return logits.sigmoid() if self.activation == "sigmoid" else logits.softmax(dim=1)
 
+    def laid_out(self, images: Tensor) -> Tensor:
+        """The same images in the memory layout that the classifier is quickest with; answers differ by rounding.
+
+        A processor convolves in a quarter less time where the colours of a pixel lie beside one another. The one
+        convolution of a vision transformer, which cuts the picture into patches, gains nothing.
+        """
+        convolutions = sum(isinstance(part, nn.Conv2d) for part in self.module.modules())
+        quick = convolutions > 1 and images.device.type == "cpu"
+        return images.contiguous(memory_format=torch.channels_last) if quick else images
+
     def probabilities(self, images: Tensor) -> Tensor:
         """Normalised images (N, 3, H, W) → probabilities (N, C) in float32."""
         return self.activate(self(images).float())

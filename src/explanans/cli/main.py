@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
+from explanans.cli.ahead import begin
 from explanans.cli.commands import COMMANDS
 from explanans.errors import InputError, TrainingDiverged
 from explanans.utils.text import did_you_mean, shown
@@ -79,6 +80,7 @@ def _run(name: str, words: list[str]) -> int:
 
         print(kept_help(name, lambda: _help(name)))
         return GOOD
+    begin(words)
     # Only now, because the modules behind the commands import torch.
     from explanans.cli.help import settings_help
     from explanans.cli.options import Given, Part

@@ -68,6 +68,7 @@ class ByMethod(Masker):
         self.draws_nothing = self.name in METHODS and "layers" in METHODS[self.name].needs
 
     def look(self, images: Tensor) -> tuple[Tensor, Draw]:
+        images = self.explanandum.laid_out(images)
         whole = self.explanandum.probabilities(images)
 
         def draw(asked: Tensor) -> Tensor:

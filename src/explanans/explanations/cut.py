@@ -67,7 +67,7 @@ def choose_cuts(
         pair, place, removes = job // (2 * len(areas)), job // 2 % len(areas), job % 2 == 1
         shown = (maps[pair] >= cuts[pair, place][:, None, None]) ^ removes[:, None, None]
         masked = apply_mask(images[image[pair]], shown, background[image[pair]])
-        answers.append(explanandum.probabilities(masked).gather(1, column[pair, None])[:, 0])
+        answers.append(explanandum.probabilities(explanandum.laid_out(masked)).gather(1, column[pair, None])[:, 0])
     kept, removed = torch.cat(answers).view(*cuts.shape, 2).unbind(2)
     chosen = choose(*contrast(maps, cuts), kept, removed, whole[asked])
     chosen_cuts = cuts.gather(1, chosen[:, None])[:, 0]

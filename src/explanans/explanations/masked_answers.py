@@ -81,7 +81,7 @@ def masked_answers(
     for some in job.split(batch_size):
         of = pair[some]
         masked = apply_mask(images[image[of]], shown[of, place[some]], backgrounds[fill[some], image[of]])
-        answers = explanandum.probabilities(masked)
+        answers = explanandum.probabilities(explanandum.laid_out(masked))
         own.append(answers.gather(1, column[of, None])[:, 0])
         others.append(answers[place[some] == 0][:, columns])
     asked_own = torch.cat(own)

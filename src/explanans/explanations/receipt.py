@@ -90,7 +90,7 @@ class Receipt:
     @property
     def score(self) -> float:
         """In [−2, 1], higher is better; see :func:`explanans.explanations.word.score`."""
-        return score(self.whole, self.kept, self.removed, self.elsewhere, self.shared)
+        return score(self.whole, self.kept, self.elsewhere, self.shared)
 
     @property
     def shared(self) -> float:

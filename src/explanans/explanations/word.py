@@ -39,19 +39,21 @@ WORST = -2.0
 """The lowest :func:`score`."""
 
 
-def score(whole: float, kept: float, removed: float, elsewhere: float, shared: float = 0.0) -> float:
-    """min(k, 1) − max(min(r, 1), min(e, 1)) − min(s, 1), in [−2, 1]; higher is better.
+def score(whole: float, kept: float, elsewhere: float, shared: float = 0.0) -> float:
+    """min(k, 1) − min(e, 1) − min(s, 1), in [−2, 1]; higher is better.
 
-    k, r, e: ``kept``, ``removed`` and ``elsewhere`` over ``whole``; s: ``shared``, likewise over the other class's
-    probability on the whole picture. What the mask keeps of its class, less what is seen of that without it (in the
-    rest of the picture, or through the same mask in another place), less what it keeps of another class. A full mask
-    has at most 0. −2 where ``whole`` is 0 or something is NaN.
+    k, e: ``kept`` and ``elsewhere`` over ``whole``; s: ``shared``, likewise over the other class's probability on the
+    whole picture. What the mask keeps of its class, less what the same mask keeps of it in another place, less what it
+    keeps of another class. A full mask has at most 0. −2 where ``whole`` is 0 or something is NaN.
+
+    What the mask removes has no part in it: a classifier that knows a class by its surroundings sees it on the rest of
+    the picture too, so that a mask of the surroundings would score higher than the object's own.
     """
-    ratios = [value / whole if whole > 0 else math.nan for value in (kept, removed, elsewhere)]
+    ratios = [value / whole if whole > 0 else math.nan for value in (kept, elsewhere)]
     if any(map(math.isnan, [*ratios, shared])):
         return WORST
-    k, r, e, s = (min(ratio, 1.0) for ratio in (*ratios, shared))
-    return k - max(r, e) - s
+    k, e, s = (min(ratio, 1.0) for ratio in (*ratios, shared))
+    return k - e - s
 
 
 def word(area: float, scored: float, other: str | None, shared: float) -> str:

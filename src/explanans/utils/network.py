@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import http.client
 import threading
+import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,29 +16,51 @@ from explanans.utils.text import shortened
 SECONDS = 4.0
 
 
-def unreachable(url: str, seconds: float = SECONDS) -> str:
+class _Question:
+    """One request, asked in a thread: a name that nobody resolves has no timeout of its own."""
+
+    def __init__(self, url: str, seconds: float) -> None:
+        self.url, self.seconds, self.until = url, seconds, time.monotonic() + seconds
+        self._found: list[str] = []
+        self._thread = threading.Thread(target=self._ask, daemon=True)
+        self._thread.start()
+
+    def _ask(self) -> None:
+        try:
+            with urllib.request.urlopen(urllib.request.Request(self.url, method="HEAD"), timeout=self.seconds):
+                self._found.append("")
+        except urllib.error.HTTPError:
+            self._found.append("")
+        except urllib.error.URLError as error:
+            self._found.append(shortened(str(error.reason)))
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            self._found.append(shortened(error))
+
+    def answer(self) -> str:
+        self._thread.join(max(0.0, self.until - time.monotonic()))
+        return self._found[0] if self._found else f"no answer within {self.seconds:g} s"
+
+
+_begun: dict[str, _Question] = {}
+
+
+def ask_ahead(url: str, seconds: float | None = None) -> None:
+    """Begin what the next :func:`unreachable` of the same server waits for, while something else is done."""
+    _begun[_server(url)] = _Question(url, SECONDS if seconds is None else seconds)
+
+
+def unreachable(url: str, seconds: float | None = None) -> str:
     """Why the server of ``url`` is out of reach, or "" where it answers, whatever it says; known after ``seconds``.
 
     Proxies of the environment are used, as by the libraries that fetch.
     """
-    found: list[str] = []
+    asked = _begun.pop(_server(url), None)
+    return (asked or _Question(url, SECONDS if seconds is None else seconds)).answer()
 
-    def ask() -> None:
-        try:
-            with urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=seconds):
-                found.append("")
-        except urllib.error.HTTPError:
-            found.append("")
-        except urllib.error.URLError as error:
-            found.append(shortened(str(error.reason)))
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            found.append(shortened(error))
 
-    # A name that nobody resolves has no timeout of its own.
-    thread = threading.Thread(target=ask, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    return found[0] if found else f"no answer within {seconds:g} s"
+def _server(url: str) -> str:
+    parts = urllib.parse.urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 @contextmanager
@@ -48,7 +72,7 @@ def hub_or_cache() -> Iterator[str]:
     from huggingface_hub import constants
 
     before = constants.HF_HUB_OFFLINE
-    reason = "offline mode (HF_HUB_OFFLINE)" if before else unreachable(constants.ENDPOINT, SECONDS)
+    reason = "offline mode (HF_HUB_OFFLINE)" if before else unreachable(constants.ENDPOINT)
     try:
         constants.HF_HUB_OFFLINE = bool(reason)
         yield reason

@@ -81,7 +81,7 @@ def test_parquet_holds_the_masks_and_every_picture(explainer: Explainer, photos:
         assert other != mask["class_index"]
         assert receipt["other_whole"] == (None if other is None else pytest.approx(row["probabilities"][other]))
         shared = 0 if other is None else min(receipt["other_kept"] / receipt["other_whole"], 1)
-        worth = score(receipt["whole"], receipt["kept"], receipt["removed"], receipt["elsewhere"], shared)
+        worth = score(receipt["whole"], receipt["kept"], receipt["elsewhere"], shared)
         assert receipt["score"] == pytest.approx(worth, abs=1e-5)
         assert receipt["word"] == word(receipt["area"], receipt["score"], receipt["other"], shared)
 

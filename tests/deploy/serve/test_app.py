@@ -36,9 +36,10 @@ def mask_of(entry: dict[str, Any]) -> np.ndarray:
     return np.asarray(decoded)
 
 
-def flat(receipt: dict[str, Any]) -> dict[str, float]:
-    fills = {f"{fill}.{key}": value for fill, each in receipt["fills"].items() for key, value in each.items()}
-    return {**{name: value for name, value in receipt.items() if name != "fills"}, **fills}
+def flat(receipt: dict[str, Any]) -> dict[str, float | str]:
+    inner = {**receipt["fills"], "other": receipt["other"] or {}}
+    deep = {f"{name}.{key}": value for name, each in inner.items() for key, value in each.items()}
+    return {**{name: value for name, value in receipt.items() if name not in ("fills", "other")}, **deep}
 
 
 def test_the_page_and_its_files(client: TestClient) -> None:

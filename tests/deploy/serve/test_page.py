@@ -308,7 +308,8 @@ def test_what_it_keeps_and_what_it_removes(open_page: Any, encode: Any) -> None:
     page = open_page()
     drop(page, ("halves.png", encode(halves)))
     wait_until_done(page)
-    page.locator(".class", has_text="red").click()
+    # As long as people press, while the page is drawn anew.
+    page.locator(".class", has_text="red").click(delay=150)
     page.wait_for_selector(".class.shown.ready[aria-selected=true]")
     page.get_by_text("What it keeps").click()
     assert (pixel(page, 0.2, 0.5), pixel(page, 0.8, 0.5)) == ([220, 30, 30], [128, 128, 128])
@@ -388,7 +389,7 @@ def test_a_bad_file_is_said_and_the_others_go_on(open_page: Any, encode: Any, ma
     until(page, "document.querySelectorAll('.thumb.done').length === 1")
     page.wait_for_selector("#status.wrong")
     assert "Save it as JPEG" in page.locator("#status").inner_text()
-    page.locator(".thumb.done").click()
+    page.locator(".thumb.done").click(delay=150)
     wait_until_done(page)
     # A browser cannot read TIFF; the server sends what it read.
     assert pixel(page, 0.5, 0.5) != [0, 0, 0]

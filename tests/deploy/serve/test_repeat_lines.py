@@ -12,6 +12,7 @@ from explanans.cli.parse import Parser
 from explanans.deploy.serve.repeat_lines import Who, repeat_lines
 from explanans.explainers.explainer import Explainer
 from explanans.explainers.named import Named
+from explanans.explanations.choice import CALLS
 from explanans.images.preprocessing import Preprocessing
 
 
@@ -38,7 +39,7 @@ def test_every_setting_is_understood_by_the_command() -> None:
         "timm:resnet18",
         "grad_cam",
         {"layer": "layer3"},
-        1000,
+        CALLS,
         "a b,c",
         "softmax",
         preprocessing,

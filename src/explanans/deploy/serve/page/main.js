@@ -107,13 +107,16 @@ function next() {
 async function look(photo) {
   const most = about.limits?.megabytes;
   if (most && photo.blob.size > 1e6 * most) throw Object.assign(new Error(`The file is larger than ${most} MB.`), { next: "Make the picture smaller, and drop it again." });
-  photo.bitmap = await createImageBitmap(photo.blob).then(shrunk).catch(() => null);
-  // What a browser cannot read, such as TIFF, comes back as a picture that it can.
-  photo.wantsPreview = photo.bitmap === null;
-  render();
-  const said = await engine.explain(photo, null, tell);
-  if (said.preview) photo.bitmap = await createImageBitmap(bytesAsBlob(said.preview));
-  photo.wantsPreview = false;
+  const shown = createImageBitmap(photo.blob).then(shrunk).then((bitmap) => { photo.bitmap = bitmap; render(); }, () => null);
+  // The photo is on its way while the browser reads it.
+  const [said] = await Promise.all([engine.explain(photo, null, tell), shown]);
+  if (!photo.bitmap) {
+    // What a browser cannot read, such as TIFF, comes back as a picture that it can, with one class again.
+    photo.wantsPreview = true;
+    const again = await engine.explain(photo, [about.classes[said.classes[0]?.index ?? 0]], tell);
+    photo.bitmap = await createImageBitmap(bytesAsBlob(again.preview));
+    photo.wantsPreview = false;
+  }
   Object.assign(photo, { status: "done", width: said.width, height: said.height, probabilities: said.probabilities });
   keep(photo, said.classes);
   photo.active = said.classes[0]?.index ?? said.probabilities.indexOf(Math.max(...said.probabilities));

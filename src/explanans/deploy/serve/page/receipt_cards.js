@@ -27,8 +27,12 @@ function card(photo, about, index) {
 function sentence(receipt, busy) {
   if (busy) return "Asking the classifier about this cut …";
   if (!receipt) return "The area is the share of the photo inside the outline.";
-  return (
+  const beginning =
     `The classifier says ${two(receipt.whole)} for the whole photo, ${two(receipt.kept)} for the mask alone ` +
-    `(${percent(receipt.area)} of the photo) and ${two(receipt.removed)} for the rest.`
-  );
+    `(${percent(receipt.area)} of the photo)`;
+  // The engine in the browser alone asks for no more than these.
+  if (receipt.word === undefined) return `${beginning} and ${two(receipt.removed)} for the rest.`;
+  const says = ["holds", "fills the frame"].includes(receipt.word) ? receipt.word : `is ${receipt.word}`;
+  const shared = receipt.word.startsWith("shared") ? `, of which it keeps ${two(receipt.other.kept)}` : "";
+  return `${beginning}, ${two(receipt.removed)} for the rest and ${two(receipt.elsewhere)} for the mask in another place. It ${says}${shared}.`;
 }

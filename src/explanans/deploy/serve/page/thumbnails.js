@@ -3,25 +3,31 @@
 import { canvasOf, make, two } from "./dom.js";
 
 const SIDE = 88;
+// A button stays the same, since one that is made anew would lose the focus, and a press on it.
+const buttons = new WeakMap();
 
 export function thumbnails(strip, photos, current, about, acts) {
-  const had = strip.contains(document.activeElement) ? document.activeElement.dataset.id : null;
-  const made = photos.map((photo) => thumbnail(photo, photo === current, about, () => acts.show(photo)));
-  const add = make("button", { class: "thumb add", "data-id": "add", onclick: acts.add }, "+ Add photos");
-  strip.replaceChildren(...made, add);
-  if (had !== null) [...strip.children].find((each) => each.dataset.id === had)?.focus();
+  if (!strip.children.length) strip.append(make("button", { class: "thumb add", "data-id": "add", onclick: acts.add }, "+ Add photos"));
+  for (const photo of photos) {
+    if (!buttons.has(photo)) {
+      buttons.set(photo, make("button", { "data-id": photo.id, title: photo.name, onclick: () => acts.show(photo) }));
+      strip.lastElementChild.before(buttons.get(photo));
+    }
+    fill(buttons.get(photo), photo, photo === current, about);
+  }
 }
 
-function thumbnail(photo, isCurrent, about, show) {
+function fill(button, photo, isCurrent, about) {
   const canvas = canvasOf(SIDE, SIDE);
   if (photo.bitmap) {
     const { width, height } = photo.bitmap, side = Math.min(width, height);
     canvas.getContext("2d").drawImage(photo.bitmap, (width - side) / 2, (height - side) / 2, side, side, 0, 0, SIDE, SIDE);
   }
   const [title, detail] = badge(photo, about);
-  return make(
-    "button",
-    { class: `thumb ${photo.status}`, "data-id": photo.id, "aria-current": isCurrent ? "true" : null, title: photo.name, onclick: show },
+  button.className = `thumb ${photo.status}`;
+  if (isCurrent) button.setAttribute("aria-current", "true");
+  else button.removeAttribute("aria-current");
+  button.replaceChildren(
     canvas,
     make("span", {}, make("span", { class: "unseen" }, `${photo.name}: `), make("b", {}, title), make("small", {}, detail)),
   );
