@@ -6,7 +6,6 @@
 # masks to compare with in the end. On your photos only the first step is another.
 
 # %%
-import json
 import os
 from pathlib import Path
 
@@ -54,7 +53,7 @@ folder = fit_classifier(
     blanks=0.125,
     hidden=0.25,
     optimizer=Optimizer(3e-3, weight_decay=0.05, schedule="cosine", ema_decay=0.99),
-    run=Run(max_epochs=1 if short else 8, batch_size=16, patience=0, progress=False),
+    run=Run(max_epochs=1 if short else 14, batch_size=16, patience=0, progress=False),
 )
 classifier = Explanandum.load(folder)
 classifier.classes
@@ -62,9 +61,9 @@ classifier.classes
 # %% [markdown]
 # ## An Explainer
 #
-# Trained on the labels alone; the classifier stays as it is. A training ends with a verdict: whether the masks are
-# better than those that need no training, by the receipts of held-out pictures. On photos leave the settings out:
-# what holds without tuning is the default.
+# Trained on the labels alone; the classifier stays as it is. A training ends with a verdict, a comparison with what
+# needs no training; it is left out here, because the end of this page has a better one. On photos leave the settings
+# out: what holds without tuning is the default.
 
 # %%
 torch.manual_seed(0)
@@ -84,22 +83,20 @@ saved = fit(
     augment="turn",
     optimizer=Optimizer(3e-3, weight_decay=0.01, schedule="cosine", ema_decay=0.99),
     run=Run(max_epochs=1 if short else 4, batch_size=16, patience=0, progress=False),
-    verdict=Verdict(images=0 if short else 16),
+    verdict=Verdict(images=0),
 )
-if not short:
-    print(json.loads((saved.parent / "verdict.json").read_text())["says"])
 
 # %% [markdown]
 # ## Use it
 #
-# The same call as without training, and the same receipts.
+# The same call as without training, and the same receipts. The two most probable classes, whatever their probability:
 
 # %%
 explainer = Explainer.from_pretrained(saved)
 picture = next(
     path for path, labels in zip(scenes["val"].paths, scenes["val"].labels, strict=True) if labels.sum() >= 2
 )
-explainer.explain(picture, threshold=0.0 if short else None)
+explainer.explain(picture, top_k=2)
 
 # %% [markdown]
 # ## Did it work?
@@ -120,3 +117,8 @@ grad_cam = normalise(make_method("grad_cam", classifier)(images, labels), "minma
 with torch.no_grad():
     for name, masks in (("Explainer", explainer(images)), ("Grad-CAM", grad_cam)):
         print(f"{name}: {soft_iou(merge(masks, labels)[0], region).mean():.2f} on {len(some)} pictures")
+
+# %% [markdown]
+# A little better than Grad-CAM, and not good: 600 small pictures are few for networks that begin with nothing. The
+# classifier gives its classes less than a half, and the receipts above call the masks weak and empty. `explanans demo`
+# does the same with 4,000 pictures; on photos, begin with ImageNet's weights.
