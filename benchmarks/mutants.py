@@ -130,7 +130,7 @@ def passes(copy: Path, tests: tuple[str, ...], limit: float) -> bool | None:
             os.chdir(copy)
             sys.path.insert(0, str(copy / "src"))
             asked = [str(copy / "tests" / each) for each in tests]
-            status = int(pytest.main(["-q", "-x", "-p", "no:cacheprovider", *asked]))
+            status = int(pytest.main(["-q", "-x", "--assert=plain", "-p", "no:cacheprovider", *asked]))
         finally:
             os._exit(status)
     deadline = time.monotonic() + limit

@@ -34,8 +34,17 @@ def helper() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("network", ["compact", "trunk?width=8", "light/mobilenetv2_035?pad_type=same", "fpn/resnet18"])
-@pytest.mark.parametrize("what", ["both", "masks"])
+@pytest.mark.parametrize(
+    ("network", "what"),
+    [
+        ("compact", "both"),
+        ("compact", "masks"),
+        ("trunk?width=8", "both"),
+        ("trunk?width=8", "masks"),
+        ("light/mobilenetv2_035?pad_type=same", "both"),
+        ("fpn/resnet18", "masks"),
+    ],
+)
 def test_the_graph_gives_pytorchs_numbers(network: str, what: str, exported: Export) -> None:
     explainer, done = exported(network, what=what)
     assert done.check.difference < 1e-4

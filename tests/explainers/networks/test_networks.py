@@ -142,7 +142,7 @@ def test_published_weights_out_of_reach_are_an_error_that_says_what_to_do(monkey
     def fail(*arguments: object, **options: object) -> None:
         raise OSError("no route to host")
 
-    monkeypatch.setattr("explanans.utils.network.unreachable", lambda url, seconds: "")
+    monkeypatch.setattr("explanans.utils.network.unreachable", lambda url, seconds=None: "")
     monkeypatch.setattr(timm, "create_model", fail)
     with pytest.raises(InputError, match=r"resnet10t could not be loaded.*no route.*encoder_weights"):
         build_network("light/resnet10t", 2)
