@@ -27,6 +27,12 @@ LABELS[0, 3] = LABELS[1, [0, 5, 8]] = LABELS[3] = 1
 
 
 @pytest.fixture(autouse=True)
+def none_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests have few classes, and want what is done with many."""
+    monkeypatch.setattr("explanans.ops.class_maps.FEW", 0)
+
+
+@pytest.fixture(autouse=True)
 def double() -> Iterator[None]:
     torch.set_default_dtype(torch.float64)
     yield

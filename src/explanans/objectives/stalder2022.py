@@ -19,7 +19,7 @@ from explanans.objectives.base import (
     ignorance_loss,
     total_variation,
 )
-from explanans.ops.class_maps import ClassMaps
+from explanans.ops.class_maps import ClassMaps, WholeMaps, are_few
 from explanans.ops.masking import apply_mask, make_fill
 from explanans.ops.refinement import enlarge
 from explanans.utils.numbers import check_number
@@ -42,6 +42,8 @@ def winners(maps: ClassMaps, present: Tensor, size: tuple[int, int]) -> tuple[Te
         is_present: which of them are no padding, bool (N, K).
         rest: maximum over the absent classes, (N, H, W); −∞ where none is absent.
     """
+    if isinstance(maps, WholeMaps) and are_few(maps.shape[1]):
+        return picked(enlarge(maps.logits, size), present)
     image, column = present.nonzero(as_tuple=True)
     slot = (present.cumsum(1) - 1)[image, column]
     is_present = torch.arange(max(1, int(present.sum(1).max())), device=present.device) < present.sum(1)[:, None]
@@ -49,6 +51,22 @@ def winners(maps: ClassMaps, present: Tensor, size: tuple[int, int]) -> tuple[Te
     own = labelled.new_full((*is_present.shape, *size), -torch.inf).index_put((image, slot), labelled)
     best = torch.stack([highest(maps, number, (~row).nonzero()[:, 0], size) for number, row in enumerate(present)])
     return own, is_present, at_pixels(maps, best, size).masked_fill(present.all(1)[:, None, None], -torch.inf)
+
+
+def picked(logits: Tensor, present: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """As :func:`winners`, of a few classes: all are enlarged, (N, C, H, W), and what is wanted is read in one go."""
+    is_present, classes = present.to(torch.uint8).topk(max(1, int(present.sum(1).max())), dim=1)
+    is_present = is_present.bool()
+    with torch.no_grad():
+        # Image by image, because what is filled then stays in the processor's cache.
+        best = [
+            maps.masked_fill(labels[:, None, None], -torch.inf).max(0, keepdim=True).indices
+            for maps, labels in zip(logits, present, strict=True)
+        ]
+        index = torch.cat([classes[:, :, None, None].expand(-1, -1, *logits.shape[-2:]), torch.stack(best)], dim=1)
+    chosen = logits.gather(1, index)
+    own = chosen[:, :-1].masked_fill(~is_present[:, :, None, None], -torch.inf)
+    return own, is_present, chosen[:, -1].masked_fill(present.all(1)[:, None, None], -torch.inf)
 
 
 @torch.no_grad()

@@ -13,8 +13,16 @@ from torch.autograd.function import once_differentiable
 # Values of a block that is worked on at a time: what stays in a processor's cache, and what fills a graphics card.
 ON_PROCESSOR, ELSEWHERE = 1 << 18, 1 << 26
 
+FEW = 64
+"""Of so many classes all maps are made at once, which is quicker and fits into any memory."""
+
 # Factors of at least 1/2 whose product is still a normal number in single precision.
 FACTORS = 64
+
+
+def are_few(classes: int) -> bool:
+    """Whether all maps of so many classes may be made at once."""
+    return classes <= FEW
 
 
 class ClassMaps(ABC):

@@ -17,6 +17,12 @@ CLASSES = 5
 
 
 @pytest.fixture(autouse=True)
+def none_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests have few classes, and want what is done with many."""
+    monkeypatch.setattr("explanans.ops.class_maps.FEW", 0)
+
+
+@pytest.fixture(autouse=True)
 def double() -> Iterator[None]:
     torch.set_default_dtype(torch.float64)
     yield
@@ -91,5 +97,16 @@ def test_other_networks_make_all_maps_at_once() -> None:
 
     network, images = Own(3, CLASSES, 1), torch.randn(2, 3, 8, 8)
     maps: WholeMaps | Tensor = class_maps(network, images)
+    assert isinstance(maps, WholeMaps)
+    torch.testing.assert_close(maps.logits, network(images).float())
+
+
+def test_maps_of_few_classes_are_made_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = build_network("compact", 4, encoder_weights=None).eval()
+    images = torch.randn(2, 3, 64, 64)
+    monkeypatch.setattr("explanans.ops.class_maps.FEW", 3)
+    assert isinstance(class_maps(network, images), FactoredMaps)
+    monkeypatch.setattr("explanans.ops.class_maps.FEW", 4)
+    maps = class_maps(network, images)
     assert isinstance(maps, WholeMaps)
     torch.testing.assert_close(maps.logits, network(images).float())

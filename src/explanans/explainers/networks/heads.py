@@ -10,7 +10,7 @@ from types import MappingProxyType
 import torch
 from torch import Tensor, nn
 
-from explanans.ops.class_maps import ClassMaps, FactoredMaps, WholeMaps
+from explanans.ops.class_maps import ClassMaps, FactoredMaps, WholeMaps, are_few
 from explanans.ops.refinement import enlarge
 
 _narrowing = threading.Lock()
@@ -127,6 +127,7 @@ def factored(heads: Heads) -> FactoredMaps:
 
 
 def class_maps(network: nn.Module, images: Tensor) -> ClassMaps:
-    """Mask logits of ``images``, class by class where the network has a method ``maps`` for it, else all at once."""
+    """Mask logits of ``images``, class by class where the network has a method ``maps`` for it and many classes."""
     maps = getattr(network, "maps", None)
-    return WholeMaps(network(images).float()) if maps is None else maps(images)
+    classes = max((part.out_channels for part in network.modules() if isinstance(part, ClassHead)), default=0)
+    return WholeMaps(network(images).float()) if maps is None or are_few(classes) else maps(images)
