@@ -38,10 +38,10 @@ class Recipe:
         classifier_epochs, explainer_epochs: over the training pictures.
     """
 
-    train: int = 3600
+    train: int = 3400
     val: int = 200
     test: int = 300
-    classifier_epochs: int = 14
+    classifier_epochs: int = 13
     explainer_epochs: int = 3
 
 
