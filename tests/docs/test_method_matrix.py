@@ -14,7 +14,9 @@ def test_the_page_has_the_matrix_of_the_code() -> None:
 
 def test_every_method_has_a_row_with_what_it_needs() -> None:
     rows = {line.split("`")[1]: line for line in method_matrix.matrix().splitlines()[2:]}
-    assert set(rows) == {name for name in METHODS if not name.startswith("constant")}
+    # Other tests enter methods of their own.
+    own = {name for name, entry in METHODS.items() if entry.build.__module__.startswith("explanans.")}
+    assert set(rows) == {name for name in own if not name.startswith("constant")}
     assert rows["grad_cam"].startswith("| Grad-CAM | `grad_cam` |  | ● | ● |  |  |  |")
     assert rows["occlusion"].startswith("| Occlusion | `occlusion` | ● |  |  |  |  |  |")
     assert rows["explainer"].startswith("| Explainer | `explainer` |  |  |  |  | ● |  |")
