@@ -92,17 +92,11 @@ def atomic_folder(path: str | Path, *, replace_if_holds: str | None = None, repl
     ours = replace or (replace_if_holds is not None and (path / replace_if_holds).exists())
     if not ours and path.is_dir() and any(path.iterdir()):
         raise InputError(f"{path} exists and holds other things; name a new folder or empty it.")
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        sweep_once(path.parent)
-        temporary = temporary_folder(path)
-        try:
-            yield temporary
-            temporary.chmod(0o777 & ~_umask())
-            _flush_tree(temporary)
-            _put(temporary, path)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+    with scratch_folder(path) as temporary:
+        yield temporary
+        temporary.chmod(0o777 & ~_umask())
+        _flush_tree(temporary)
+        _put(temporary, path)
 
 
 @contextmanager
