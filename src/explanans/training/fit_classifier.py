@@ -20,7 +20,7 @@ from explanans.training.backbone import HALF, Colour, find_head, freeze_before, 
 from explanans.training.claim import LAST, check_run_folder
 from explanans.training.classification import ClassifierTraining, validate
 from explanans.training.linear_head import fit_head, head_features
-from explanans.training.opened_splits import augmented, describe, facts_of, open_splits
+from explanans.training.opened_splits import describe, facts_of, loaders, open_splits
 from explanans.training.optimizer import Optimizer
 from explanans.training.precision import choose_precision
 from explanans.training.processes import is_first, once
@@ -176,15 +176,7 @@ def fit_classifier(
     )
     train(
         trained,
-        loader(
-            augmented(training, transform),
-            run.batch_size,
-            shuffle=True,
-            seed=run.seed,
-            workers=run.num_workers,
-            drop_last=True,
-        ),
-        loader(held_out, run.batch_size, workers=run.num_workers),
+        *loaders(training, held_out, transform, run),
         out,
         run,
         {"source": source.to_dict(), **described, **facts},

@@ -15,7 +15,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor, nn
 
 from explanans.classifiers.explanandum import Explanandum
-from explanans.data import Batch, LabelledImages, collate, loader
+from explanans.data import Batch, LabelledImages, collate
 from explanans.explainers.explainer import Explainer
 from explanans.explainers.networks.heads import class_maps
 from explanans.objectives import Objective, make_objective
@@ -29,7 +29,7 @@ from explanans.training.cut_curve import CURVE, RECORD, summary
 from explanans.training.depthwise import quick_depthwise
 from explanans.training.held_out import measured, untrained
 from explanans.training.module import TrainingModule
-from explanans.training.opened_splits import augmented, describe, facts_of, open_splits
+from explanans.training.opened_splits import describe, facts_of, loaders, open_splits
 from explanans.training.optimizer import Optimizer
 from explanans.training.processes import is_first, once
 from explanans.training.run_settings import Run
@@ -216,15 +216,7 @@ def fit(
     pictures = Pictures(collate([held_out[index] for index in range(min(8, len(held_out)))]))
     train(
         module,
-        loader(
-            augmented(training, transform),
-            run.batch_size,
-            shuffle=True,
-            seed=run.seed,
-            workers=run.num_workers,
-            drop_last=True,
-        ),
-        loader(held_out, run.batch_size, workers=run.num_workers),
+        *loaders(training, held_out, transform, run),
         out,
         run,
         description,

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from explanans.data import LabelledImages, open_dataset
-from explanans.data.dataset import Augment
+from torch.utils.data import DataLoader
+
+from explanans.data import LabelledImages, loader, open_dataset
+from explanans.data.dataset import Augment, Sample
 from explanans.errors import InputError
 from explanans.images.preprocessing import Preprocessing
 from explanans.training.run_settings import Run
@@ -85,6 +87,21 @@ def augmented(dataset: LabelledImages, transform: Augment | None) -> LabelledIma
     changed = copy.copy(dataset)
     changed.augment = transform if dataset.augment is None else dataset.augment
     return changed
+
+
+def loaders(
+    training: LabelledImages, held_out: LabelledImages, transform: Augment | None, run: Run
+) -> tuple[DataLoader[Sample], DataLoader[Sample]]:
+    """Whole batches to train on, in the order that the run's seed decides; and batches to validate on."""
+    drawn = loader(
+        augmented(training, transform),
+        run.batch_size,
+        shuffle=True,
+        seed=run.seed,
+        workers=run.num_workers,
+        drop_last=True,
+    )
+    return drawn, loader(held_out, run.batch_size, workers=run.num_workers)
 
 
 def facts_of(dataset: LabelledImages) -> dict[str, Any]:
