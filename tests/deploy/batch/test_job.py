@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shutil
 import signal
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -42,6 +44,16 @@ def test_the_callers_random_numbers_are_left_alone(explainer: Explainer, photos:
     before = torch.get_rng_state()
     run(explainer, photos, tmp_path / "out")
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_no_thread_outlives_a_job(explainer: Explainer, photos: Path, tmp_path: Path) -> None:
+    before = set(threading.enumerate())
+    gc.disable()
+    try:
+        run(explainer, photos, tmp_path / "out")
+        assert set(threading.enumerate()) <= before
+    finally:
+        gc.enable()
 
 
 def logits_of(explainer: Explainer, path: Path) -> torch.Tensor:

@@ -223,8 +223,12 @@ def explain_shards(
         OSError: the disk is full or not writable, or object storage does not answer. Finished shards stay.
     """
     chosen = options or Options()
-    with Job.claimed(out, masker, images, chosen, shard_size, told=told) as job, job.options.on_threads():
-        return _explain_left(job, Explaining(masker.eval(), job.options), workers, progress)
+    with (
+        Job.claimed(out, masker, images, chosen, shard_size, told=told) as job,
+        job.options.on_threads(),
+        Explaining(masker.eval(), job.options) as explaining,
+    ):
+        return _explain_left(job, explaining, workers, progress)
 
 
 def _explain_left(

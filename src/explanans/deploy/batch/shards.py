@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import pyarrow as pa
 import torch
@@ -116,7 +116,7 @@ class Shard:
 
 
 class Explaining:
-    """A Masker that turns loaded batches into rows and masks.
+    """A Masker that turns loaded batches into rows and masks; its coder's thread ends with ``with``.
 
     Args:
         masker: in evaluation mode, on the device that computes.
@@ -132,6 +132,12 @@ class Explaining:
         self.place = like(masker)
         # Masks are coded while the networks see the next batch.
         self._coder = ThreadPoolExecutor(1, thread_name_prefix="masks")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        self._coder.shutdown(cancel_futures=True)
 
     def add(self, shard: Shard, loaded: Loaded, first: int) -> None:
         """Put a batch into its shard; the first picture of the batch is number ``first`` of the job."""
