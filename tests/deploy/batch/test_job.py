@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import gc
 import json
 import os
 import shutil
@@ -21,6 +20,7 @@ from explanans.cli.main import main
 from explanans.deploy.batch import Options, explain_shards
 from explanans.deploy.batch.changes import Changes
 from explanans.deploy.batch.encode import FILES_PER_FOLDER, Mask, grey_png, masks_as_png
+from explanans.deploy.batch.shards import Explaining
 from explanans.errors import InputError
 from explanans.explainers.explainer import Explainer
 from explanans.explanations.word import score, word
@@ -46,14 +46,22 @@ def test_the_callers_random_numbers_are_left_alone(explainer: Explainer, photos:
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_no_thread_outlives_a_job(explainer: Explainer, photos: Path, tmp_path: Path) -> None:
+def test_no_thread_outlives_a_job(
+    explainer: Explainer, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = []
+    add = Explaining.add
+
+    def adding(self: Explaining, *args: Any) -> None:
+        # Who is referred to cannot be what the garbage collection ended.
+        kept.append(self)
+        add(self, *args)
+
+    monkeypatch.setattr(Explaining, "add", adding)
     before = set(threading.enumerate())
-    gc.disable()
-    try:
-        run(explainer, photos, tmp_path / "out")
-        assert set(threading.enumerate()) <= before
-    finally:
-        gc.enable()
+    run(explainer, photos, tmp_path / "out")
+    assert kept
+    assert set(threading.enumerate()) <= before
 
 
 def logits_of(explainer: Explainer, path: Path) -> torch.Tensor:
