@@ -48,6 +48,8 @@ from explanans.pipelines.package_photos import photos
 from explanans.utils.memory import keep_freed_memory
 
 BATCH = 8
+# Milliseconds for which somebody looks at a photo before choosing the next.
+LOOKED_AT = 2500
 
 
 @dataclass
@@ -158,7 +160,8 @@ def memory_of(pid: int) -> float:
 
 
 def page(port: int, files: Sequence[Path]) -> list[float]:
-    """Seconds from choosing a photo to its masks on the screen, in Chromium, one photo at a time."""
+    """Seconds from choosing a photo to its masks on the screen, in Chromium: one at a time, each when the last has been
+    looked at, after a round that is not counted (a browser draws its first photo slowly)."""
     from playwright.sync_api import sync_playwright
 
     found = []
@@ -177,11 +180,11 @@ def page(port: int, files: Sequence[Path]) -> list[float]:
               }).observe(document.body, { attributes: true, attributeFilter: ["data-status"] });
             }"""
         )
-        for number, file in enumerate(files):
+        for number, file in enumerate([*files, *files]):
+            opened.wait_for_timeout(LOOKED_AT)
             opened.set_input_files("#files", file)
-            while len(opened.evaluate("window.shown")) <= number:
-                opened.wait_for_timeout(50)
-        found = [each / 1000 for each in opened.evaluate("window.shown")]
+            opened.wait_for_function("number => window.shown.length > number", arg=number, polling=100)
+        found = [each / 1000 for each in opened.evaluate("window.shown")[len(files) :]]
         browser.close()
     return found
 

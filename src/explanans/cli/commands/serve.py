@@ -20,6 +20,7 @@ from explanans.explanations.by_method import ByMethod
 from explanans.explanations.selection import Selection
 from explanans.pipelines.package_photos import Photo, photos
 from explanans.utils.devices import choose_device
+from explanans.utils.threads import exactly
 
 PARTS = (Part(Named, names={"name": "who", "classes": "class_names"}, defaults={"batch_size": 8}), Part(Limits))
 
@@ -51,7 +52,10 @@ def run(
     limits, named = given.call(Limits), given.call(Named)
     selection = Selection(top_k=top_k, threshold=threshold)
     with closing(serve.open_socket(host, port)) as opened:
-        masker = named.load().to(choose_device(device))
+        # A second pool of threads, though it sleeps, makes those of the first wait in a slower way (GNU OpenMP, as soon
+        # as there are more threads than cores): the thread that computes is to have the only one.
+        with exactly(1):
+            masker = named.load().to(choose_device(device))
         if isinstance(masker, ByMethod):
             say(f"method: {masker.name} ({masker.why})")
         app = serve.make_app(

@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import torch
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -98,7 +99,9 @@ class Service:
 
     @contextlib.asynccontextmanager
     async def _running(self, app: Starlette) -> AsyncIterator[None]:
-        self.decoders = ThreadPoolExecutor(DECODERS, "explanans-decoder")
+        self.decoders = ThreadPoolExecutor(
+            DECODERS, "explanans-decoder", initializer=torch.set_num_threads, initargs=(1,)
+        )
         self.model.start()
         try:
             yield

@@ -83,6 +83,8 @@ class ModelThread:
 
     def __init__(self, masker: Masker, settings: Settings, queue: int, threads: int | None = None) -> None:
         self.masker, self.settings, self.queue, self.threads = masker, settings, queue, threads
+        # Read here, because a thread that begins later is given the last number that any other has set.
+        self._most = torch.get_num_threads()
         self._waiting: deque[Ask | AskReceipt] = deque()
         self._changed = threading.Condition()
         self._stopping = False
@@ -122,11 +124,11 @@ class ModelThread:
         return ask.answer
 
     def _work(self) -> None:
-        most, load = torch.get_num_threads(), Load()
-        torch.set_num_threads(self.threads or most)
+        load = Load()
+        torch.set_num_threads(self.threads or self._most)
         while batch := self._next():
             if not self.threads and not is_fixed() and load.age > LOOK:
-                torch.set_num_threads(min(most, free_cores(load)))
+                torch.set_num_threads(min(self._most, free_cores(load)))
             start = time.monotonic()
             for kind in ("seen", "asked", "receipt"):
                 if some := [each for each in batch if each.kind == kind]:
