@@ -118,17 +118,17 @@ def test_a_right_cut_beyond_the_grid_is_found(explainer: Explainer, pictures: La
     assert min(map(float, facts["gaps"])) < right < max(map(float, facts["gaps"]))
 
 
-@pytest.mark.parametrize("right", [12, 14])
-def test_a_best_cut_at_the_end_of_the_widest_grid_is_refused(
-    explainer: Explainer, pictures: LabelledImages, right: float
+@pytest.mark.parametrize(("right", "last"), [(12, "12"), (14, "12"), (-12, "-12"), (-14, "-12")])
+def test_a_best_cut_at_an_end_of_the_widest_grid_is_refused(
+    explainer: Explainer, pictures: LabelledImages, right: float, last: str
 ) -> None:
     explainer.calibrate(2.0, 1.0)
     explainer.network = Moved(right - 1)
     facts = calibrate(explainer, pictures, Calibration(images=1))
     assert facts["as_trained"]
     assert (float(explainer.scale), float(explainer.shift)) == (1, 0)
-    assert facts["remark"] == "the best of all cuts, 12, is the last that was tried"
-    assert "12" in facts["gaps"]
+    assert facts["remark"] == f"the best of all cuts, {last}, is the last that was tried"
+    assert last in facts["gaps"]
 
 
 class Everywhere(nn.Module):
