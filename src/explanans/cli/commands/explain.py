@@ -27,6 +27,7 @@ from explanans.cli.options import Given, Part
 from explanans.cli.output import say
 from explanans.deploy.batch import INDEX, Done, Options, explain_many, explain_shards
 from explanans.deploy.batch.changes import Changes
+from explanans.deploy.batch.folders import threads_of
 from explanans.deploy.batch.job import format_of
 from explanans.errors import InputError
 from explanans.explainers.named import Named
@@ -113,6 +114,12 @@ def run(
                 "there, or name a folder."
             )
         pictures = list_files(images)
+        begun = threads_of(out)
+        if threads and begun and begun != threads:
+            say(
+                f"threads: {out} was begun with {begun}, and goes on with them; name a new folder for {threads}.",
+                sys.stderr,
+            )
         with _on_free_cores(threads) as masker_is_loaded:
             masker = _loaded(named, device)
             masker_is_loaded()
