@@ -19,24 +19,18 @@ import torch
 from explanans.deploy.batch.changes import Changes, Told
 from explanans.deploy.batch.coco_file import PART, WHOLE, join_coco
 from explanans.deploy.batch.decoding import Loaded, load_shards
+from explanans.deploy.batch.job_record import JOB, RECORD, settings_of
 from explanans.deploy.batch.manifest import STAMP, Manifest, renew_manifest, write_manifest
-from explanans.deploy.batch.shards import FILES, IMAGES, Explaining, Options, explain_shard
+from explanans.deploy.batch.options import Options
+from explanans.deploy.batch.shards import FILES, IMAGES, Explaining, explain_shard
 from explanans.errors import InputError
 from explanans.explanations.batch import Masker
 from explanans.images.listing import stamp_of
 from explanans.utils.files import atomic_folder
-from explanans.utils.records import Kind, open_parquet, read_json, reading, write_json
+from explanans.utils.records import Kind, open_parquet, reading, write_json
 from explanans.utils.run_folder import as_json, check_same, claimed
 
-JOB, MANIFEST, DONE = "job.json", "manifest.parquet", "images.parquet"
-RECORD = Kind(
-    "batch job",
-    "put back a copy of it, or name a new folder",
-    {
-        "settings": {"classifier": dict, "images": [str], "shard_size": int, "options": {"format": str}},
-        "classes": [str],
-    },
-)
+MANIFEST, DONE = "manifest.parquet", "images.parquet"
 PICTURES = Kind("pictures of a shard", "delete the shard's folder, and repeat the command to make it again")
 SHARD_SIZE = 1000
 SHARDS_PER_FOLDER = 1000
@@ -256,11 +250,6 @@ def _explain_left(
     job.finish()
     outcome.failed = job.failures()
     return outcome
-
-
-def settings_of(out: str | Path) -> dict[str, Any]:
-    """The settings in ``job.json``."""
-    return read_json(Path(out) / JOB, RECORD)["settings"]
 
 
 def _counted(stamps: pa.Table) -> Counter[tuple[Any, ...]]:
