@@ -58,7 +58,12 @@ PARTS = {
     "calibration": Part(("training/calibration.py",), ("training/test_calibration.py",)),
     "training step": Part(
         ("training/module.py",),
-        ("training/test_module.py", "training/test_classification.py", "training/test_resume.py"),
+        (
+            "training/test_module.py",
+            "training/test_classification.py",
+            "training/test_resume.py",
+            "training/test_processes.py",
+        ),
     ),
 }
 

@@ -22,7 +22,7 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from explanans.classifiers.explanandum import read_classes
+from explanans.classifiers.class_names import read_classes
 from explanans.cli.options import Given, Part
 from explanans.cli.output import say
 from explanans.deploy.batch import INDEX, Done, Options, explain_many
