@@ -25,10 +25,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from explanans.classifiers.class_names import read_classes
 from explanans.cli.options import Given, Part
 from explanans.cli.output import say
-from explanans.deploy.batch import INDEX, Done, Options, explain_many, explain_shards
+from explanans.deploy.batch import INDEX, Done, Options, explain_many
 from explanans.deploy.batch.changes import Changes
 from explanans.deploy.batch.folders import threads_of
-from explanans.deploy.batch.job import format_of
+from explanans.deploy.batch.job_record import format_of
 from explanans.errors import InputError
 from explanans.explainers.named import Named
 from explanans.explanations.batch import Masker, Settings
@@ -138,6 +138,8 @@ def run(
             told=_say_changes,
         )
     else:
+        from explanans.deploy.batch import explain_shards
+
         masker = _loaded(named, device)
         with _bar(given["quiet"]) as (bar, task):
             outcome = explain_shards(
