@@ -10,7 +10,6 @@ tiles add, and to slower networks they add less.
 from __future__ import annotations
 
 import argparse
-import resource
 import tempfile
 import time
 from pathlib import Path
@@ -100,8 +99,9 @@ def seam(mask: NDArray[np.float32], overlap: float) -> float:
 
 
 def memory() -> float:
-    """The most that this process had, in MiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """The most that this process had since it began, in MiB (Linux)."""
+    status = Path("/proc/self/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) / 1024
 
 
 def main() -> None:
@@ -111,19 +111,20 @@ def main() -> None:
     parser.add_argument(
         "--memory", type=int, default=0, metavar="SIDE", help="measure memory on such a picture instead"
     )
+    parser.add_argument("--tile", type=int, default=TILE, help="of the picture that memory is measured on")
     parser.add_argument("--overlap", type=float, default=0.5)
     parser.add_argument("--receipts", action="store_true")
     given = parser.parse_args()
     explainer = made_explainer()
     settings = Settings(Selection(threshold=0.0), receipts=given.receipts, batch_size=BATCH)
-    tiling = Tiling(TILE, given.overlap)
+    tiling = Tiling(given.tile, given.overlap)
     if given.memory:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "scan.png"
             made_picture(given.memory).save(path, compress_level=1)
-            print(f"picture made; so far at most {memory():,.0f} MiB")
             measure_memory(explainer, path, settings, tiling, Path(folder) / "out")
         return
+    tiling = Tiling(TILE, given.overlap)
     picture = made_picture(given.side)
     tiled_explanation(explainer, made_picture(TILE * 2), settings, tiling)
     alone, whole = [], []
