@@ -33,8 +33,8 @@ def find_shift(first: Grey, other: Grey) -> Shift:
     """By phase correlation of two grey photos (H, W) of one size, to a part of a pixel (Guizar-Sicairos, Thurman &
     Fienup 2008).
 
-    Phases alone are led astray by what repeats and by smooth pictures, plain correlation by what is bright; of both, and
-    of no shift at all, the one is taken after which the photos match best.
+    Phases alone are led astray by what repeats and by smooth pictures, plain correlation by what is bright; of both,
+    and of no shift at all, the one is taken after which the photos match best.
 
     Raises:
         InputError: scikit-image is not installed.
