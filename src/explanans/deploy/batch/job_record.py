@@ -20,7 +20,7 @@ RECORD = Kind(
 
 def format_of(out: str | Path) -> str | None:
     """That of the job in a place; None where there is none."""
-    folder = local_path(out)
+    folder = local_path(str(out))
     if folder is not None:
         return _format(folder)
     # It brings what reads object storage.
