@@ -3,17 +3,22 @@
 Explains every photo, with a trained Explainer or (slower) with a method that needs no training, and sums up class by
 class: how often it is seen, right and wrong, where in the frame its evidence lies, how much the masks keep and remove,
 and, where the data has segmentations or a table of boxes is given, how much of the evidence lies on the object. What is
-suspect is tested by hiding it and by pasting it into photos of other classes, and ranked. A photo that cannot be used is reported in the end, and the exit status is then 1. Repeat the command after an interruption:
-finished shards are kept.
+suspect is tested by hiding it and by pasting it into photos of other classes, and ranked. A photo that cannot be used
+is reported in the end, and the exit status is then 1. Repeat the command after an interruption: finished shards are
+kept.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 
 from explanans.audit import Settings, audit, open_photos
+from explanans.audit.against import audit_against
 from explanans.audit.classes import ClassSummary
+from explanans.audit.report.against_page import write_against
 from explanans.audit.report.write import REPORT
 from explanans.audit.run import FAILED, TABLE
 from explanans.audit.suspects import Suspect
@@ -35,10 +40,12 @@ PARTS = (
 )
 
 
-def run(given: Given, device: str = "auto") -> int:
+def run(given: Given, against: str | None = None, device: str = "auto") -> int:
     """Audit it.
 
     Args:
+        against: another classifier or Explainer, explained by the same method on the same photos: what is better or
+            worse than with it, and where the two look differently.
         device: auto, cpu, cuda, cuda:1, mps.
     """
     named = given.call(Named)
@@ -57,9 +64,20 @@ def run(given: Given, device: str = "auto") -> int:
                 progress.set(note=step)
 
         found = given.call(audit, masker, photos, settings=settings, told=told)
+        if against is not None:
+            second = replace(Named(against), method=named.method, trust_factory=named.trust_factory)
+            other = replace(second, method_options=named.method_options, batch_size=named.batch_size).load()
+            beside = given.call(open_photos, other.explanandum)
+            step = partial(told, "looking with the other")
+            changes = audit_against(
+                found, other.to(choose_device(device)), beside, settings, workers=given["workers"], told=step
+            )
+            page = write_against(found.folder, photos, beside, changes, (named.name, against))
     say(class_table(found.classes))
     say(suspect_table(found.suspects))
     say(f"\n{found.photos:,} photos; a row for each of their classes is in {found.folder / TABLE}")
+    if against is not None:
+        say(f"beside {against}: open {page.resolve().as_uri()}")
     say(f"open {(found.folder / REPORT).resolve().as_uri()}")
     if found.troubled:
         say(
