@@ -24,9 +24,11 @@ class Masker(nn.Module):
 
     Attributes:
         explanandum: the classifier.
+        asks_often: it asks the classifier hundreds of times for each image.
     """
 
     explanandum: Explanandum
+    asks_often: bool = False
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:
         """As of any module, but for the classifier, which stays frozen."""

@@ -22,12 +22,13 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from explanans.classifiers.explanandum import read_classes
+from explanans.classifiers.class_names import read_classes
 from explanans.cli.options import Given, Part
 from explanans.cli.output import say
-from explanans.deploy.batch import INDEX, Done, Options, explain_many, explain_shards
+from explanans.deploy.batch import INDEX, Done, Options, explain_many
 from explanans.deploy.batch.changes import Changes
-from explanans.deploy.batch.job import JOB, settings_of
+from explanans.deploy.batch.folders import threads_of
+from explanans.deploy.batch.job_record import format_of
 from explanans.errors import InputError
 from explanans.explainers.named import Named
 from explanans.explanations.batch import Masker, Settings
@@ -36,6 +37,8 @@ from explanans.explanations.region import RegionSettings
 from explanans.explanations.tiles import Tiling
 from explanans.images.listing import is_container, list_files
 from explanans.utils.devices import choose_device
+from explanans.utils.object_storage import shown_address
+from explanans.utils.paths import local_path
 from explanans.utils.tables import aligned
 from explanans.utils.threads import Load, free_cores, is_fixed
 
@@ -78,7 +81,7 @@ def run(
     Args:
         images: files, folders (searched to the bottom), quoted patterns such as 'photos/*.jpg', tables (.csv, .parquet
             with a column image, path or bytes), archives (.zip, .tar, .tar.gz), URIs such as s3://bucket/folder.
-        out: where to write.
+        out: where to write: a folder, or for shards also an address such as s3://bucket/masks.
         format: folders (one for each picture, to look at), or for many pictures shards with masks as parquet (run
             lengths in tables), coco (COCO's JSON) or png; null for folders up to 500 pictures, else parquet.
         classes: classes to explain: names separated by commas, or a file; null for those the classifier sees.
@@ -124,7 +127,18 @@ def run(
             raise InputError(
                 "format=folders is for a few pictures on this machine; take parquet, coco or png with --ray."
             )
+        if local_path(out) is None:
+            raise InputError(
+                f"format=folders is written to this machine, not into {shown_address(out)}; take parquet, coco or png "
+                "there, or name a folder."
+            )
         pictures = list_files(images)
+        begun = threads_of(out)
+        if threads and begun and begun != threads:
+            say(
+                f"threads: {out} was begun with {begun}, and goes on with them; name a new folder for {threads}.",
+                sys.stderr,
+            )
         with _on_free_cores(threads) as masker_is_loaded:
             masker = _loaded(named, device)
             masker_is_loaded()
@@ -144,6 +158,8 @@ def run(
             told=_say_changes,
         )
     else:
+        from explanans.deploy.batch import explain_shards
+
         masker = _loaded(named, device)
         with _bar(given["quiet"]) as (bar, task):
             outcome = explain_shards(
@@ -157,7 +173,7 @@ def run(
                 told=_say_changes,
             )
     good = outcome.pictures - len(outcome.failed)
-    say(f"{good:,} of {outcome.pictures:,} explained ({outcome.earlier:,} earlier), in {out}")
+    say(f"{good:,} of {outcome.pictures:,} explained ({outcome.earlier:,} earlier), in {shown_address(out)}")
     return _report_failures(outcome.failed)
 
 
@@ -189,9 +205,9 @@ def _loaded(named: Named, device: str) -> Masker:
 
 def _usual_format(images: Sequence[str], out: str, ray: bool) -> Any:
     """What a job was begun with, or what suits the number of pictures."""
-    if (Path(out) / JOB).is_file():
-        return settings_of(out)["options"]["format"]
-    if ray or any(map(is_container, images)):
+    if (begun := format_of(out)) is not None:
+        return begun
+    if ray or local_path(out) is None or any(map(is_container, images)):
         return "parquet"
     return "folders" if len(list_files(images)) <= FEW else "parquet"
 

@@ -244,6 +244,12 @@ class _Run:
         return Done(str(path), folder.name, found["classes"], skipped=True)
 
 
+def threads_of(out: str | Path) -> int | None:
+    """How many threads of a processor the first run into a folder had; None where there was none."""
+    record = Path(out) / INDEX
+    return _threads_of(record, read_json(record, RECORD)) if record.is_file() else None
+
+
 def _threads_of(record: Path, earlier: Mapping[str, Any]) -> int:
     """Those of the first run; torch's own number where this is the first."""
     kept = earlier.get("threads", torch.get_num_threads())

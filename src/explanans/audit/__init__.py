@@ -1,0 +1,10 @@
+"""A whole data set explained and summed up: what the classifier uses, everywhere, and what of it is suspect.
+
+``photos`` → the batch job explains them → ``looking`` (each shard: where masks lie, what they keep) → ``classes`` (by
+class), ``ways`` (clusters of what is kept), ``suspects`` (each with a test) → ``report``. ``run`` is all of it.
+"""
+
+from explanans.audit.photos import Photos, open_photos
+from explanans.audit.run import Audit, Settings, audit
+
+__all__ = ["Audit", "Photos", "Settings", "audit", "open_photos"]

@@ -1,0 +1,94 @@
+"""One pass over the photos: the batch job explains them, shard by shard, and each shard is looked at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import groupby
+from pathlib import Path
+
+import pyarrow as pa
+
+from explanans.audit.features import Embedder
+from explanans.audit.looked import is_made_from, write_part
+from explanans.audit.looking import Shard, look, made_from
+from explanans.audit.photos import Photos
+from explanans.deploy.batch import Job, Options, explain_shards
+from explanans.deploy.batch.decoding import Loaded, load_shards
+from explanans.deploy.batch.encode import parquet
+from explanans.explanations.batch import Masker
+from explanans.explanations.selection import Selection
+from explanans.utils.files import atomic_file
+
+LIST, EXPLAINED, LOOKED = "photos-list.parquet", "explained", "looked"
+
+Told = Callable[[int, int], None]
+"""(photos done, of how many)."""
+
+
+def seen_by(masker: Masker) -> Selection:
+    """What counts as seen: probability ½ and more, or with softmax the most probable class."""
+    return Selection() if masker.explanandum.activation == "sigmoid" else Selection(top_k=1)
+
+
+def options_for(masker: Masker, batch_size: int, threads: int | None = None) -> Options:
+    """How the batch job explains: run lengths at the input's size, with receipts."""
+    chosen = seen_by(masker)
+    return Options(top_k=chosen.top_k, receipts=True, batch_size=batch_size, threads=threads)
+
+
+def write_list(photos: Photos, out: Path) -> Path:
+    """The photos' files, in the order of the data, as a table that the batch job reads."""
+    rows = [{"path": str(path.resolve())} for path in photos.data.paths]
+    content = parquet(rows, pa.schema([("path", pa.string())]))
+    with atomic_file(out / LIST) as temporary:
+        temporary.write_bytes(content)
+    return out / LIST
+
+
+def explain_photos(
+    masker: Masker,
+    photos: Photos,
+    out: Path,
+    *,
+    shard_size: int,
+    batch_size: int,
+    workers: int,
+    told: Told | None = None,
+) -> list[tuple[str, str]]:
+    """Masks and receipts of all photos below ``out``, those that are missing; the photos that failed, with reasons."""
+    listed = write_list(photos, out)
+    options = options_for(masker, batch_size)
+    outcome = explain_shards(
+        masker, [listed], out / EXPLAINED, options, shard_size=shard_size, workers=workers, progress=told
+    )
+    return outcome.failed
+
+
+def part_paths(out: Path) -> list[Path]:
+    """The parts that were looked at, in order."""
+    return sorted((out / LOOKED).glob("*.parquet"))
+
+
+def look_at_all(masker: Masker, photos: Photos, out: Path, *, workers: int, told: Told | None = None) -> list[Path]:
+    """Look at every shard that was not looked at since it was made; the parts, in order."""
+    job = Job(out / EXPLAINED)
+    paths = {number: out / LOOKED / f"{number:07d}.parquet" for number in range(job.manifest.shards)}
+    left = [number for number, path in paths.items() if not is_made_from(path, made_from(job.folder(number)))]
+    embedder = Embedder(masker.explanandum, job.options.batch_size)
+    done = job.manifest.pictures - sum(job.manifest.size(number) for number in left)
+    loaded = load_shards(job.manifest, left, masker.explanandum.preprocessing, job.options.batch_size, workers)
+
+    def counted(batches: Iterator[Loaded]) -> Iterator[Loaded]:
+        nonlocal done
+        for each in batches:
+            yield each
+            done += len(each.items)
+            if told is not None:
+                told(done, job.manifest.pictures)
+
+    with job.options.on_threads():
+        for number, batches in groupby(loaded, lambda each: each.shard):
+            shard = Shard(job.folder(number))
+            table = look(shard, counted(batches), job.first(number), photos, embedder)
+            write_part(paths[number], table, shard.made_from)
+    return list(paths.values())
