@@ -105,6 +105,12 @@ def mask_of(feature: Mapping[str, Any], height: int, width: int) -> NDArray[np.b
     return filled(polygons, height, width)
 
 
+def score_of(feature: Mapping[str, Any]) -> float:
+    """The kept probability of a region's receipt, or its class's on the whole picture where it has none."""
+    facts = feature["properties"]
+    return float(facts["probability"] if facts.get("kept") is None else facts["kept"])
+
+
 def csv_text(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> str:
     """A table as CSV with a header; nothing where a value is None."""
     buffer = io.StringIO()
@@ -128,7 +134,6 @@ def coco_annotations(collections: Iterable[Mapping[str, Any]]) -> dict[str, Any]
         for feature in each["features"]:
             facts = feature["properties"]
             code = coco.encode(np.asfortranarray(mask_of(feature, height, width).astype(np.uint8)))
-            score = facts["probability"] if facts.get("kept") is None else facts["kept"]
             annotations.append(
                 {
                     "id": len(annotations) + 1,
@@ -138,7 +143,7 @@ def coco_annotations(collections: Iterable[Mapping[str, Any]]) -> dict[str, Any]
                     "area": facts["area"],
                     "bbox": [float(facts[side]) for side in ("left", "top", "width", "height")],
                     "iscrowd": 0,
-                    "score": round(score, 6),
+                    "score": round(score_of(feature), 6),
                 }
             )
     categories = [{"id": index + 1, "name": name} for index, name in sorted(names.items())]
