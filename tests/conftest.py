@@ -76,6 +76,23 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def double() -> Iterator[None]:
+    """Tensors are made in double precision, so that what is worked out by hand is met to many digits."""
+    # Not above, where the number of its threads is not yet set.
+    import torch
+
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+@pytest.fixture
+def none_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests have few classes, and want what is done with many."""
+    monkeypatch.setattr("explanans.ops.class_maps.FEW", 0)
+
+
+@pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Callable[..., Path]]:
     """``small_disk(size="2m", nr_inodes=5)``: an empty file system of its own with so little room."""
     mounted: list[Path] = []

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from explanans.classifiers.explanandum import Explanandum, logits_of, read_classes
+from explanans.classifiers.explanandum import Explanandum, logits_of
 from explanans.errors import InputError
 from explanans.explainers.explainer import Explainer
 from explanans.images.preprocessing import Preprocessing
@@ -159,10 +159,6 @@ def test_arguments_are_checked() -> None:
         explain("resnet50")
     with pytest.raises(InputError, match=r"\['cat'\] occur twice"):
         explain(Living(), classes=["cat", "dog", "cat"])
-    with pytest.raises(InputError, match="empty"):
-        read_classes([])
-    with pytest.raises(InputError, match=r"'classes.txt' is no file"):
-        read_classes("classes.txt")
 
 
 def test_class_names_from_a_file(tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ from explanans.objectives import make_objective
 from explanans.objectives.dabkowski2017 import Dabkowski2017, draw_classes, log_probability, squared_variation
 from explanans.ops.masking import BlurFill, NoiseFill, RandomFill, make_fill
 
+pytestmark = pytest.mark.usefixtures("double")
+
 CLASSES = ("a", "b", "c")
 LABELS = torch.tensor([[1.0, 0, 0], [1, 0, 1], [0, 0, 0], [1, 1, 1], [0, 1, 0], [0, 1, 1]])
 HEIGHT, WIDTH = 6, 5
@@ -30,13 +32,6 @@ class Smooth(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         self.calls += 1
         return 3 * self.layers(images)
-
-
-@pytest.fixture(autouse=True)
-def double() -> None:
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
 
 
 def classifier(activation: str = "sigmoid") -> Explanandum:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
 import pytest
 import torch
@@ -16,6 +15,8 @@ from explanans.images.preprocessing import Preprocessing
 from explanans.methods.spread_cam import SpreadCAM
 from explanans.objectives.guided import Guided
 from explanans.ops.masking import BlurFill, MeanFill, NoiseFill, RandomFill, make_fill
+
+pytestmark = pytest.mark.usefixtures("double")
 
 SIDE, GRID = 32, 8
 LABELS = torch.tensor([[1, 0, 0], [0, 0, 0], [0, 1, 1]])
@@ -33,13 +34,6 @@ OTHERS = {
     "sharpness": 5.0,
     "level": 0.3,
 }
-
-
-@pytest.fixture(autouse=True)
-def double() -> Iterator[None]:
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
 
 
 def classifier(activation: Activation = "sigmoid") -> Explanandum:

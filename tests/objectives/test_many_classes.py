@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -21,22 +20,11 @@ from explanans.ops.class_maps import FactoredMaps, WholeMaps
 from explanans.ops.masking import apply_mask, make_fill, merge
 from explanans.ops.refinement import enlarge
 
+pytestmark = pytest.mark.usefixtures("double", "none_are_few")
+
 SIDE, CLASSES = 64, 9
 LABELS = torch.zeros(4, CLASSES)
 LABELS[0, 3] = LABELS[1, [0, 5, 8]] = LABELS[3] = 1
-
-
-@pytest.fixture(autouse=True)
-def none_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tests have few classes, and want what is done with many."""
-    monkeypatch.setattr("explanans.ops.class_maps.FEW", 0)
-
-
-@pytest.fixture(autouse=True)
-def double() -> Iterator[None]:
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
 
 
 class Exact(SmallResNet):

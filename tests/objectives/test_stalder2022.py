@@ -12,6 +12,9 @@ from explanans.images.preprocessing import Preprocessing
 from explanans.objectives import make_objective
 from explanans.objectives.stalder2022 import Stalder2022, area_bound
 
+# Grey images of the same dtype as the classifier, which checks itself on one.
+pytestmark = pytest.mark.usefixtures("double")
+
 CLASSES = ("a", "b", "c")
 LABELS = torch.tensor([[1.0, 0, 0], [1, 0, 1], [0, 0, 0], [1, 1, 1]])
 HEIGHT, WIDTH = 6, 5
@@ -36,14 +39,6 @@ def classifier(activation: str = "sigmoid") -> Explanandum:
     torch.manual_seed(0)
     preprocessing = Preprocessing((HEIGHT, WIDTH), (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
     return Explanandum(Smooth().double(), classes=CLASSES, activation=activation, preprocessing=preprocessing)
-
-
-@pytest.fixture(autouse=True)
-def double() -> None:
-    """Grey images of the same dtype as the classifier, which checks itself on one."""
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
 
 
 def inputs() -> tuple[Tensor, Tensor]:

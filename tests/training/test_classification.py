@@ -16,6 +16,8 @@ from explanans.images.preprocessing import Preprocessing
 from explanans.training.classification import ClassifierTraining, as_targets, classification_scores, validate
 from explanans.training.optimizer import Optimizer
 
+from .bare_trainer import fit
+
 SIDE, BATCH, CLASSES = 8, 4, 3
 PREPROCESSING = Preprocessing(SIDE, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
 
@@ -67,20 +69,6 @@ def training(activation: Activation = "sigmoid", **changes: Any) -> ClassifierTr
         channels_last=False,
         **settings,
     )
-
-
-def fit(module: ClassifierTraining, batches: DataLoader[Any], *hooks: Callback, **options: Any) -> Trainer:
-    trainer = Trainer(
-        accelerator="cpu",
-        callbacks=list(hooks),
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        **{"max_epochs": 1, "num_sanity_val_steps": 0, **options},
-    )
-    trainer.fit(module, batches, batches)
-    return trainer
 
 
 @pytest.mark.parametrize(

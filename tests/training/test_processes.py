@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -29,11 +30,12 @@ def test_a_task_of_a_cluster_that_trains_alone_saves_whatever_its_number(
 
 
 TOGETHER = """
-import sys
+import json, sys
 sys.path.insert(0, {tests!r})
 from conftest import PREPROCESSING, Living
 import torch
 from explanans import Explainer, Explanandum, Optimizer, Run, fit
+from explanans.training.fit_explainer import ExplainerTraining
 torch.set_num_threads(1)
 torch.manual_seed(0)
 classes = {classes!r}
@@ -43,12 +45,19 @@ explainer = Explainer(explained, "compact")
 written = []
 save = explainer.save_pretrained
 explainer.save_pretrained = lambda *arguments: (written.append(1), save(*arguments))
+losses = []
+step = ExplainerTraining.validation_step
+
+def told(self, batch, index):
+    losses.append(float(step(self, batch, index)))
+
+ExplainerTraining.validation_step = told
 saved = fit(explainer, {scenes!r}, objective="stalder2022", optimizer={optimizer!r}, run={run!r}, out={out!r})
 read = Explainer.from_pretrained(saved, explanandum=explained)
 same = all(torch.equal(a, b) for a, b in zip(read.network.parameters(), explainer.network.parameters()))
 # A file for each, because their lines may mix in one pipe.
 with open({ended!r} + str(torch.distributed.get_rank()), "w") as file:
-    file.write(f"{{len(written)}} {{same}}")
+    json.dump({{"written": len(written), "same": same, "losses": losses}}, file)
 """
 FIRST = """
 import os, runpy, sys
@@ -80,8 +89,15 @@ def test_two_processes_train_one_explainer_and_the_first_saves_it(
     # The first one is a fork; it starts the second as Lightning does, which is the same script in a new interpreter.
     ended = programs.run(FIRST.format(path=str(Path(explanans.__file__).parents[1]), script=str(script)))
     assert ended.returncode == 0, ended.stderr
+    first, second = (json.loads((tmp_path / f"ended{rank}").read_text()) for rank in (0, 1))
     # Saved before the verdict, and with it.
-    assert [(tmp_path / f"ended{rank}").read_text() for rank in (0, 1)] == ["2 True", "0 True"]
-    assert len(rows(out)) == 1
+    assert (first["written"], second["written"]) == (2, 0)
+    assert first["same"]
+    assert second["same"]
+    # Half of the eight pictures each, and other draws; what is reported is the mean of both.
+    assert len(first["losses"]) == len(second["losses"]) == 1
+    assert first["losses"] != second["losses"]
+    (row,) = rows(out)
+    assert float(row["val/loss"]) == pytest.approx((first["losses"][0] + second["losses"][0]) / 2, rel=1e-4)
     saved = Explainer.from_pretrained(out / "explainer", explanandum=explainer().explanandum)
     assert saved.facts["seed"] == run.seed

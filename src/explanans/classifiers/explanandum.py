@@ -11,55 +11,16 @@ import torch
 from torch import Tensor, nn
 
 from explanans.classifiers import sources
+from explanans.classifiers.class_names import read_classes
 from explanans.classifiers.sources.shared.logits import logits_of
+from explanans.classifiers.sources.shared.reductions import Reduction
 from explanans.errors import InputError
 from explanans.images.preprocessing import Preprocessing
 from explanans.utils.devices import like
-from explanans.utils.paths import user_path
 from explanans.utils.text import printable
 
 Activation = Literal["sigmoid", "softmax"]
 ACTIVATIONS = ("sigmoid", "softmax")
-
-
-def read_classes(classes: Sequence[str] | str | Path) -> tuple[str, ...]:
-    """Class names from a sequence, from a text file with one name per line (empty lines are skipped), or from names
-    joined by commas.
-
-    Raises:
-        InputError: no such file, one that is no text, no names, or one twice.
-    """
-    if isinstance(classes, str | Path):
-        classes = _listed_classes(str(classes))
-    names = tuple(str(name) for name in classes)
-    if broken := [name for name in names if any("\ud800" <= letter <= "\udfff" for letter in name)]:
-        raise InputError(
-            f"classes: {broken[0]!r} is no text in UTF-8, so that no result could name it; call it otherwise."
-        )
-    doubled = sorted({name for name in names if names.count(name) > 1})
-    if not names or doubled:
-        raise InputError(
-            f"classes: {f'{doubled} occur twice' if doubled else 'the list is empty'}; give C unique names."
-        )
-    return names
-
-
-def _listed_classes(text: str) -> list[str]:
-    path = user_path(text, "classes")
-    if path.is_file():
-        try:
-            names = path.read_text(encoding="utf-8-sig").splitlines()
-        except UnicodeDecodeError as error:
-            raise InputError(
-                f"classes={text!r} is no text in UTF-8 (byte {error.start}); give a text file with one class per line."
-            ) from error
-    elif path.suffix or "/" in text:
-        raise InputError(
-            f"classes={text!r} is no file; give one with a class per line, or names joined by commas: a,b."
-        )
-    else:
-        names = text.split(",")
-    return [name.strip() for name in names if name.strip()]
 
 
 class Explanandum(nn.Module):
@@ -96,15 +57,16 @@ class Explanandum(nn.Module):
         if not isinstance(module, nn.Module):
             raise InputError(f"module is a {type(module).__name__}; give a torch.nn.Module or use Explanandum.load.")
         self.module = module.requires_grad_(False).eval()
-        if isinstance(module, sources.FunctionBox):
-            module.bind(preprocessing)
         self.classes = read_classes(classes)
+        if isinstance(module, sources.FunctionBox):
+            module.bind(preprocessing, self.classes)
         if activation == "softmax" and len(self.classes) == 1:
             raise InputError(
                 f"activation='softmax' with the only class {self.classes[0]!r}: its probability is 1 on every picture. "
                 "Take 'sigmoid', or give every picture one of at least two classes."
             )
-        outputs = module.outputs if isinstance(module, sources.FileBox | sources.FunctionBox) else "logits"
+        boxes = sources.FileBox | sources.FunctionBox | sources.DetectorBox
+        outputs = module.outputs if isinstance(module, boxes) else "logits"
         if outputs not in ("logits", activation):
             raise InputError(
                 f"activation={activation!r}, but the classifier was said to return {outputs} probabilities; leave the "
@@ -194,12 +156,13 @@ class Explanandum(nn.Module):
         function: Callable[[Any], Any],
         *,
         classes: Sequence[str] | str | Path,
-        outputs: Literal["softmax", "sigmoid"],
+        outputs: Literal["softmax", "sigmoid"] = "sigmoid",
         preprocessing: Preprocessing,
         name: str | None = None,
         version: str = "",
         batch: int = 32,
         retries: int = 3,
+        reduce: Reduction | None = None,
     ) -> Explanandum:
         """A classifier that is a Python function of pictures, such as a call to a remote service.
 
@@ -210,10 +173,40 @@ class Explanandum(nn.Module):
             name, version: what a saved Explainer remembers it by; the function's own name by default.
             batch: pictures per call at most.
             retries: how often a call that raises is repeated, after 0.5 s, 1 s, 2 s, …
+            reduce: for a function that finds objects: it returns for each picture a mapping with "boxes", "scores" in
+                [0, 1] and "labels" (names of classes or their places), or an array (N, C, h, w) of probabilities of
+                pixels, which "max" (or "noisy_or" of boxes, "mean" of pixels) makes one probability for each class.
         """
         called = name or f"{function.__module__}:{getattr(function, '__qualname__', type(function).__name__)}"
-        box = sources.FunctionBox(function, called, outputs=outputs, batch=batch, retries=retries, version=version)
+        box = sources.FunctionBox(
+            function, called, outputs=outputs, batch=batch, retries=retries, version=version, reduce=reduce
+        )
         return cls(box, classes=classes, activation=outputs, preprocessing=preprocessing)
+
+    @classmethod
+    def from_detector(
+        cls,
+        detector: nn.Module,
+        *,
+        classes: Sequence[str] | str | Path,
+        preprocessing: Preprocessing,
+        reduce: Reduction = "max",
+    ) -> Explanandum:
+        """A detector or segmenter as a multi-label classifier that can be asked and has no gradients.
+
+        Args:
+            detector: of torchvision's form. A detector has a ``transform``, takes a list of images (3, H, W) in [0, 1]
+                and returns "boxes", "scores" and "labels" for each, label 0 being the background; a segmenter takes
+                normalised images and returns logits (N, C + 1, h, w), alone or as "out", the background first.
+            preprocessing: its size is that of the pictures; mean 0 and std 1 for a detector, which normalises itself.
+            reduce: how boxes or pixels become a probability of a class: "max"; "noisy_or" of boxes, "mean" of pixels.
+
+        Raises:
+            InputError: it returns something else, or labels that the classes do not have.
+        """
+        names = read_classes(classes)
+        box = sources.DetectorBox(detector, len(names), reduce=reduce)
+        return cls(box, classes=names, activation="sigmoid", preprocessing=preprocessing)
 
     @property
     def differentiable(self) -> bool:

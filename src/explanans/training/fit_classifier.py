@@ -11,7 +11,8 @@ import lightning
 import torch
 from torch import nn
 
-from explanans.classifiers.explanandum import ACTIVATIONS, Activation, Explanandum, read_classes
+from explanans.classifiers.class_names import read_classes
+from explanans.classifiers.explanandum import ACTIVATIONS, Activation, Explanandum
 from explanans.data import LabelledImages, loader, open_dataset
 from explanans.errors import InputError
 from explanans.images.preprocessing import Preprocessing

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -17,7 +17,7 @@ from explanans.training.optimizer import Optimizer, update_average
 from explanans.utils.seeds import mixed_seed
 
 
-class TrainingModule(LightningModule):
+class TrainingModule(LightningModule, ABC):
     """One step for training and validation.
 
     A sub-class says what is trained (``network``), what its loss is (``terms``), and may say which of its parameters
@@ -88,7 +88,7 @@ class TrainingModule(LightningModule):
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         generator = self._generator(self.current_epoch + 1, index)
-        progress = self.trainer.global_step / max(1, self.trainer.estimated_stepping_batches)
+        progress = self.trainer.global_step / self.trainer.estimated_stepping_batches
         images, labels = self.changed(batch["image"], batch["labels"], generator)
         return self._step("train", self.network, images, labels, progress, generator)[0]
 

@@ -154,3 +154,47 @@ def test_no_pictures_and_a_folder_of_a_function_in_hand(tmp_path: Path) -> None:
     classifier.save(tmp_path / "saved")
     with pytest.raises(InputError, match=r"function in hand.*from_function"):
         Explanandum.load(tmp_path / "saved", trust_factory=True)
+
+
+def boxes_of(given: np.ndarray) -> list[dict[str, object]]:
+    sure = given[..., 0].mean((1, 2)) / 255
+    return [{"boxes": [[0, 0, 4, 4]] * 2, "scores": [float(each), 0.5], "labels": ["a", 0]} for each in sure]
+
+
+def test_boxes_of_a_function_are_reduced() -> None:
+    given = pictures()
+    red = torch.from_numpy(given[..., 0].mean((1, 2)) / 255).float()
+    for reduce, expected in (("max", red.clamp(min=0.5)), ("noisy_or", 1 - (1 - red) * 0.5)):
+        probabilities = made(boxes_of, "sigmoid", reduce=reduce).probabilities(normalised(given))
+        torch.testing.assert_close(probabilities[:, 0], expected)
+        assert (probabilities[:, 1] < 1e-6).all()
+
+
+def test_pixels_of_a_function_are_reduced() -> None:
+    given = pictures()
+    answer = made(lambda some: np.stack([some[..., 0], some[..., 1]], 1) / 255, "sigmoid", reduce="mean")
+    expected = torch.from_numpy(given[..., :2].mean((1, 2)) / 255).float()
+    torch.testing.assert_close(answer.probabilities(normalised(given)), expected)
+
+
+@pytest.mark.parametrize(
+    ("answer", "complaint"),
+    [
+        (lambda given: [{"scores": [0.5], "labels": ["c"]}] * len(given), "found 'c', which is not a class"),
+        (lambda given: [{"scores": [0.5], "labels": [2]}] * len(given), "found 2, which is not a class"),
+        (lambda given: [{"scores": [], "labels": []}] * 7, "boxes of 7 pictures for"),
+        (lambda given: np.zeros((len(given), 2)), "returned a ndarray of shape"),
+        (lambda given: "none", "returned a str; with reduce='max'"),
+        (lambda given: np.full((len(given), 2, 3, 3), np.nan), "NaN or infinity"),
+    ],
+)
+@pytest.mark.bad_input
+def test_answers_that_cannot_be_reduced(answer: object, complaint: str) -> None:
+    with pytest.raises(InputError, match=complaint):
+        made(answer, "sigmoid", reduce="max")
+
+
+@pytest.mark.bad_input
+def test_reduced_classes_are_independent() -> None:
+    with pytest.raises(InputError, match="outputs='softmax', but with reduce='max'"):
+        made(boxes_of, "softmax", reduce="max")

@@ -79,7 +79,7 @@ def test_a_factory_is_called_and_asked_nothing_it_cannot_know(factory: str) -> N
         ("os.system('ls'):x", "neither an existing folder nor a known name"),
         ("timm:resnet51", "timm has no model 'resnet51'.*resnet"),
         ("torchvision:resnet51", "torchvision has no classifier 'resnet51'.*resnet50"),
-        ("torchvision:deeplabv3_resnet50", "torchvision has no classifier"),
+        ("torchvision:r3d_18", "torchvision has no classifier"),
         ("explanans:small_resnet", "can only be trained or loaded"),
         ("explanans:large_resnet", "small_resnet"),
     ],

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 import torch
 from torch import Tensor, nn
@@ -13,20 +11,9 @@ from explanans.explainers.networks.heads import class_maps
 from explanans.images.preprocessing import Preprocessing
 from explanans.ops.class_maps import FactoredMaps, WholeMaps
 
+pytestmark = pytest.mark.usefixtures("double", "none_are_few")
+
 CLASSES = 5
-
-
-@pytest.fixture(autouse=True)
-def none_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tests have few classes, and want what is done with many."""
-    monkeypatch.setattr("explanans.ops.class_maps.FEW", 0)
-
-
-@pytest.fixture(autouse=True)
-def double() -> Iterator[None]:
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
 
 
 def network_of(name: str, channels: int = 3, side: int = 64) -> nn.Module:

@@ -23,11 +23,13 @@ from explanans.classifiers.sources.shared.weights import (
     save,
     save_state,
 )
+from explanans.classifiers.sources.torchvision_detectors import DetectorBox
 from explanans.classifiers.sources.torchvision_models import torchvision_preprocessing, torchvision_weights
 
 __all__ = [
     "CONFIG",
     "WEIGHTS",
+    "DetectorBox",
     "FileBox",
     "FunctionBox",
     "Loaded",

@@ -20,8 +20,11 @@ from explanans.classifiers.sources.sample import build_sample, load_sample
 from explanans.classifiers.sources.shared.base import TOO_LARGE, Loaded, Source, unfit_settings
 from explanans.classifiers.sources.timm_models import SETTINGS as TIMM_SETTINGS
 from explanans.classifiers.sources.timm_models import build_timm, load_timm
-from explanans.classifiers.sources.torchvision_models import SETTINGS as TORCHVISION_SETTINGS
-from explanans.classifiers.sources.torchvision_models import build_torchvision, load_torchvision
+from explanans.classifiers.sources.torchvision_models import (
+    build_torchvision,
+    load_torchvision,
+    torchvision_settings,
+)
 from explanans.errors import InputError
 from explanans.utils.paths import near_path
 from explanans.utils.query_options import split_options
@@ -39,7 +42,7 @@ BUILT: dict[str, tuple[Callable[[str, str | Path | None], Loaded], Callable[[Sou
 
 SETTINGS: dict[str, Callable[[str], Mapping[str, Any]]] = {
     "timm": lambda name: TIMM_SETTINGS,
-    "torchvision": lambda name: TORCHVISION_SETTINGS,
+    "torchvision": torchvision_settings,
     "explanans": own_settings,
 }
 """What may be said of an architecture of ``BUILT``, with types; nothing else is passed on to the library."""

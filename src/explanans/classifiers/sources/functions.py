@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,12 +15,20 @@ from torch import Tensor, nn
 from explanans.classifiers.sources.shared.base import Loaded, Source
 from explanans.classifiers.sources.shared.boxes import Outputs, as_logits, in_batches, refuse_weights
 from explanans.classifiers.sources.shared.imported import imported
+from explanans.classifiers.sources.shared.reductions import Reduction, score_of_boxes, score_of_pixels
 from explanans.errors import InputError
 from explanans.images.preprocessing import Preprocessing
 from explanans.utils.query_options import split_options
 from explanans.utils.typed import Count
 
-OPTIONS = {"outputs": Outputs, "size": Count, "batch": Count, "retries": Annotated[int, 0], "version": str}
+OPTIONS = {
+    "outputs": Outputs,
+    "reduce": Reduction,
+    "size": Count,
+    "batch": Count,
+    "retries": Annotated[int, 0],
+    "version": str,
+}
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 FIRST_WAIT = 0.5
 
@@ -36,6 +44,8 @@ class FunctionBox(nn.Module):
         function: what is called.
         name: of the function, for messages and its identity.
         outputs: "softmax" or "sigmoid" probabilities, or "logits".
+        reduce: for a function that finds boxes or says a probability for every pixel: how they become one for each
+            class (:mod:`explanans.classifiers.sources.shared.reductions`).
         batch: pictures per call at most.
         retries: how often a call is repeated.
         version: part of the identity; change it when the service changes.
@@ -52,15 +62,23 @@ class FunctionBox(nn.Module):
         batch: int = 32,
         retries: int = 3,
         version: str = "",
+        reduce: Reduction | None = None,
     ) -> None:
         super().__init__()
+        if reduce is not None and outputs != "sigmoid":
+            raise InputError(
+                f"{name}: outputs={outputs!r}, but with reduce={reduce!r} each class has a probability of its own; say "
+                "outputs=sigmoid, or leave reduce out."
+            )
         self.function, self.name, self.outputs = function, name, outputs
         self.batch, self.retries, self.version = batch, retries, version
+        self.reduce = reduce
         self.preprocessing: Preprocessing | None = None
+        self.classes: tuple[str, ...] = ()
 
-    def bind(self, preprocessing: Preprocessing) -> None:
-        """Learn how normalised tensors become pictures again."""
-        self.preprocessing = preprocessing
+    def bind(self, preprocessing: Preprocessing, classes: tuple[str, ...]) -> None:
+        """Learn how normalised tensors become pictures again, and what labels mean."""
+        self.preprocessing, self.classes = preprocessing, classes
 
     def content_hash(self) -> str:
         """SHA-256 of name and version: nobody can look into a service."""
@@ -74,6 +92,8 @@ class FunctionBox(nn.Module):
         pixels = self.preprocessing.denormalise(images.detach().float()) * 255
         pictures = pixels.round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy()
         answer = self._asked(pictures)
+        if self.reduce is not None:
+            return self._reduced(answer, len(pictures)).to(images.device)
         try:
             values = torch.from_numpy(np.asarray(answer, np.float32).copy())
         except (TypeError, ValueError) as error:
@@ -85,6 +105,39 @@ class FunctionBox(nn.Module):
         if not values.isfinite().all():
             raise InputError(f"{self.name} returned NaN or infinity; its answers must be numbers.")
         return values.to(images.device)
+
+    def _reduced(self, answer: Any, pictures: int) -> Tensor:
+        """Probabilities (N, C) of boxes, a mapping for each picture, or of pixels (N, C, h, w)."""
+        assert self.reduce is not None
+        if isinstance(answer, list | tuple) and all(isinstance(each, Mapping) for each in answer):
+            if len(answer) != pictures:
+                raise InputError(f"{self.name} returned boxes of {len(answer)} pictures for {pictures}.")
+            return score_of_boxes(answer, self._column, len(self.classes), self.reduce)
+        try:
+            values = torch.from_numpy(np.asarray(answer, np.float32).copy())
+        except (TypeError, ValueError):
+            values = torch.zeros(0)
+        if values.ndim != 4 or values.shape[:2] != (pictures, len(self.classes)):
+            shape = f" of shape {tuple(values.shape)}" if len(values) else ""
+            raise InputError(
+                f"{self.name} returned a {type(answer).__name__}{shape}; with "
+                f"reduce={self.reduce!r} expected a list with 'boxes', 'scores' and 'labels' for each of "
+                f"{pictures} pictures, or an array (N, {len(self.classes)}, h, w) of probabilities."
+            )
+        if not values.isfinite().all():
+            raise InputError(f"{self.name} returned NaN or infinity; its answers must be numbers.")
+        return score_of_pixels(values, self.reduce)
+
+    def _column(self, label: Any) -> int:
+        """Labels are names of classes, or their places."""
+        if isinstance(label, str) and label in self.classes:
+            return self.classes.index(label)
+        if isinstance(label, int) and 0 <= label < len(self.classes):
+            return label
+        raise InputError(
+            f"{self.name} found {label!r}, which is not a class; labels are names of classes or their places from 0 to "
+            f"{len(self.classes) - 1}. Leave out boxes of what is to be no class."
+        )
 
     def _asked(self, pictures: np.ndarray) -> Any:
         for turn in range(self.retries + 1):
@@ -111,6 +164,8 @@ def load_function(name: str, weights: str | Path | None) -> Loaded:
     refuse_weights(spec, weights)
     package, _, attribute = name.partition(":")
     function = imported(spec, package, attribute)
+    if "reduce" in options:
+        options.setdefault("outputs", "sigmoid")
     if "outputs" not in options:
         raise InputError(f"classifier {spec!r}: say what it returns: ?outputs=softmax, sigmoid or logits.")
     size = options.pop("size", None)

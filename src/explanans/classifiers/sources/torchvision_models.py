@@ -11,6 +11,13 @@ from torch import nn
 from explanans.classifiers.sources.shared.base import WRONG_SETTINGS, Loaded, Source, unfit_settings
 from explanans.classifiers.sources.shared.published_weights import published, refuse_random_head
 from explanans.classifiers.sources.shared.weights import load_weights
+from explanans.classifiers.sources.torchvision_detectors import SETTINGS as DETECTOR_SETTINGS
+from explanans.classifiers.sources.torchvision_detectors import (
+    build_detector,
+    detector_names,
+    is_detector,
+    load_detector,
+)
 from explanans.errors import InputError
 from explanans.images.preprocessing import Preprocessing
 from explanans.utils.query_options import split_options
@@ -35,6 +42,12 @@ SETTINGS: dict[str, Any] = {
 }
 """What may be said of a torchvision model: its shape and how it trains, nothing that fetches weights."""
 
+
+def torchvision_settings(name: str) -> dict[str, Any]:
+    """What may be said of a model of torchvision: a classifier, or a detector or segmenter that is reduced to one."""
+    return DETECTOR_SETTINGS if is_detector(name) else SETTINGS
+
+
 # torchvision sets these only where it loads weights itself, and the same weights mean something else without them.
 _TORCHVISION_ARGUMENTS = {
     name: {"transform_input": True, "aux_logits": True, "init_weights": False} for name in ("googlenet", "inception_v3")
@@ -51,9 +64,10 @@ def torchvision_weights(name: str) -> Any:
     import torchvision
 
     architecture, _, tag = name.partition(".")
-    # Of this module alone: segmentation, detection and video models are listed too, but are no classifiers of images.
+    # Of this module alone: video models are listed too, which take no pictures.
     names = torchvision.models.list_models(module=torchvision.models)
     if architecture not in names:
+        names += detector_names()
         close = [known for known in names if known.startswith(name[:4])][:8]
         near = did_you_mean(architecture, names)
         others = f"close to it: {', '.join(close)}" if close and name else "torchvision.models.list_models() has all"
@@ -75,6 +89,8 @@ def torchvision_preprocessing(name: str) -> Preprocessing:
 
 def load_torchvision(name: str, weights: str | Path | None) -> Loaded:
     """:data:`SETTINGS` may follow the name: ``resnet50?num_classes=5``."""
+    if is_detector(name):
+        return load_detector(name, weights)
     spec = f"torchvision:{name}"
     name, own = split_options(name, SETTINGS, f"classifier {spec!r}")
     weights_entry = torchvision_weights(name)
@@ -95,6 +111,8 @@ def load_torchvision(name: str, weights: str | Path | None) -> Loaded:
 
 
 def build_torchvision(source: Source) -> nn.Module:
+    if is_detector(source.spec.partition(":")[2]):
+        return build_detector(source)
     return _create(source, None)
 
 

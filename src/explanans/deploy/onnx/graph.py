@@ -16,7 +16,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from explanans.classifiers.explanandum import read_classes
+from explanans.classifiers.class_names import read_classes
 from explanans.deploy.onnx.check import TOLERANCE, Check, compare
 from explanans.deploy.onnx.modules import Both, FromPictures, Masks
 from explanans.errors import InputError
