@@ -69,21 +69,8 @@ def suspect_card(rank: int, suspect: Suspect, column: int, pictures: Pictures, p
 
 def class_table(classes: list[ClassSummary], suspects: list[Suspect]) -> str:
     """A row for each class, its name a link to its page."""
-    header = (
-        "class",
-        "labelled",
-        "seen",
-        "right",
-        "wrong",
-        "missed",
-        "area",
-        "kept",
-        "removed",
-        "hold",
-        "inside",
-        "border",
-    )
-    header = (*header, "outside", "suspicions", "accused")
+    header = ["class", "labelled", "seen", "right", "wrong", "missed", "area", "kept", "removed", "hold"]
+    header += ["inside", "border", "outside", "suspicions", "accused"]
     rows = []
     for column, each in enumerate(classes):
         own = [suspect for suspect in suspects if suspect.name == each.name]
