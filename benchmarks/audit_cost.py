@@ -46,9 +46,8 @@ def main() -> None:
         marks.append(time.process_time())
     explaining, looking, rest = (after - before for before, after in pairwise(marks))
     count = len(photos)
-    print(
-        f"{count} photos: explaining {1000 * explaining / count:.1f} ms each, looking {1000 * looking / count:.1f} ms each"
-    )
+    each, look = 1000 * explaining / count, 1000 * looking / count
+    print(f"{count} photos: explaining {each:.1f} ms each, looking {look:.1f} ms each")
     print(f"ways, suspects and report {rest:.1f} s in all")
     for number in (count, 10_000):
         print(f"{number:,} photos: {1 + (looking / count * number + rest) / (explaining / count * number):.2f} ×")
