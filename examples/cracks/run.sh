@@ -13,5 +13,9 @@ explanans=${EXPLANANS:-explanans} python=${PYTHON:-python3}
 # No configuration. A fifth of the usual length, which is about 750 steps.
 "$explanans" fit "$out/classifier/classifier" "table:$out/tiles.csv" \
     --train_split "train[:90%]" --validation_split "train[90%:]" --run.max_epochs 2 --out "$out/explainer"
+# A light pyramid that starts from the classifier's trunk.
+"$explanans" fit "$out/classifier/classifier" "table:$out/tiles.csv" --network light/tf_efficientnet_lite0 \
+    --encoder_weights explanandum --objective_options '{once: true}' --train_split "train[:45%]" \
+    --validation_split "train[98%:]" --run.max_epochs 2 --verdict.images 0 --out "$out/light"
 sed "s#runs/$name#$out#g" "$here/benchmark.yaml" > "$out/benchmark.yaml"
 "$explanans" benchmark --config "$out/benchmark.yaml" --out "$out/benchmark"
