@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import torch
-from torch import Tensor
 
 from explanans.classifiers.explanandum import Explanandum
 from explanans.data import LabelledImages, collate
+from explanans.objectives import Guided
 from explanans.training.depthwise import quick_depthwise
 from explanans.utils.devices import like
 from explanans.utils.progress import Progress
@@ -20,16 +18,10 @@ TOGETHER = 8
 """Pictures whose guides are made at once."""
 
 
-class Guiding(Protocol):
-    """An objective that learns from guides which can be made once."""
-
-    def guides(self, images: Tensor, labels: Tensor, explanandum: Explanandum, size: tuple[int, int]) -> Tensor: ...
-
-
 @torch.no_grad()
 def with_guides(
     dataset: LabelledImages,
-    objective: Guiding,
+    objective: Guided,
     explanandum: Explanandum,
     what: str = "guides",
     *,
