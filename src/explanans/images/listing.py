@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from explanans.errors import InputError
 from explanans.images.archives import list_tar, list_zip
 from explanans.images.reading import SUFFIXES
+from explanans.utils.object_storage import shown_address
+from explanans.utils.paths import local_path
 from explanans.utils.read_table import TEXT_SUFFIXES, check_columns, read_table, readable
 from explanans.utils.text import printable, shortened
 
@@ -63,7 +65,7 @@ def list_items(arguments: Iterable[str | Path]) -> Iterator[Item]:
                 path, stamp = item.path, stamp_of(item.path)
             yield item if "://" in item.path else replace(item, size=stamp[0], changed=stamp[1])
         if not count:
-            raise InputError(f"images: {printable(argument)} holds no picture; looked for {', '.join(SUFFIXES)}.")
+            raise InputError(f"images: {shown_address(argument)} holds no picture; looked for {', '.join(SUFFIXES)}.")
 
 
 def list_files(arguments: Iterable[str | Path]) -> list[Path]:
@@ -86,8 +88,8 @@ def list_files(arguments: Iterable[str | Path]) -> list[Path]:
         for item in list_items([argument]):
             if item.member or "://" in item.path:
                 raise InputError(
-                    f"images: {printable(argument)} holds pictures that are no files of their own; give files, folders "
-                    "or patterns."
+                    f"images: {shown_address(argument)} holds pictures that are no files of their own; give files, "
+                    "folders or patterns."
                 )
             found[Path(item.path)] = None
     return list(found)
@@ -124,7 +126,7 @@ def is_container(argument: str) -> bool:
 def _of(argument: str) -> Iterator[Item]:
     _refuse_empty(argument)
     lower = argument.lower()
-    path = _local(argument)
+    path = local_path(argument)
     if path is None:
         yield from _remote(argument)
     elif path.is_dir():
@@ -170,20 +172,6 @@ def _refuse_empty(argument: str) -> None:
             "images: an argument is empty, perhaps a variable of the shell that is not set; give files, folders, "
             "patterns, tables or archives, and . for the current folder."
         )
-
-
-def _local(argument: str) -> Path | None:
-    """The path that an argument names on this machine; None for another place.
-
-    A file:// address may be written as it is on disk or with its special characters encoded.
-    """
-    scheme, separator, rest = argument.partition("://")
-    if not separator:
-        return Path(argument)
-    if scheme.lower() != "file":
-        return None
-    raw = Path(rest)
-    return raw if raw.exists() else Path(urllib.parse.unquote(rest))
 
 
 def _is_picture(name: str) -> bool:
@@ -249,7 +237,7 @@ def _holds_bytes(kind: pa.DataType) -> bool:
 def _at(table: Path, column: str, row: int, value: Any) -> Item:
     if not isinstance(value, str) or not value.strip():
         raise InputError(f"images: {printable(table)}, column {column!r}, row {row + 1}: {value!r} is no path.")
-    place = _local(value)
+    place = local_path(value)
     path = value if place is None else str(table.parent / place)
     return Item(printable(path), path)
 
@@ -268,7 +256,9 @@ def _remote(uri: str) -> Iterator[Item]:
             else [found]
         )
     except (OSError, pa.ArrowInvalid) as error:
-        raise InputError(f"images: {printable(uri)} cannot be opened ({shortened(error)}); check it.") from error
+        place = shown_address(uri)
+        said = shortened(str(error).replace(uri, place))
+        raise InputError(f"images: {place} cannot be opened ({said}); check it.") from error
     address, question, settings = uri.partition("?")
     address, scheme = address.rstrip("/"), f"{uri.partition('://')[0]}://"
     # What stands before the path: a host, or who is asking; such a secret and the settings are not shown.
