@@ -117,7 +117,9 @@ def coco_annotations(collections: Iterable[Mapping[str, Any]]) -> dict[str, Any]
     A region is an annotation with compressed run lengths (``iscrowd`` 0), its box and area. ``score`` is its kept
     probability, or its class's on the whole picture where it has no receipt. Class k is category k + 1.
     """
-    images, annotations, names = [], [], {}
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    names: dict[int, str] = {}
     for number, each in enumerate(collections, 1):
         height, width = each["height"], each["width"]
         images.append({"id": number, "file_name": each["source"] or "", "width": width, "height": height})
