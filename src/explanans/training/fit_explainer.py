@@ -18,7 +18,7 @@ from explanans.classifiers.explanandum import Explanandum
 from explanans.data import Batch, LabelledImages, collate
 from explanans.explainers.explainer import Explainer
 from explanans.explainers.networks.heads import class_maps
-from explanans.objectives import Guided, Objective, make_objective
+from explanans.objectives import Objective, make_objective
 from explanans.ops.masking import apply_mask, make_fill
 from explanans.ops.refinement import enlarge
 from explanans.training import newcomer
@@ -27,7 +27,7 @@ from explanans.training.calibration import Calibration, calibrate, first_labelle
 from explanans.training.claim import check_run_folder
 from explanans.training.cut_curve import CURVE, RECORD, summary
 from explanans.training.depthwise import quick_depthwise
-from explanans.training.guides import with_guides
+from explanans.training.guides import Guiding, with_guides
 from explanans.training.held_out import measured, untrained
 from explanans.training.module import TrainingModule
 from explanans.training.opened_splits import describe, facts_of, loaders, open_splits
@@ -79,7 +79,7 @@ class ExplainerTraining(TrainingModule):
         self, logits: Any, images: Tensor, labels: Tensor, progress: float, generator: torch.Generator
     ) -> Mapping[str, Tensor]:
         teacher = self.explainer.explanandum if self.surrogate is None else self.surrogate
-        made: dict[str, Any] = {} if self.guides is None else {"guides": self.guides}
+        made = {} if self.guides is None else {"guides": self.guides}
         return self.objective(logits, images, labels, teacher, progress, generator, **made)
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
@@ -222,7 +222,7 @@ def fit(
         f"network: {explainer.network_name or type(explainer.network).__name__}, {size_of(explainer.network)}; "
         f"objective: {type(named).__name__}",
     )
-    if isinstance(named, Guided) and named.once:
+    if isinstance(named, Guiding) and named.once:
         # Lightning would move the classifier there later on.
         device = choose_device("cpu" if run.accelerator == "cpu" else "auto")
         precision = choose_precision(run.precision, run.accelerator)

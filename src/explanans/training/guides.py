@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Protocol, runtime_checkable
+
 import torch
+from torch import Tensor
 
 from explanans.classifiers.explanandum import Explanandum
 from explanans.data import LabelledImages, collate
-from explanans.objectives import Guided
 from explanans.training.depthwise import quick_depthwise
 from explanans.utils.devices import like
 from explanans.utils.progress import Progress
@@ -18,10 +20,19 @@ TOGETHER = 8
 """Pictures whose guides are made at once."""
 
 
+@runtime_checkable
+class Guiding(Protocol):
+    """An objective that learns from guides; ``once``: they are made before the training."""
+
+    once: bool
+
+    def guides(self, images: Tensor, labels: Tensor, explanandum: Explanandum, size: tuple[int, int]) -> Tensor: ...
+
+
 @torch.no_grad()
 def with_guides(
     dataset: LabelledImages,
-    objective: Guided,
+    objective: Guiding,
     explanandum: Explanandum,
     what: str = "guides",
     *,
