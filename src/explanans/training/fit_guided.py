@@ -169,7 +169,7 @@ def guide(
         f"network: {given.source.spec}, {size_of(module)}; evidence at {', '.join(named)}",
     )
     show = run.progress and is_first()
-    before = _measured(given, held_out, looked_at, run.batch_size, show)
+    before = _measured(given, held_out, looked_at, regions, run.batch_size, show)
     if trainable_from is not None:
         freeze_before(module, trainable_from)
     size = (given.preprocessing.height, given.preprocessing.width)
@@ -209,7 +209,7 @@ def guide(
         preprocessing=given.preprocessing,
         source=given.source,
     )
-    after = _measured(guided, held_out, looked_at, run.batch_size, show)
+    after = _measured(guided, held_out, looked_at, regions, run.batch_size, show)
     saved = Path(out) / SAVED
     once(
         trained.trainer,
@@ -220,10 +220,12 @@ def guide(
     return saved
 
 
-def _measured(explanandum: Explanandum, dataset: LabelledImages, images: int, batch: int, show: bool) -> dict[str, Any]:
+def _measured(
+    explanandum: Explanandum, dataset: LabelledImages, images: int, form: Form, batch: int, show: bool
+) -> dict[str, Any]:
     return {
         "metrics": validate(explanandum, dataset, batch, progress=show),
-        "evidence": localised(explanandum, dataset, images, progress=show) if images else {},
+        "evidence": localised(explanandum, dataset, images, form=form, progress=show) if images else {},
     }
 
 

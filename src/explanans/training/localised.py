@@ -15,6 +15,7 @@ from explanans.metrics import soft_iou
 from explanans.metrics.pointing import energy_pointing_game
 from explanans.metrics.shared.normalise import normalise
 from explanans.metrics.shared.regions import class_regions
+from explanans.training.guided_classification import Form, box_around
 from explanans.training.held_out import spread
 from explanans.utils.devices import like
 from explanans.utils.progress import Progress
@@ -28,14 +29,17 @@ def localised(
     dataset: LabelledImages,
     images: int,
     *,
+    form: Form = "boxes",
     methods: Sequence[str] = LOOKED_BY,
     batch_size: int = 8,
     progress: bool = False,
 ) -> dict[str, dict[str, float]]:
-    """By method: ``energy``, the mean share of a label's map that lies on its region, and ``iou``, the soft one.
+    """By method: ``energy``, the mean share of a label's map in its region or the box around it, and ``iou``, the soft
+    overlap of its mask with the region itself.
 
     Args:
         dataset: whose pictures have segmentations; ``images`` of them, evenly spaced.
+        form: of the region in which energy is counted.
         methods: those that the classifier does not allow are left out.
     """
     with_regions = dataset.with_segmentation()
@@ -53,7 +57,8 @@ def localised(
                 continue
             for name, method in found.items():
                 maps = pairs_of(method, images_, labels.bool().to(place.device)).float().cpu()[here]
-                energy = energy_pointing_game(maps, target[here], valid[here])
+                inside = box_around(target[here]) if form == "boxes" else target[here]
+                energy = energy_pointing_game(maps, inside, valid[here])
                 masks = normalise(maps[:, None], METHODS[name].normalisation)[:, 0]
                 overlap = soft_iou(masks, target[here], valid[here])
                 scores[name] += list(zip(energy.tolist(), overlap.tolist(), strict=True))
