@@ -84,7 +84,7 @@ ENTRIES: list[tuple[str, str, list[Any]]] = [
     (CLASSIFIER, "source.spec", [GONE, None, "", "x", "explanans:large", "timm:", "timm:../x", "torchvision:nothing"]),
     (CLASSIFIER, "source.spec", ["hf:../x", "onnx:../x.onnx", "torchscript:/etc/passwd", "export:x", "sample:nothing"]),
     (CLASSIFIER, "source.arguments", [None, [], "x", {"checkpoint_path": "x"}, {"pretrained": True}, {"widths": "x"}]),
-    (CLASSIFIER, "source.arguments.num_classes", [GONE, None, "2", -1, 0, 2.5, True, 10**15]),
+    (CLASSIFIER, "source.arguments.num_classes", [GONE, None, "2", -1, 0, 2.5, True, 10**8, 10**15]),
     (CLASSIFIER, "source.arguments.widths", [[0], [-1], ["4"], [2**62], 4, [4]]),
     (
         CLASSIFIER,

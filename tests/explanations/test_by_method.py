@@ -193,3 +193,11 @@ def test_bad_input(options: dict, word: str) -> None:
 def test_a_name_is_no_classifier() -> None:
     with pytest.raises(InputError, match=r"classifier is a str; give Explanandum\.load"):
         explanans.explain("timm:resnet18", red_square())  # type: ignore[arg-type]
+
+
+def test_which_methods_ask_the_classifier_often() -> None:
+    classifier = explanandum(Reddest())
+    often = {name: ByMethod(classifier, name).asks_often for name in ("occlusion", "rise", "score_cam", "grad_cam")}
+    assert often == {"occlusion": True, "rise": True, "score_cam": True, "grad_cam": False}
+    assert not ByMethod(classifier, lambda images, targets, generator=None: images).asks_often
+    assert not Explainer(classifier, "compact").asks_often

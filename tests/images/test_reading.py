@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageFile
 
 from explanans.images.reading import ImageError, image_size, read_image
 
@@ -123,6 +123,44 @@ def test_exif_rotation(orientation: int, corner: tuple[int, int]) -> None:
     seen = read_image(data)
     assert seen.getpixel(corner) == (255, 0, 0)
     assert image_size(data) == (seen.height, seen.width)
+
+
+def with_exif_behind_the_pixels(data: bytes) -> bytes:
+    begin = data.index(b"eXIf") - 4
+    end = begin + 12 + struct.unpack(">I", data[begin : begin + 4])[0]
+    rest = data[:begin] + data[end:]
+    last = rest.index(b"IEND") - 4
+    return rest[:last] + data[begin:end] + rest[last:]
+
+
+def test_the_size_of_a_png_is_known_without_its_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = encoded(Image.new("RGB", (30, 20)), exif=exif)
+    behind = with_exif_behind_the_pixels(data)
+    assert read_image(behind).size == (20, 30)
+
+    def load(self: Image.Image) -> None:
+        raise AssertionError("pixels are decoded")
+
+    monkeypatch.setattr(ImageFile.ImageFile, "load", load)
+    assert image_size(data) == image_size(behind) == (30, 20)
+    assert image_size(encoded(Image.new("RGB", (30, 20)))) == (20, 30)
+    assert image_size(png_header(10_000)) == (10_000, 10_000)
+    # A chunk that is cut says nothing.
+    assert image_size(behind[: behind.index(b"eXIf") + 20]) == (20, 30)
+
+
+@pytest.mark.bad_input
+def test_postscript_by_the_name_of_a_photo_is_not_run(tmp_path: Path) -> None:
+    """Pillow would start Ghostscript, where it is installed."""
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n%%EOF\n")
+    with Image.open(path) as opened:
+        assert opened.format == "EPS"
+    for use in (read_image, image_size):
+        with pytest.raises(ImageError, match="not a picture of a format that is read here"):
+            use(path)
 
 
 def test_a_given_picture_is_not_changed() -> None:

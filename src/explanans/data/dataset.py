@@ -23,6 +23,7 @@ from explanans.data.splits import part_of
 from explanans.errors import InputError
 from explanans.images.preprocessing import Preprocessing
 from explanans.images.reading import ImageError, image_size, read_image
+from explanans.utils.text import few
 
 Augment = Callable[..., Any]
 
@@ -215,7 +216,7 @@ class LabelledImages(Dataset[Sample]):
         """
         unknown = [name for name in classes if name not in self.classes]
         if unknown:
-            raise InputError(f"background: {unknown} are no classes of {self.name}; take of {', '.join(self.classes)}.")
+            raise InputError(f"background: {unknown} are no classes of {self.name}; take of {few(self.classes)}.")
         positions = [self.classes.index(name) for name in classes]
         changed = copy.copy(self)
         changed.background = tuple(dict.fromkeys((*self.background, *classes)))

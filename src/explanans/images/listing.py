@@ -8,18 +8,20 @@ import urllib.parse
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
-
-import pyarrow as pa
-import pyarrow.parquet as pq
-from pyarrow import fs
+from typing import TYPE_CHECKING, Any
 
 from explanans.errors import InputError
 from explanans.images.archives import list_tar, list_zip
 from explanans.images.reading import SUFFIXES
+from explanans.utils.object_storage import shown_address
+from explanans.utils.paths import local_path
 from explanans.utils.read_table import TEXT_SUFFIXES, check_columns, read_table, readable
 from explanans.utils.text import printable, shortened
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# pyarrow is imported where tables and storages are listed: a figure of one photo does without it.
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
 TABLES = (*TEXT_SUFFIXES, ".parquet")
 COLUMNS = ("image", "path", "file", "file_name", "bytes")
@@ -63,7 +65,7 @@ def list_items(arguments: Iterable[str | Path]) -> Iterator[Item]:
                 path, stamp = item.path, stamp_of(item.path)
             yield item if "://" in item.path else replace(item, size=stamp[0], changed=stamp[1])
         if not count:
-            raise InputError(f"images: {printable(argument)} holds no picture; looked for {', '.join(SUFFIXES)}.")
+            raise InputError(f"images: {shown_address(argument)} holds no picture; looked for {', '.join(SUFFIXES)}.")
 
 
 def list_files(arguments: Iterable[str | Path]) -> list[Path]:
@@ -86,8 +88,8 @@ def list_files(arguments: Iterable[str | Path]) -> list[Path]:
         for item in list_items([argument]):
             if item.member or "://" in item.path:
                 raise InputError(
-                    f"images: {printable(argument)} holds pictures that are no files of their own; give files, folders "
-                    "or patterns."
+                    f"images: {shown_address(argument)} holds pictures that are no files of their own; give files, "
+                    "folders or patterns."
                 )
             found[Path(item.path)] = None
     return list(found)
@@ -124,7 +126,7 @@ def is_container(argument: str) -> bool:
 def _of(argument: str) -> Iterator[Item]:
     _refuse_empty(argument)
     lower = argument.lower()
-    path = _local(argument)
+    path = local_path(argument)
     if path is None:
         yield from _remote(argument)
     elif path.is_dir():
@@ -172,20 +174,6 @@ def _refuse_empty(argument: str) -> None:
         )
 
 
-def _local(argument: str) -> Path | None:
-    """The path that an argument names on this machine; None for another place.
-
-    A file:// address may be written as it is on disk or with its special characters encoded.
-    """
-    scheme, separator, rest = argument.partition("://")
-    if not separator:
-        return Path(argument)
-    if scheme.lower() != "file":
-        return None
-    raw = Path(rest)
-    return raw if raw.exists() else Path(urllib.parse.unquote(rest))
-
-
 def _is_picture(name: str) -> bool:
     return name.lower().endswith(SUFFIXES) and not name.rpartition("/")[2].startswith(".")
 
@@ -207,6 +195,8 @@ def _table(path: Path) -> Iterator[Item]:
         column = _column(path, table.schema)
         yield from (_at(path, column, row, value) for row, value in enumerate(table[column].to_pylist()))
         return
+    import pyarrow.parquet as pq
+
     with readable(path):
         file = pq.ParquetFile(path)
         column = _column(path, file.schema_arrow)
@@ -234,6 +224,8 @@ def _column(path: Path, schema: pa.Schema) -> str:
 
 def _holds_bytes(kind: pa.DataType) -> bool:
     """Bytes, plain or in a dictionary, or bytes and a path as Hugging Face's data sets have them."""
+    import pyarrow as pa
+
     if pa.types.is_struct(kind):
         return any(kind.field(n).name == "bytes" for n in range(kind.num_fields))
     if pa.types.is_dictionary(kind):
@@ -245,13 +237,16 @@ def _holds_bytes(kind: pa.DataType) -> bool:
 def _at(table: Path, column: str, row: int, value: Any) -> Item:
     if not isinstance(value, str) or not value.strip():
         raise InputError(f"images: {printable(table)}, column {column!r}, row {row + 1}: {value!r} is no path.")
-    place = _local(value)
+    place = local_path(value)
     path = value if place is None else str(table.parent / place)
     return Item(printable(path), path)
 
 
 def _remote(uri: str) -> Iterator[Item]:
     """A file or a folder in object storage (s3://, gs://, …), through pyarrow."""
+    import pyarrow as pa
+    from pyarrow import fs
+
     try:
         system, path = fs.FileSystem.from_uri(uri)
         found = system.get_file_info(path)
@@ -261,7 +256,9 @@ def _remote(uri: str) -> Iterator[Item]:
             else [found]
         )
     except (OSError, pa.ArrowInvalid) as error:
-        raise InputError(f"images: {printable(uri)} cannot be opened ({shortened(error)}); check it.") from error
+        place = shown_address(uri)
+        said = shortened(str(error).replace(uri, place))
+        raise InputError(f"images: {place} cannot be opened ({said}); check it.") from error
     address, question, settings = uri.partition("?")
     address, scheme = address.rstrip("/"), f"{uri.partition('://')[0]}://"
     # What stands before the path: a host, or who is asking; such a secret and the settings are not shown.

@@ -16,11 +16,8 @@ from explanans.errors import InputError
 from explanans.images.archives import MAX_MEMBER, open_tar, read_member
 from explanans.images.listing import Item
 from explanans.images.reading import ImageError, read_image
+from explanans.utils.object_storage import Disconnected, retried
 from explanans.utils.text import shortened
-
-
-class Disconnected(OSError):
-    """A picture in object storage could not be fetched, which says nothing about the picture."""
 
 
 class Opener:
@@ -95,17 +92,20 @@ class Opener:
 
 
 def _remote(item: Item) -> bytes:
-    try:
+    def fetch() -> bytes:
         system, path = fs.FileSystem.from_uri(item.path)
         with system.open_input_file(path) as file:
             size = file.size()
             if size > MAX_MEMBER:
                 raise ImageError(f"has more than {MAX_MEMBER // 2**20} MiB")
             content = file.read()
+        if len(content) < size:
+            raise OSError(f"only {len(content)} of its {size} bytes came")
+        return content
+
+    try:
+        return retried(fetch)
     except FileNotFoundError as error:
         raise ImageError("no such file") from error
     except OSError as error:
         raise Disconnected(f"{item.source} cannot be fetched ({shortened(error)})") from error
-    if len(content) < size:
-        raise Disconnected(f"{item.source} cannot be fetched (only {len(content)} of its {size} bytes came)")
-    return content

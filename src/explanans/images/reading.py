@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import struct
 import sys
 import threading
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 from explanans.errors import InputError
 from explanans.utils.text import printable, shortened
@@ -21,6 +22,8 @@ MAX_PIXELS = 200_000_000
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 # What is in a file decides, not its name; Pillow would run Ghostscript for some of the others.
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+
+_PNG, _CHECKSUM, _MOST_EXIF = b"\x89PNG\r\n\x1a\n", 4, 2**20
 
 _FORMS = (
     "An image is a path, bytes or a binary file, a PIL image, a numpy array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), "
@@ -88,10 +91,36 @@ def read_image(source: Any, *, fit: tuple[int, int] | None = None, max_pixels: i
 
 
 def image_size(source: Any, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
-    """(height, width) of a file's picture after EXIF rotation, from its header alone."""
+    """(height, width) of a file's picture after EXIF rotation; no pixel is decoded."""
     with open_picture(source, max_pixels=max_pixels) as picture:
-        orientation = picture.getexif().get(0x0112, 1)
+        orientation = _exif(picture).get(0x0112, 1)
         return (picture.width, picture.height) if orientation in (5, 6, 7, 8) else (picture.height, picture.width)
+
+
+def _exif(picture: Image.Image) -> Image.Exif:
+    """Pillow decodes a PNG to see whether EXIF data come behind its pixels."""
+    behind = isinstance(picture, PngImagePlugin.PngImageFile) and "exif" not in picture.info and picture.fp is not None
+    if behind and (content := _exif_chunk(picture.fp)):
+        exif = Image.Exif()
+        exif.load(content)
+        return exif
+    return Image.Image.getexif(picture)
+
+
+def _exif_chunk(file: IO[bytes]) -> bytes:
+    """The EXIF data of a PNG, wherever they are; empty where there are none."""
+    position = file.tell()
+    try:
+        file.seek(len(_PNG))
+        while len(head := file.read(8)) == 8:
+            length, kind = struct.unpack(">I4s", head)
+            if kind == b"eXIf":
+                content = file.read(min(length, _MOST_EXIF))
+                return content if len(content) == length else b""
+            file.seek(length + _CHECKSUM, os.SEEK_CUR)
+        return b""
+    finally:
+        file.seek(position)
 
 
 @contextmanager

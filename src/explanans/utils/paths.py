@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import urllib.parse
 from pathlib import Path
 
 from explanans.errors import InputError
@@ -30,13 +31,27 @@ def user_path(given: str | Path, what: str) -> Path:
         ) from error
 
 
+def local_path(given: str) -> Path | None:
+    """The path that an argument names on this machine; None for an address of another place.
+
+    A file:// address may be written as it is on disk or with its special characters encoded.
+    """
+    scheme, separator, rest = given.partition("://")
+    if not separator:
+        return Path(given)
+    if scheme.lower() != "file":
+        return None
+    raw = Path(rest)
+    return raw if raw.exists() else Path(urllib.parse.unquote(rest))
+
+
 def refuse_address(path: Path, argument: str) -> None:
     """Raises InputError for s3://bucket/masks, of which a path would make the folder ``s3:`` here."""
     first = path.parts[0] if path.parts else ""
     if len(first) > 2 and first.endswith(":") and not Path(first).exists():
         raise InputError(
-            f"{argument}={path} is an address; results are written to this machine: name a folder or file, and copy "
-            "it there when it is finished."
+            f"{argument}={path} is an address; this is written to this machine: name a folder or file, and copy it "
+            "there when it is finished. Only the shards of explain are written into object storage."
         )
 
 

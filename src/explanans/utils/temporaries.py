@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import secrets
 import shutil
 import socket
 import tempfile
@@ -38,9 +39,14 @@ def temporary_folder(path: Path) -> Path:
     return Path(tempfile.mkdtemp(".tmp", _prefix(path), path.parent))
 
 
+def temporary_name(name: str) -> str:
+    """For a place that is no folder of this machine; :func:`is_temporary` knows it."""
+    return f"{_prefix(Path(name))}{secrets.token_hex(4)}.tmp"
+
+
 def old_folder(path: Path) -> Path:
     """Where an earlier ``path`` waits while another takes its place; :func:`sweep` puts it back if none came."""
-    return path.with_name(f".{path.name}.{_owner(os.getpid())}.old")
+    return path.with_name(f".{path.name}.{owner()}.old")
 
 
 def is_temporary(name: str) -> bool:
@@ -103,13 +109,15 @@ def _remove(left: Path, path: Path) -> None:
         shutil.rmtree(each, ignore_errors=True)
 
 
-def _alive(match: re.Match[str], entry: os.DirEntry[str]) -> bool:
-    host, process, start = match["host"], int(match["process"]), int(match["start"])
+def owner() -> str:
+    """This process, as names of what is its own have it; :func:`lives` reads it."""
+    return _owner(os.getpid())
+
+
+def lives(host: str, process: int, start: int) -> bool | None:
+    """Whether the process of an :func:`owner` runs; None for another machine's, which cannot be seen from here."""
     if host != _host():
-        try:
-            return time.time() - entry.stat(follow_symlinks=False).st_mtime < FOREIGN_AGE
-        except FileNotFoundError:
-            return False
+        return None
     try:
         os.kill(process, 0)
     except (ProcessLookupError, OverflowError):
@@ -121,10 +129,20 @@ def _alive(match: re.Match[str], entry: os.DirEntry[str]) -> bool:
     return _start(process) == start
 
 
+def _alive(match: re.Match[str], entry: os.DirEntry[str]) -> bool:
+    alive = lives(match["host"], int(match["process"]), int(match["start"]))
+    if alive is not None:
+        return alive
+    try:
+        return time.time() - entry.stat(follow_symlinks=False).st_mtime < FOREIGN_AGE
+    except FileNotFoundError:
+        return False
+
+
 def _prefix(path: Path) -> str:
     # Cut, because the whole would be too long for a file system where the name just is not.
     name = path.name.encode()[:_LONGEST].decode(errors="ignore")
-    return f".{name}.{_owner(os.getpid())}."
+    return f".{name}.{owner()}."
 
 
 @cache

@@ -52,6 +52,20 @@ def saved(folder: Path, kind: str = "vit", **processor: object) -> Path:
     return folder
 
 
+@pytest.mark.bad_input
+@pytest.mark.parametrize("names", [{}, {"id2label": None}, {"id2label": LABELS}])
+@pytest.mark.parametrize("number", [10**8, -1, "3"])
+def test_classes_that_no_memory_holds_are_refused_before_any_is_made(
+    tmp_path: Path, names: dict[str, object], number: object
+) -> None:
+    folder = saved(tmp_path / "vit")
+    content = json.loads((folder / "config.json").read_text())
+    del content["id2label"]
+    (folder / "config.json").write_text(json.dumps({**content, **names, "num_labels": number}))
+    with pytest.raises(InputError, match=r"num_labels=.*give a number up to (100,000|3),"):
+        Explanandum.load(f"hf:{folder}")
+
+
 @pytest.mark.parametrize("kind", ["vit", "resnet", "convnext", "swin"])
 def test_a_folder_is_a_classifier(tmp_path: Path, kind: str) -> None:
     folder = saved(tmp_path / kind, kind)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -38,3 +40,16 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("explainer")
     explainer.save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def port() -> Iterator[int]:
+    """Of an S3 server on this machine."""
+    server = pytest.importorskip("moto.server", reason="needs moto, of the extra dev")
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    running = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    running.start()
+    try:
+        yield running.get_host_and_port()[1]
+    finally:
+        running.stop()

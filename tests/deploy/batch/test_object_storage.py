@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
-import logging
-import socket
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,62 +12,11 @@ from pyarrow import fs
 
 from explanans.cli.main import main
 from explanans.images.listing import list_items
+from explanans.utils import object_storage
+
+from .s3 import Proxy, address
 
 NAMES = ("1.png", "a b.png", "deep/ü#?.png", "deep/x%20y.png", "z.png")
-
-
-class Proxy:
-    """Hands bytes on to a server until ``left`` of them have come back, then breaks every connection; None: never."""
-
-    def __init__(self, port: int) -> None:
-        self.target = port
-        self.left: int | None = None
-        self.broken = 0
-        self.listening = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listening.getsockname()[1]
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                client, _ = self.listening.accept()
-            except OSError:
-                return
-            server = socket.create_connection(("127.0.0.1", self.target))
-            threading.Thread(target=self._pump, args=(client, server, False), daemon=True).start()
-            threading.Thread(target=self._pump, args=(server, client, True), daemon=True).start()
-
-    def _pump(self, source: socket.socket, sink: socket.socket, counted: bool) -> None:
-        try:
-            while content := source.recv(4096):
-                if counted and self.left is not None:
-                    content, self.left = content[: self.left], max(0, self.left - len(content))
-                sink.sendall(content)
-                if self.left == 0:
-                    self.broken += 1
-                    break
-        except OSError:
-            pass
-        for each in (source, sink):
-            with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-            each.close()
-
-
-@pytest.fixture(scope="module")
-def port() -> Iterator[int]:
-    server = pytest.importorskip("moto.server", reason="needs moto, of the extra dev")
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    running = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    running.start()
-    try:
-        yield running.get_host_and_port()[1]
-    finally:
-        running.stop()
-
-
-def address(path: str, port: int) -> str:
-    return f"s3://key:secret@{path}?region=us-east-1&scheme=http&endpoint_override=127.0.0.1:{port}"
 
 
 @pytest.fixture(scope="module")
@@ -109,8 +53,14 @@ def test_pictures_of_any_name_are_explained(saved: Path, bucket: str, port: int,
 
 
 def test_a_connection_that_breaks_stops_the_job_and_the_next_run_ends_in_the_same_bytes(
-    saved: Path, bucket: str, port: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    saved: Path,
+    bucket: str,
+    port: int,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(object_storage, "WAITS", (0.0,))
     assert explain(saved, address(bucket, port), tmp_path / "undisturbed") == 0
     proxy = Proxy(port)
     place = address(bucket, proxy.port)
@@ -130,7 +80,7 @@ def test_a_connection_that_breaks_stops_the_job_and_the_next_run_ends_in_the_sam
     assert explain(saved, place, tmp_path / "out") == 0
     assert results(tmp_path / "out") == results(tmp_path / "undisturbed")
     assert part.items() < results(tmp_path / "out").items()
-    proxy.listening.close()
+    proxy.close()
 
 
 @pytest.mark.bad_input
@@ -143,4 +93,5 @@ def test_what_is_not_there(
     )
     error = capsys.readouterr().err
     assert name.split("/")[-1] in error
+    assert "secret" not in error
     assert "Traceback" not in error

@@ -18,6 +18,9 @@ from explanans.utils.network import hub_or_cache
 from explanans.utils.paths import near_path
 from explanans.utils.typed import check_settings
 
+MOST_UNNAMED = 100_000
+"""Classes without names that a model may have."""
+
 
 def load_hugging_face(name: str, weights: str | Path | None) -> Loaded:
     """Weights in safetensors only, and never code from the repository."""
@@ -59,6 +62,7 @@ def load_hugging_face(name: str, weights: str | Path | None) -> Loaded:
 def _fetch(transformers: Any, spec: str, name: str, weights: str | Path | None) -> tuple[Any, Any]:
     """Processor and model."""
     processor = transformers.AutoImageProcessor.from_pretrained(name, trust_remote_code=False)
+    _check_labels(spec, transformers.PretrainedConfig.get_config_dict(name)[0])
     config = transformers.AutoConfig.from_pretrained(name, trust_remote_code=False)
     _check_timm(spec, config.to_dict())
     if weights is None:
@@ -80,6 +84,7 @@ def build_hugging_face(source: Source) -> nn.Module:
         )
     given = dict(source.arguments["config"])
     _check_timm(source.spec, given)
+    _check_labels(source.spec, given)
     config = transformers.AutoConfig.for_model(given.pop("model_type"), **given)
     model = transformers.AutoModelForImageClassification.from_config(config, trust_remote_code=False)
     return BlueGreenRed(model) if source.arguments.get("bgr") else model
@@ -88,6 +93,17 @@ def build_hugging_face(source: Source) -> nn.Module:
 def _check_timm(spec: str, config: Mapping[str, Any]) -> None:
     """transformers hands ``model_args`` to timm as they are."""
     check_settings(config.get("model_args") or {}, SETTINGS, f"classifier {spec!r}: model_args")
+
+
+def _check_labels(spec: str, config: Mapping[str, Any]) -> None:
+    """transformers makes up a name for each class of ``num_labels``, and then the head, whatever memory there is."""
+    number, names = config.get("num_labels"), config.get("id2label")
+    most = len(names) if names else MOST_UNNAMED
+    if number is not None and not (isinstance(number, int) and 0 <= number <= most):
+        raise InputError(
+            f"classifier {spec!r}: its config.json has num_labels={number!r} and names {len(names or ()):,} classes "
+            f"(id2label); give a number up to {most:,}, or name the classes."
+        )
 
 
 class BlueGreenRed(nn.Module):

@@ -43,6 +43,7 @@ def load_folder(folder: Path, *, weights: str | Path | None, trust_factory: bool
             f"{folder} names the factory {source.spec!r}; loading it would run that code. If you trust it, pass "
             "trust_factory=True."
         )
+    _check_number_of_classes(folder, source, len(config["classes"]))
     check = None
     if scheme in FILES:
         loaded = load_named(f"{scheme}:{folder / name}", weights, trust_factory)
@@ -61,3 +62,13 @@ def load_folder(folder: Path, *, weights: str | Path | None, trust_factory: bool
         config["weights_hash"] if weights is None else None,
         check,
     )
+
+
+def _check_number_of_classes(folder: Path, source: Source, named: int) -> None:
+    """Before a network is built whose head may be larger than the memory."""
+    asked = source.arguments.get("num_classes", named)
+    if source.spec.partition(":")[0] in NAMED and asked != named:
+        raise InputError(
+            f"{folder / CONFIG} ({SAVED.name}) names {named:,} classes, and its source has num_classes={asked!r}; "
+            f"{SAVED.remedy}."
+        )

@@ -9,6 +9,7 @@ machine is lost, Ray gives its shard to another.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ import torch
 from explanans.deploy.batch.changes import Told
 from explanans.deploy.batch.decoding import load_shards
 from explanans.deploy.batch.job import SHARD_SIZE, Job, Outcome
-from explanans.deploy.batch.shards import Explaining, Options, explain_shard
+from explanans.deploy.batch.options import Options
+from explanans.deploy.batch.shards import Explaining, explain_shard
 from explanans.errors import InputError
 from explanans.explainers.named import Named
 
@@ -41,7 +43,7 @@ def explain_on_cluster(
     Args:
         who: an Explainer or a classifier by a name that every machine can read.
         images: as for :func:`explanans.deploy.batch.explain_shards`; paths and URIs that every machine can read.
-        out: a folder that every machine can write, such as a network drive.
+        out: a folder that every machine can write, such as a network drive, or an address in object storage.
         options, shard_size, told: as there, but with one thread unless ``options.threads`` or ``cpus`` says otherwise.
             One machine with as many threads writes the same bytes.
         actors: how many, or the least and the most.
@@ -67,7 +69,7 @@ def _explain_left(ray: Any, job: Job, who: Named, actors: int | tuple[int, int],
         shards = ray.data.from_items([{"shard": shard} for shard in left], override_num_blocks=len(left))
         made = shards.map_batches(
             ShardActor,
-            fn_constructor_args=(who, str(job.out.resolve()), gpus > 0),
+            fn_constructor_args=(who, job.place.address, gpus > 0),
             batch_size=1,
             concurrency=actors,
             num_gpus=gpus or None,
@@ -83,7 +85,9 @@ class ShardActor:
     """Holds who explains and makes shards."""
 
     def __init__(self, who: Named, out: str, cuda: bool) -> None:
-        self.job = Job(out)
+        # For as long as the actor lives.
+        self._opened = ExitStack()
+        self.job = self._opened.enter_context(Job.opened(out))
         masker = who.load().to(torch.device("cuda" if cuda else "cpu"))
         self.explaining = Explaining(masker, self.job.options)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -25,25 +26,27 @@ MASKS = Kind(
 )
 PART, WHOLE = "masks.part.json", "masks.json"
 
-Part = tuple[Path, Collection[str]]
+Part = tuple[str | Path, Collection[str]]
 """A shard's part, and the sources of the pictures that are still in the job."""
 
+Fetched = Callable[[str], AbstractContextManager[Path]]
 
-def join_coco(parts: Sequence[Part], out: Path, arguments: Iterable[str]) -> None:
+
+def join_coco(parts: Sequence[Part], out: Path, arguments: Iterable[str], fetched: Fetched | None = None) -> None:
     """Write ``out`` from the parts, a shard at a time; annotations are numbered through.
 
-    ``file_name`` is relative to the folder that all pictures lie in (``info.root``): the one that was given, or what
-    several have in common.
+    Parts are files, or what ``fetched`` makes files of for as long as they are read. ``file_name`` is relative to the
+    folder that all pictures lie in (``info.root``): the one that was given, or what several have in common.
     """
     root = root_of(arguments)
     info = {"description": "masks of explanans, score is the probability of the class", "root": root}
     with atomic_file(out) as temporary, temporary.open("w", encoding="utf-8") as file:
         file.write(f'{{"info": {_text(info)}, "images": [')
-        _write_all(file.write, (_relative(image, root) for _, images, _ in _read(parts) for image in images))
+        _write_all(file.write, (_relative(image, root) for _, images, _ in _read(parts, fetched) for image in images))
         file.write('], "annotations": [')
-        every = (each for _, _, annotations in _read(parts) for each in annotations)
+        every = (each for _, _, annotations in _read(parts, fetched) for each in annotations)
         _write_all(file.write, ({**each, "id": number} for number, each in enumerate(every, 1)))
-        categories = next((found for found, _, _ in _read(parts)), [])
+        categories = next((found for found, _, _ in _read(parts, fetched)), [])
         file.write(f'], "categories": {_text(categories)}}}\n')
 
 
@@ -74,10 +77,11 @@ def _relative(image: dict[str, Any], root: str) -> dict[str, Any]:
     return {**image, "file_name": name.removeprefix(start)} if root else image
 
 
-def _read(parts: Iterable[Part]) -> Iterator[tuple[list[Any], list[Any], list[Any]]]:
+def _read(parts: Iterable[Part], fetched: Fetched | None) -> Iterator[tuple[list[Any], list[Any], list[Any]]]:
     """Categories, images and annotations of each part."""
-    for path, there in parts:
-        part = read_json(path, MASKS)
+    for name, there in parts:
+        with nullcontext(Path(name)) if fetched is None else fetched(str(name)) as path:
+            part = read_json(path, MASKS)
         images = [image for image in part["images"] if image["file_name"] in there]
         known = {image["id"] for image in images}
         yield part["categories"], images, [each for each in part["annotations"] if each["image_id"] in known]

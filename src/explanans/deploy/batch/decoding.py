@@ -13,9 +13,10 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from explanans.deploy.batch.manifest import Manifest
 from explanans.images.listing import Item
-from explanans.images.opening import Disconnected, Opener
+from explanans.images.opening import Opener
 from explanans.images.preprocessing import Preprocessing
 from explanans.images.reading import ImageError
+from explanans.utils.object_storage import Disconnected
 
 
 @dataclass(frozen=True)

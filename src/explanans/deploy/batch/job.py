@@ -19,24 +19,17 @@ import torch
 from explanans.deploy.batch.changes import Changes, Told
 from explanans.deploy.batch.coco_file import PART, WHOLE, join_coco
 from explanans.deploy.batch.decoding import Loaded, load_shards
+from explanans.deploy.batch.job_record import JOB, RECORD
 from explanans.deploy.batch.manifest import STAMP, Manifest, renew_manifest, write_manifest
-from explanans.deploy.batch.shards import FILES, IMAGES, Explaining, Options, explain_shard
+from explanans.deploy.batch.options import Options
+from explanans.deploy.batch.places import Place, place_of
+from explanans.deploy.batch.shards import FILES, IMAGES, Explaining, explain_shard
 from explanans.errors import InputError
 from explanans.explanations.batch import Masker
-from explanans.images.listing import stamp_of
-from explanans.utils.files import atomic_folder
 from explanans.utils.records import Kind, open_parquet, read_json, reading, write_json
-from explanans.utils.run_folder import as_json, check_same, claimed
+from explanans.utils.run_folder import as_json, check_same
 
-JOB, MANIFEST, DONE = "job.json", "manifest.parquet", "images.parquet"
-RECORD = Kind(
-    "batch job",
-    "put back a copy of it, or name a new folder",
-    {
-        "settings": {"classifier": dict, "images": [str], "shard_size": int, "options": {"format": str}},
-        "classes": [str],
-    },
-)
+MANIFEST, DONE = "manifest.parquet", "images.parquet"
 PICTURES = Kind("pictures of a shard", "delete the shard's folder, and repeat the command to make it again")
 SHARD_SIZE = 1000
 SHARDS_PER_FOLDER = 1000
@@ -55,16 +48,29 @@ class Job:
     """The pictures and the settings of a folder, for every run that goes on with it.
 
     ``job.json`` has the settings, ``manifest.parquet`` the pictures, ``0000/0000012/`` the files of shard 12. A folder
-    holds at most 1,000 shards, and a shard's folder is there as a whole or not at all.
+    holds at most 1,000 shards. A shard's folder is there as a whole or not at all; in object storage it counts from the
+    moment at which its ``images.parquet`` is there.
+
+    Args:
+        place: where it is written.
+        home: a folder of this machine with its settings and its pictures.
     """
 
-    def __init__(self, out: str | Path) -> None:
-        self.out = Path(out)
-        self.manifest = Manifest(self.out / MANIFEST)
-        settings = settings_of(out)
-        self.shard_size = settings["shard_size"]
-        with reading(self.out / JOB, RECORD):
-            self.options = Options(**settings["options"])
+    def __init__(self, place: Place, home: Path) -> None:
+        self.place, self.home = place, home
+        self.manifest = Manifest(home / MANIFEST)
+        self.settings = read_json(home / JOB, RECORD)["settings"]
+        self.shard_size = self.settings["shard_size"]
+        with reading(home / JOB, RECORD):
+            self.options = Options(**self.settings["options"])
+
+    @classmethod
+    @contextmanager
+    def opened(cls, out: str | Path) -> Iterator[Job]:
+        """One that another process has begun, for the block."""
+        place = place_of(out)
+        with place.opened(MANIFEST, JOB) as home:
+            yield cls(place, home)
 
     @classmethod
     @contextmanager
@@ -88,16 +94,18 @@ class Job:
             InputError: the folder holds something else, a job with other settings or one that another process is at,
                 or there is no picture.
         """
+        place = place_of(out)
         # A manifest without settings is what an interrupted listing left.
-        record = Path(out) / JOB
-        with claimed(record, RECORD, remains=(MANIFEST,), levels=1) as earlier:
+        with place.claimed(JOB, RECORD, remains=(MANIFEST,)) as (home, earlier):
             before = None if earlier is None else earlier["settings"]
             changes = cls._settle(
-                record, before, masker, images, options, shard_size, threads or torch.get_num_threads()
+                home / JOB, before, masker, images, options, shard_size, threads or torch.get_num_threads()
             )
+            for name in (MANIFEST, JOB):
+                place.keep(name)
             if changes and told is not None:
                 told(changes)
-            yield cls(out)
+            yield cls(place, home)
 
     @staticmethod
     def _settle(
@@ -130,12 +138,14 @@ class Job:
         write_json(record, RECORD, {"settings": settings, "classes": list(masker.explanandum.classes)})
         return Changes()
 
-    def folder(self, shard: int) -> Path:
-        return self.out / f"{shard // SHARDS_PER_FOLDER:04d}" / f"{shard:07d}"
+    def folder(self, shard: int) -> str:
+        return f"{shard // SHARDS_PER_FOLDER:04d}/{shard:07d}"
 
     def is_done(self, shard: int) -> bool:
         """Whether every file of the shard is there, and was made from the pictures as they are now."""
-        made = self._made(shard)
+        return self._is_made(shard, self._made(shard))
+
+    def _is_made(self, shard: int, made: pa.Table | None) -> bool:
         if made is None:
             return False
         wanted, have = self.manifest.stamps(shard), made.select(STAMP)
@@ -143,21 +153,27 @@ class Job:
         return wanted.equals(have) or _counted(wanted) <= _counted(have)
 
     def left(self) -> list[int]:
-        shards = range(self.manifest.shards)
-        return [shard for shard in shards if self.manifest.size(shard) and not self.is_done(shard)]
+        shards = [shard for shard in range(self.manifest.shards) if self.manifest.size(shard)]
+        return [
+            shard
+            for shard, made in zip(shards, self.place.map(self._made, shards), strict=True)
+            if not self._is_made(shard, made)
+        ]
 
     def _made(self, shard: int) -> pa.Table | None:
         """What ``images.parquet`` of a shard says of each picture; None where a file of the shard is not as it was."""
         folder = self.folder(shard)
-        if not (folder / DONE).is_file():
+        have = self.place.sizes(folder)
+        if DONE not in have:
             return None
-        try:
-            with open_parquet(folder / DONE, PICTURES, IMAGES) as file, reading(folder / DONE, PICTURES):
-                sizes = json.loads(file.schema_arrow.metadata[FILES])
-                table = file.read([*STAMP, "failure"])
-        except InputError:
-            return None
-        whole = all(stamp_of(folder / name)[0] == size for name, size in sizes.items())
+        with self.place.fetched(f"{folder}/{DONE}") as path:
+            try:
+                with open_parquet(path, PICTURES, IMAGES) as file, reading(path, PICTURES):
+                    sizes = dict(json.loads(file.schema_arrow.metadata[FILES]))
+                    table = file.read([*STAMP, "failure"])
+            except InputError:
+                return None
+        whole = all(have.get(name) == size for name, size in sizes.items())
         return table if whole else None
 
     def first(self, shard: int) -> int:
@@ -165,24 +181,22 @@ class Job:
         return shard * self.shard_size
 
     def write(self, shard: int, files: dict[str, bytes]) -> None:
-        with atomic_folder(self.folder(shard), replace=True) as temporary:
-            for name, content in files.items():
-                path = temporary / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(content)
+        """The files of a shard, ``images.parquet`` last."""
+        self.place.write(self.folder(shard), files)
 
     def finish(self) -> None:
         """What is written of a whole job, once its shards are done."""
         if self.options.format == "coco":
-            shards = [shard for shard in range(self.manifest.shards) if (self.folder(shard) / PART).is_file()]
-            parts = [(self.folder(n) / PART, set(self.manifest.stamps(n)["source"].to_pylist())) for n in shards]
-            join_coco(parts, self.out / WHOLE, settings_of(self.out)["images"])
+            shards = [n for n in range(self.manifest.shards) if PART in self.place.sizes(self.folder(n))]
+            parts = [(f"{self.folder(n)}/{PART}", set(self.manifest.stamps(n)["source"].to_pylist())) for n in shards]
+            join_coco(parts, self.home / WHOLE, self.settings["images"], self.place.fetched)
+            self.place.keep(WHOLE)
 
     def failures(self) -> list[tuple[str, str]]:
         """(source, reason) of every picture that failed, in the shards that are done."""
         found: list[tuple[str, str]] = []
-        for shard in range(self.manifest.shards):
-            if (table := self._made(shard)) is not None:
+        for shard, table in enumerate(self.place.map(self._made, range(self.manifest.shards))):
+            if table is not None:
                 bad = table.filter(pc.not_equal(table["failure"], ""))
                 there = set(self.manifest.stamps(shard)["source"].to_pylist()) if len(bad) else set()
                 rows = zip(bad["source"].to_pylist(), bad["failure"].to_pylist(), strict=True)
@@ -209,7 +223,8 @@ def explain_shards(
     Args:
         masker: a trained Explainer (:meth:`~explanans.Explainer.folded` is quicker), or a method of a classifier.
         images: files, folders, patterns, tables (.csv, .parquet), archives (.zip, .tar, .tar.gz), URIs.
-        out: a new folder, or that of an earlier run with the same arguments.
+        out: a new folder, or that of an earlier run with the same arguments; or an address in object storage, such as
+            s3://bucket/masks.
         options: what is written.
         shard_size: pictures per shard.
         workers: processes that read and decode; 0 does it in this one.
@@ -219,7 +234,8 @@ def explain_shards(
             gone stays, and is made no more.
 
     Raises:
-        InputError: nothing to explain, ``out`` belongs to another job, or another process is writing into it.
+        InputError: nothing to explain, ``out`` belongs to another job, another process is writing into it, or object
+            storage knows no such bucket or denies permission.
         OSError: the disk is full or not writable, or object storage does not answer. Finished shards stay.
     """
     chosen = options or Options()
@@ -256,11 +272,6 @@ def _explain_left(
     job.finish()
     outcome.failed = job.failures()
     return outcome
-
-
-def settings_of(out: str | Path) -> dict[str, Any]:
-    """The settings in ``job.json``."""
-    return read_json(Path(out) / JOB, RECORD)["settings"]
 
 
 def _counted(stamps: pa.Table) -> Counter[tuple[Any, ...]]:
