@@ -71,6 +71,23 @@ def test_the_smallest_mask_that_keeps_what_larger_ones_keep(explainer: Explainer
     assert facts["gaps"]["1.5"] == pytest.approx(holds_four - nothing, abs=1e-4)
 
 
+def test_masks_that_are_equal_are_shown_once(explainer: Explainer, pictures: LabelledImages) -> None:
+    """Thirteen cuts of two classes, and four rings: 4, 16, 36 and 64 pixels, and none."""
+
+    class Counted(Reddish):
+        shown = 0
+
+        def forward(self, images: Tensor) -> Tensor:
+            self.shown += len(images)
+            return super().forward(images)
+
+    counted, before = Counted(), explainer.explanandum
+    again = Explanandum(counted, classes=before.classes, activation="sigmoid", preprocessing=before.preprocessing)
+    counted.shown = 0
+    calibrate(Explainer(again, Rings()).eval(), pictures, Calibration(images=1))
+    assert counted.shown == 5
+
+
 def test_masks_are_sharpened_around_the_cut(explainer: Explainer, pictures: LabelledImages) -> None:
     image = pictures[0]["image"][None]
     before = explainer.head_logits(image)

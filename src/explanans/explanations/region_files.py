@@ -105,6 +105,12 @@ def mask_of(feature: Mapping[str, Any], height: int, width: int) -> NDArray[np.b
     return filled(polygons, height, width)
 
 
+def score_of(feature: Mapping[str, Any]) -> float:
+    """The kept probability of a region's receipt, or its class's on the whole picture where it has none."""
+    facts = feature["properties"]
+    return float(facts["probability"] if facts.get("kept") is None else facts["kept"])
+
+
 def csv_text(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> str:
     """A table as CSV with a header; nothing where a value is None."""
     buffer = io.StringIO()
@@ -120,7 +126,9 @@ def coco_annotations(collections: Iterable[Mapping[str, Any]]) -> dict[str, Any]
     A region is an annotation with compressed run lengths (``iscrowd`` 0), its box and area. ``score`` is its kept
     probability, or its class's on the whole picture where it has no receipt. Class k is category k + 1.
     """
-    images, annotations, names = [], [], {}
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    names: dict[int, str] = {}
     for number, each in enumerate(collections, 1):
         height, width = each["height"], each["width"]
         images.append({"id": number, "file_name": each["source"] or "", "width": width, "height": height})
@@ -128,7 +136,6 @@ def coco_annotations(collections: Iterable[Mapping[str, Any]]) -> dict[str, Any]
         for feature in each["features"]:
             facts = feature["properties"]
             code = coco.encode(np.asfortranarray(mask_of(feature, height, width).astype(np.uint8)))
-            score = facts["probability"] if facts.get("kept") is None else facts["kept"]
             annotations.append(
                 {
                     "id": len(annotations) + 1,
@@ -138,7 +145,7 @@ def coco_annotations(collections: Iterable[Mapping[str, Any]]) -> dict[str, Any]
                     "area": facts["area"],
                     "bbox": [float(facts[side]) for side in ("left", "top", "width", "height")],
                     "iscrowd": 0,
-                    "score": round(score, 6),
+                    "score": round(score_of(feature), 6),
                 }
             )
     categories = [{"id": index + 1, "name": name} for index, name in sorted(names.items())]

@@ -21,7 +21,7 @@ from explanans.utils.files import atomic_file
 
 PLOTTED = {"area": "area", "length": "length of all regions", "widest": "largest width"}
 
-SIDE = 420
+SIDE = 300
 """Pixels of a photo's width on the page."""
 
 
@@ -50,7 +50,7 @@ def series_page(series: Series) -> str:
         pieces.paragraph(f"{len(series.photos)} photos, from {first.said} to {last.said}."),
         pieces.tiles(tiles),
         pieces.heading("Over time"),
-        pieces.group("plots", [_plot(series, measure, text) for measure, text in PLOTTED.items()]),
+        pieces.group("charts", [_plot(series, measure, text) for measure, text in PLOTTED.items()]),
         pieces.heading("Step by step"),
         _steps(series),
         pieces.paragraph(
@@ -60,7 +60,7 @@ def series_page(series: Series) -> str:
         ),
         pieces.heading("Photos"),
         pieces.paragraph("What all of them show, moved over the first photo, with the outline of every region."),
-        pieces.group("row", photos),
+        pieces.group("curves", photos),
         _matches(series),
     )
 
@@ -86,7 +86,7 @@ def _plot(series: Series, measure: str, text: str) -> str:
     with drawing(f"{text} of {series.name} in {series.place} over time") as drawn:
         drawn.axes.fill_between(times, *bounds, color=COLOURS[4 % len(COLOURS)], alpha=0.25, linewidth=0)
         drawn.axes.plot(times, values, "o-", color=COLOURS[4 % len(COLOURS)])
-        drawn.axes.set_ylim(bottom=0)
+        drawn.axes.set_ylim(0, 1.1 * max(float(bounds.max()), 1e-9))
         drawn.axes.set_ylabel(f"{text} ({unit})" if unit else text, color=INK)
         if isinstance(series.photos[0].time, datetime):
             locator = AutoDateLocator(minticks=3, maxticks=6)

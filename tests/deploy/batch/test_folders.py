@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from explanans.classifiers.explanandum import Explanandum
+from explanans.cli.main import main
 from explanans.deploy.batch import explain_many, folder_name
 from explanans.deploy.batch.changes import Changes
 from explanans.errors import InputError
@@ -222,6 +223,17 @@ def test_a_run_goes_on_with_the_threads_of_the_first(
     assert set(network.threads) == {3}
     assert torch.get_num_threads() == 2
     assert index_of(out)["threads"] == 3
+
+
+def test_other_threads_than_those_of_the_first_run_are_told(
+    saved: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["explain", str(saved), str(photos / "a.png"), "--out", str(tmp_path / "out"), "--device=cpu", "--quiet"]
+    for threads in (2, 2, None, 1):
+        assert "begun" not in capsys.readouterr().err
+        assert main(words if threads is None else [*words, f"--threads={threads}"]) == 0
+    told = capsys.readouterr().err
+    assert f"threads: {tmp_path / 'out'} was begun with 2, and goes on with them; name a new folder for 1." in told
 
 
 @pytest.mark.parametrize("value", [0, -1, 10**6, 2**80, True, 1.5, "2", None, [2]])

@@ -24,6 +24,7 @@ def class_page(column: int, summary: ClassSummary, ways: list[Way], suspects: li
         tiles.append((f"{summary.holding:.0%}", "of its masks hold"))
     if (outside := summary.means["outside"]) is not None:
         tiles.append((f"{outside:.0%}", "of the evidence lies outside of the object"))
+    cards = [suspect_card(rank, each, column, pictures, 16) for rank, each in enumerate(suspects, 1)]
     words = [[word, f"{count:,}"] for word, count in summary.words.items()]
     parts += [
         html.tiles(tiles),
@@ -33,10 +34,9 @@ def class_page(column: int, summary: ClassSummary, ways: list[Way], suspects: li
         html.paragraph(
             "What the masks keep, in clusters of the classifier's own features; the most typical cut-outs first."
         ),
-        *(_way(column, way, pictures) for way in ways),
+        html.group("photos", [_way(column, way, pictures) for way in ways]),
         html.heading("Suspects"),
-        *(suspect_card(rank, each, column, pictures, 16) for rank, each in enumerate(suspects, 1)),
-        *([] if suspects else [html.paragraph("None.")]),
+        html.group("photos", cards) if cards else html.paragraph("None."),
         html.heading("Receipts"),
         html.table(["word", "masks"], words),
     ]

@@ -34,15 +34,16 @@ def index_page(
         html.paragraph(
             "Each was tested by changing photos and asking the classifier. The effect is a difference of two shares: "
             "where the suspect was put or left, less where it was not, all else alike; in brackets its 95 % interval. "
-            f"Accused is what lies above {ACCUSED:g} with its whole interval, unless it may be the object itself."
+            f"Accused is what lies above {ACCUSED:g} with its whole interval, unless it may be the object itself; not "
+            "confirmed is what may have no effect."
         ),
     ]
-    parts += [suspect_card(rank, each, columns[each.name], pictures) for rank, each in enumerate(suspects[:SHOWN], 1)]
-    if len(suspects) > SHOWN:
+    shown = [each for each in suspects if each.verdict != "not confirmed"][:SHOWN]
+    cards = [suspect_card(rank, each, columns[each.name], pictures) for rank, each in enumerate(shown, 1)]
+    parts.append(html.group("photos", cards) if cards else html.paragraph("No suspicion was confirmed."))
+    if len(suspects) > len(shown):
         parts.append(
-            html.paragraph(
-                f"{len(suspects) - SHOWN} more are on the pages of their classes, in look_at.csv and findings.json."
-            )
+            html.paragraph(f"{len(suspects) - len(shown)} more are on the pages of their classes and in look_at.csv.")
         )
     parts += [html.heading("Classes"), class_table(classes, suspects)]
     return html.page(title, *parts)
@@ -51,14 +52,13 @@ def index_page(
 def suspect_card(rank: int, suspect: Suspect, column: int, pictures: Pictures, photos: int = PHOTOS) -> str:
     """What is suspected, what was tested, and the clearest photos."""
     effect = suspect.effect
-    word = "accused" if suspect.accused else "suspected"
     tested = (
         f"Effect {effect.value:+.2f} [{effect.low:+.2f}, {effect.high:+.2f}]: {suspect.tested}, {effect.hits} of "
         f"{effect.tried} against {effect.control_hits} of {effect.control_tried}."
     )
     facts = "; ".join(f"{name} {value:.2f}" for name, value in suspect.facts.items())
     body = [
-        f'<h3>{rank}. {escape(suspect.name)}, {escape(suspect.kind)} <span class="soft">{word}</span></h3>',
+        f'<h3>{rank}. {escape(suspect.name)}, {escape(suspect.kind)} <span class="soft">{suspect.verdict}</span></h3>',
         html.paragraph(suspect.says),
         html.paragraph(tested),
         *([html.paragraph(facts, "soft")] if facts else []),
@@ -69,21 +69,8 @@ def suspect_card(rank: int, suspect: Suspect, column: int, pictures: Pictures, p
 
 def class_table(classes: list[ClassSummary], suspects: list[Suspect]) -> str:
     """A row for each class, its name a link to its page."""
-    header = (
-        "class",
-        "labelled",
-        "seen",
-        "right",
-        "wrong",
-        "missed",
-        "area",
-        "kept",
-        "removed",
-        "hold",
-        "inside",
-        "border",
-    )
-    header = (*header, "outside", "suspicions", "accused")
+    header = ["class", "labelled", "seen", "right", "wrong", "missed", "area", "kept", "removed", "hold"]
+    header += ["inside", "border", "outside", "suspicions", "accused"]
     rows = []
     for column, each in enumerate(classes):
         own = [suspect for suspect in suspects if suspect.name == each.name]

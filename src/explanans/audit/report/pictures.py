@@ -10,11 +10,10 @@ import numpy as np
 from PIL import Image
 
 from explanans.audit.looking import Shard
-from explanans.audit.pass_over import EXPLAINED
+from explanans.audit.pass_over import explained
 from explanans.audit.photos import Photos
 from explanans.benchmark.report import page as html
 from explanans.benchmark.report.demo_page import spotlight
-from explanans.deploy.batch import Job
 from explanans.images import drawing
 from explanans.utils.text import printable
 
@@ -33,8 +32,8 @@ class Pictures:
 
     def __init__(self, out: Path, photos: Photos) -> None:
         self.photos = photos
-        self.job = Job(out / EXPLAINED)
-        self._shard = lru_cache(SHARDS)(lambda number: Shard(self.job.folder(number)))
+        self.job = explained(out)
+        self._shard = lru_cache(SHARDS)(lambda number: Shard(self.job.home / self.job.folder(number)))
 
     def cut_out(self, index: int, column: int, note: str = "") -> str:
         """A figure: the photo, grey where the mask of the class does not keep it; whole where there is no mask."""

@@ -50,10 +50,22 @@ class Suspect:
         """Whether the report accuses: the whole interval of the effect lies above :data:`ACCUSED`."""
         return self.accusable and self.effect.low > ACCUSED
 
+    @property
+    def verdict(self) -> Literal["accused", "suspected", "not confirmed"]:
+        """Not confirmed is what may well have no effect: the interval goes down to 0."""
+        if self.accused:
+            return "accused"
+        return "suspected" if self.effect.low > 0 else "not confirmed"
+
     def to_dict(self) -> dict[str, Any]:
-        return {**asdict(self), "accused": self.accused}
+        return {**asdict(self), "accused": self.accused, "verdict": self.verdict}
 
 
 def ranked(suspects: list[Suspect]) -> list[Suspect]:
-    """Accusations first, then by the lower end of the effect's interval, then by the number of photos."""
-    return sorted(suspects, key=lambda each: (not each.accused, not each.accusable, -each.effect.low, -each.photos))
+    """Accusations first and what is not confirmed last, then by the lower end of the effect's interval."""
+
+    def key(each: Suspect) -> tuple[bool, bool, bool, float, int]:
+        confirmed = each.effect.low > 0
+        return not each.accused, not confirmed, not each.accusable, -each.effect.low, -each.photos
+
+    return sorted(suspects, key=key)

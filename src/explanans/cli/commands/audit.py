@@ -110,8 +110,7 @@ def suspect_table(suspects: Sequence[Suspect]) -> str:
     rows = []
     for each in suspects[:MOST_SUSPECTS]:
         effect = f"{each.effect.value:+.2f} [{each.effect.low:+.2f}, {each.effect.high:+.2f}]"
-        word = "accused" if each.accused else "suspected"
-        rows.append([each.name, each.kind, f"{each.photos} of {each.of}", effect, word])
+        rows.append([each.name, each.kind, f"{each.photos} of {each.of}", effect, each.verdict])
     table = aligned(["suspects", "kind", "photos", "effect", ""], rows)
     more = len(suspects) - MOST_SUSPECTS
     return f"\n{table}" + (f"\n… and {more} more in the report" if more > 0 else "")

@@ -245,9 +245,10 @@ class _Run:
 
 
 def threads_of(out: str | Path) -> int | None:
-    """How many threads of a processor the first run into a folder had; None where there was none."""
+    """How many threads of a processor the first run into a folder had; None where it is not known."""
     record = Path(out) / INDEX
-    return _threads_of(record, read_json(record, RECORD)) if record.is_file() else None
+    earlier = read_json(record, RECORD) if record.is_file() else {}
+    return _threads_of(record, earlier) if "threads" in earlier else None
 
 
 def _threads_of(record: Path, earlier: Mapping[str, Any]) -> int:
