@@ -122,7 +122,16 @@ def mutants_of(module: Path) -> Iterator[Mutant]:
                     yield Mutant(module, code, changed, name.removeprefix("core/"))
 
 
-def passes(copy: Path, tests: tuple[str, ...], limit: float) -> bool | None:
+def ordered(copy: Path, part: Part, module: Path) -> list[Path]:
+    """The files of tests that have to notice, those of the module itself first."""
+    files = []
+    for each in part.tests:
+        path = copy / "tests" / each
+        files += sorted(path.glob("test_*.py")) if path.is_dir() else [path]
+    return sorted(files, key=lambda path: not path.stem.startswith(f"test_{module.stem}"))
+
+
+def passes(copy: Path, tests: list[Path], limit: float) -> bool | None:
     """Whether these tests pass in the copy; None if they have not ended after ``limit`` seconds."""
     process = os.fork()
     if not process:
@@ -134,8 +143,8 @@ def passes(copy: Path, tests: tuple[str, ...], limit: float) -> bool | None:
             os.setpgid(0, 0)
             os.chdir(copy)
             sys.path.insert(0, str(copy / "src"))
-            asked = [str(copy / "tests" / each) for each in tests]
-            status = int(pytest.main(["-q", "-x", "--assert=plain", "-p", "no:cacheprovider", *asked]))
+            words = ["-q", "-x", "--assert=plain", "-p", "no:cacheprovider"]
+            status = int(pytest.main([*words, *map(str, tests)]))
         finally:
             os._exit(status)
     deadline = time.monotonic() + limit
@@ -151,7 +160,7 @@ def passes(copy: Path, tests: tuple[str, ...], limit: float) -> bool | None:
         time.sleep(0.01)
 
 
-def survives(mutant: Mutant, copy: Path, tests: tuple[str, ...], limit: float) -> bool:
+def survives(mutant: Mutant, copy: Path, tests: list[Path], limit: float) -> bool:
     cached = Path(importlib.util.cache_from_source(str(mutant.module)))
     cached.unlink(missing_ok=True)
     mutant.module.write_text(mutant.after, encoding="utf-8")
@@ -188,17 +197,17 @@ def main() -> int:
         shutil.copy(ROOT / "pyproject.toml", copy)
         for name in given.only or PARTS:
             part = PARTS[name]
+            paths = sorted(path for each in part.modules for path in (copy / "src/explanans").glob(each))
             begin = time.monotonic()
-            if not passes(copy, part.tests, 3600):
+            if not passes(copy, ordered(copy, part, paths[0]), 3600):
                 raise SystemExit(f"{name}: its tests fail without any mutant; run pytest {' '.join(part.tests)}")
             limit = 60 + PATIENCE * (time.monotonic() - begin)
-            paths = sorted(path for each in part.modules for path in (copy / "src/explanans").glob(each))
             everything = [mutant for path in paths for mutant in mutants_of(path)]
             draw = random.Random(f"{given.seed} {name}")
             chosen = draw.sample(everything, min(given.sample or len(everything), len(everything)))
             living = 0
             for mutant in chosen:
-                if survives(mutant, copy, part.tests, limit):
+                if survives(mutant, copy, ordered(copy, part, mutant.module), limit):
                     living += 1
                     print(str(mutant).replace(f"{copy}/", ""), flush=True)
             lines.append(f"{name:30} {len(everything):8} {len(chosen):6} {living:9}")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from explanans.audit import Photos, open_photos
+from explanans.audit.looked import LOOKS
 from explanans.classifiers.explanandum import Explanandum
 from explanans.explanations.batch import Masker
 from explanans.explanations.by_method import ByMethod
@@ -63,6 +65,27 @@ Draw = Callable[[NDArray[np.uint8], int], None]
 """Changes the pixels (H, W, 3) of photo number n."""
 
 RGB = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255)}
+
+
+@pytest.fixture(scope="session")
+def square() -> type[Square]:
+    """``square(class, left, top, side=8)``"""
+    return Square
+
+
+@pytest.fixture(scope="session")
+def make_rows() -> Callable[..., pa.Table]:
+    """``make_rows(features, **columns)``: rows of dogs with these features, (N, K)."""
+
+    def rows(features: NDArray[np.float32], **columns: list[object]) -> pa.Table:
+        count = len(features)
+        made: dict[str, list[object]] = {name: [None] * count for name in LOOKS.names}
+        made |= {"index": list(range(count)), "class": ["dog"] * count, "word": ["holds"] * count}
+        made["features"] = [None if np.isnan(row).any() else row.astype(np.float16).tobytes() for row in features]
+        made["colours"] = [np.eye(64, dtype=np.float16)[0].tobytes()] * count
+        return pa.table(made | columns, LOOKS)
+
+    return rows
 
 
 @pytest.fixture(scope="session")

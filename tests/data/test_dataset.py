@@ -202,3 +202,24 @@ def test_fingerprint_changes_with_the_data_and_with_nothing_else(tmp_path: Path,
     prints.add(data.fingerprint())
     assert len(prints) == 6
     assert all(len(p) == 64 for p in prints)
+
+
+def test_maps_of_an_image_move_with_it(tmp_path: Path, preprocessing: Preprocessing) -> None:
+    # A map of half the picture's size (6 x 8), with a mark in its left upper corner.
+    maps = [torch.zeros(count, 3, 4, dtype=torch.uint8) for count in (1, 0, 2, 1)]
+    maps[2][1, 0, 0] = 200
+    plain = make(tmp_path, preprocessing, segmented=False).accompanied(maps)
+    assert torch.equal(plain[2]["maps"], maps[2])
+    flipped = make(tmp_path, preprocessing, augment=v2.RandomHorizontalFlip(1.0)).accompanied(maps)
+    assert flipped[2]["maps"].nonzero().tolist() == [[1, 0, 3]]
+    assert flipped[2]["maps"][1, 0, 3] == 200
+    assert flipped[2]["segmentation"][0].tolist() == [255, 0, 0, 0, 1, 1, 1, 1]
+    assert flipped[1]["maps"].shape == (0, 3, 4)
+    assert torch.equal(plain.subset([3, 2])[1]["maps"], maps[2])
+
+
+def test_there_are_maps_for_each_image(tmp_path: Path, preprocessing: Preprocessing) -> None:
+    data = make(tmp_path, preprocessing, segmented=False)
+    with pytest.raises(InputError, match="maps: 1 for the 4 images of four"):
+        data.accompanied([torch.zeros(1, 3, 4, dtype=torch.uint8)])
+    assert "maps" not in data[0]

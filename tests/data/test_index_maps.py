@@ -43,3 +43,11 @@ def test_bad_maps(tmp_path: Path) -> None:
         read_index_map(tmp_path / "missing.png", lookup)
     with pytest.raises(InputError, match="254"):
         index_lookup([1], known=255)
+
+
+def test_a_class_whose_number_no_map_can_hold_is_refused() -> None:
+    # The last two of three hundred classes are in the maps.
+    values = [None] * 298 + [1, 2]
+    with pytest.raises(InputError, match="class number 300 is in a segmentation, which has values for at most 254"):
+        index_lookup(values, 2)
+    assert index_lookup([1, 2] + [None] * 298, 2)[2] == 2

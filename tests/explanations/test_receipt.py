@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 
@@ -19,9 +20,11 @@ class Halves(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.sizes: list[int] = []
+        self.graphs: list[bool] = []
 
     def forward(self, images: Tensor) -> Tensor:
         self.sizes.append(len(images))
+        self.graphs.append(torch.is_grad_enabled())
         half = images.shape[-1] // 2
         return torch.stack([images[:, 0, :, :half].mean((1, 2)), images[:, 1, :, half:].mean((1, 2))], dim=1)
 
@@ -144,6 +147,21 @@ def test_what_is_asked_where_nothing_is_said() -> None:
     (receipt,) = receipts(classifier(), IMAGE, column_mask(0), ASK_A)
     assert list(receipt.fills) == ["mean", "blur"]
     assert (receipt.area, receipt.mask_threshold) == (0.25, 0.5)
+    module = Halves()
+    explanandum = classifier(module)
+    module.sizes.clear()
+    module.graphs.clear()
+    receipts(explanandum, IMAGE.expand(17, -1, -1, -1), column_mask(0).expand(17, -1, -1), ASK_A.expand(17, 2))
+    # Sixteen at a time, and nothing is kept for a gradient.
+    assert max(module.sizes) == 16
+    assert not any(module.graphs)
+
+
+def test_what_was_said_stays() -> None:
+    (receipt,) = receipts(classifier(), IMAGE, column_mask(0), ASK_A)
+    for said in (receipt, receipt.fills["mean"], receipt.other):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            said.kept = 1.0  # type: ignore[misc, union-attr]
 
 
 def test_a_fill_that_is_named_twice_is_asked_once() -> None:
@@ -223,6 +241,28 @@ def test_the_other_class_that_is_kept_best() -> None:
     unseen = torch.tensor([2.0, -3.0, 0.0]).view(1, 3, 1, 1).expand(1, 3, 4, 4)
     (alone,) = receipts(classifier(), unseen, column_mask(0, 1), ASK_A, fills="mean")
     assert alone.other is None
+
+
+def test_the_other_class_may_stand_before_the_masks_own_and_be_kept_not_at_all() -> None:
+    (of_b,) = receipts(classifier(), IMAGE, column_mask(2, 3), torch.tensor([[False, True]]), fills="mean")
+    assert of_b.other == Other("a", pytest.approx(sigmoid(2)), pytest.approx(0.5))
+
+    class Steep(Halves):
+        def forward(self, images: Tensor) -> Tensor:
+            return 200 * super().forward(images)
+
+    # The right half becomes black, −1, and σ(−200) is 0 in single precision.
+    (of_a,) = receipts(classifier(Steep()), IMAGE, column_mask(0, 1), ASK_A, fills="black")
+    assert of_a.other == Other("b", 1.0, 0.0)
+    assert of_a.shared == 0
+
+
+@pytest.mark.parametrize(("whole", "kept", "share"), [(0.8, 0.2, 0.25), (0.5, 0.75, 1.0), (0.8, 0.0, 0.0)])
+def test_the_share_that_another_class_keeps(whole: float, kept: float, share: float) -> None:
+    receipt = Receipt(0.9, {"mean": Kept(0.8, 0.1)}, 0.2, 0.5, 0.1, Other("horse", whole, kept))
+    assert receipt.shared == pytest.approx(share)
+    assert dataclasses.replace(receipt, other=None).shared == 0
+    assert math.isnan(dataclasses.replace(receipt, other=Other("horse", 0.0, kept)).shared)
 
 
 def test_to_dict_is_json_and_ratios_of_nothing_are_nan() -> None:

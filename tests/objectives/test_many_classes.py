@@ -22,7 +22,7 @@ from explanans.ops.refinement import enlarge
 
 pytestmark = pytest.mark.usefixtures("double", "none_are_few")
 
-SIDE, CLASSES = 64, 9
+SIDE, CLASSES = 32, 9
 LABELS = torch.zeros(4, CLASSES)
 LABELS[0, 3] = LABELS[1, [0, 5, 8]] = LABELS[3] = 1
 
@@ -72,7 +72,7 @@ def assert_same(found: Any, wanted: Any) -> None:
         torch.testing.assert_close(found[name], wanted[name], atol=1e-10, rtol=0, msg=lambda text, n=name: n + text)
 
 
-@pytest.mark.parametrize("network_name", ["trunk?width=8", "compact", "light/mobilenetv2_035"])
+@pytest.mark.parametrize("network_name", ["trunk?width=8", "compact", "light/test_efficientnet"])
 @pytest.mark.parametrize("name", sorted(OBJECTIVES))
 def test_terms_and_gradients_of_parameters_are_those_of_all_logits(name: str, network_name: str) -> None:
     explained = classifier()

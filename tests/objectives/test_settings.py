@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from explanans.errors import InputError
-from explanans.objectives import OBJECTIVES, make_objective
+from explanans.objectives import OBJECTIVES, Guided, make_objective
 
 WEIGHTS = [
     (name, each.name)
@@ -67,3 +67,16 @@ def test_other_numbers(objective: str, settings: dict[str, Any]) -> None:
 
 def test_a_start_beyond_the_end_is_never() -> None:
     assert make_objective("guided", start=2.0, own_start=2.0)
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_what_is_asked_stays(objective: str) -> None:
+    asked = make_objective(objective)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        asked.fill = "black"  # type: ignore[attr-defined]
+
+
+def test_the_guide_looks_at_an_enlargement_unless_told_otherwise() -> None:
+    """320 pixels of a picture of 224."""
+    assert Guided() == Guided(scales=(1.43,), sharpness=12.0, level=0.55)
+    assert Guided().scales[0] == pytest.approx(320 / 224, abs=0.01)

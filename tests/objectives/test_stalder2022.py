@@ -133,7 +133,8 @@ def test_the_whole_objective_has_the_right_gradient(ignorance: str, activation: 
     def loss(logits: Tensor) -> Tensor:
         return sum(settings(logits, images, LABELS, explained).values())
 
-    assert torch.autograd.gradcheck(loss, logits)
+    # One direction of all 360 logits at once; taken one by one they are compared above.
+    assert torch.autograd.gradcheck(loss, logits, fast_mode=True)
 
 
 def test_area_bound_has_the_right_gradient() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,23 @@ def test_the_smallest_mask_that_keeps_what_larger_ones_keep(explainer: Explainer
     assert facts["gaps"]["1.5"] == pytest.approx(holds_four - nothing, abs=1e-4)
 
 
+def test_masks_that_are_equal_are_shown_once(explainer: Explainer, pictures: LabelledImages) -> None:
+    """Thirteen cuts of two classes, and four rings: 4, 16, 36 and 64 pixels, and none."""
+
+    class Counted(Reddish):
+        shown = 0
+
+        def forward(self, images: Tensor) -> Tensor:
+            self.shown += len(images)
+            return super().forward(images)
+
+    counted, before = Counted(), explainer.explanandum
+    again = Explanandum(counted, classes=before.classes, activation="sigmoid", preprocessing=before.preprocessing)
+    counted.shown = 0
+    calibrate(Explainer(again, Rings()).eval(), pictures, Calibration(images=1))
+    assert counted.shown == 5
+
+
 def test_masks_are_sharpened_around_the_cut(explainer: Explainer, pictures: LabelledImages) -> None:
     image = pictures[0]["image"][None]
     before = explainer.head_logits(image)
@@ -117,17 +135,17 @@ def test_a_right_cut_beyond_the_grid_is_found(explainer: Explainer, pictures: La
     assert min(map(float, facts["gaps"])) < right < max(map(float, facts["gaps"]))
 
 
-@pytest.mark.parametrize("right", [12, 14])
-def test_a_best_cut_at_the_end_of_the_widest_grid_is_refused(
-    explainer: Explainer, pictures: LabelledImages, right: float
+@pytest.mark.parametrize(("right", "last"), [(12, "12"), (14, "12"), (-12, "-12"), (-14, "-12")])
+def test_a_best_cut_at_an_end_of_the_widest_grid_is_refused(
+    explainer: Explainer, pictures: LabelledImages, right: float, last: str
 ) -> None:
     explainer.calibrate(2.0, 1.0)
     explainer.network = Moved(right - 1)
     facts = calibrate(explainer, pictures, Calibration(images=1))
     assert facts["as_trained"]
     assert (float(explainer.scale), float(explainer.shift)) == (1, 0)
-    assert facts["remark"] == "the best of all cuts, 12, is the last that was tried"
-    assert "12" in facts["gaps"]
+    assert facts["remark"] == f"the best of all cuts, {last}, is the last that was tried"
+    assert last in facts["gaps"]
 
 
 class Everywhere(nn.Module):
@@ -278,6 +296,12 @@ def test_few_rivals_are_drawn_by_the_seed(noisy: tuple[Explainer, LabelledImages
     torch.testing.assert_close(torch.tensor(gaps(0, 3)), every, atol=2e-4, rtol=0)
     assert gaps(0, 3) == gaps(1, 5)
 
+    def all_gaps(**seed: int) -> dict[str, float]:
+        return calibrate(explainer, data, Calibration(images=9, rivals=1, fill="black"), **seed)["gaps"]
+
+    assert all_gaps() == all_gaps(seed=0)
+    assert all(all_gaps(seed=other) != all_gaps() for other in (-1, 1))
+
 
 @pytest.mark.parametrize(("tolerance", "cut"), [(0.0, 1), (0.8, 1), (0.81, 3)])
 def test_the_highest_cut_within_the_tolerance(
@@ -300,6 +324,14 @@ def test_without_a_label_there_is_nothing_to_go_by(explainer: Explainer, picture
     with pytest.raises(InputError, match=r"calibration: no image of .* has a label"):
         calibrate(explainer, pictures, Calibration(images=1))
     assert (float(explainer.scale), float(explainer.shift)) == (1, 0)
+
+
+def test_what_is_asked_where_nothing_is_said() -> None:
+    """Nothing; and of a calibration, what its docstring says."""
+    asked = Calibration()
+    assert dataclasses.astuple(asked) == (0, 4.0, 0.01, 5, "mean")
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        asked.images = 1  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("edge", [{"tolerance": 0}, {"tolerance": 1}, {"rivals": 1}, {"images": 0}])

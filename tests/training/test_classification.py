@@ -190,3 +190,13 @@ def test_a_blank_picture_is_answered_with_the_highest_mean_probability(scenes: s
     hits, misses = int(data.labels[:, 1].sum()), int(data.labels[:, [0, 2, 3, 4, 5]].sum())
     false_alarms = len(data) - hits
     assert found["f1_micro"] == pytest.approx(2 * hits / (2 * hits + misses + false_alarms))
+
+
+def test_a_single_class_has_the_same_scores_by_hand() -> None:
+    # At ½: one found, one missed, one false alarm, one rightly left alone.
+    probabilities = torch.tensor([[0.9], [0.4], [0.6], [0.1]])
+    figures = classification_scores("sigmoid", 1)
+    figures.update(probabilities, torch.tensor([[1], [1], [0], [0]]))
+    found = {name: float(value) for name, value in figures.compute().items()}
+    # Precision is 1 at the first place and 2/3 at the third.
+    assert found == pytest.approx({"f1_micro": 0.5, "f1_macro": 0.5, "map": (1 + 2 / 3) / 2, "accuracy": 0.5})

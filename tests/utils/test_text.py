@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from explanans.utils.text import did_you_mean, path_bytes, path_text, printable, shortened, shown
+from explanans.utils.text import did_you_mean, few, path_bytes, path_text, printable, shortened, shown
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,10 @@ def test_messages_of_libraries_are_one_short_line() -> None:
     assert shortened(ValueError("a\n  b")) == "a b"
     assert shortened(KeyError()) == "KeyError"
     assert len(shortened("x" * 44_000)) == 200
+
+
+def test_a_thousand_names_are_a_few_and_a_number() -> None:
+    assert few([]) == ""
+    assert few(["a", "b"], 2) == "a, b"
+    assert few([f"class {n}" for n in range(1002)], 2) == "class 0, class 1 and 1,000 more"
+    assert few(["a\nb"]) == r"a\x0ab"

@@ -55,7 +55,7 @@ class Embedder:
             self.explanandum(images)
         view = spatial_view(features[self.layer], (images.shape[2], images.shape[3]))
         assert view is not None
-        weights = functional.adaptive_avg_pool2d(kept.to(view.dtype)[:, None], view.shape[-2:])
+        weights = functional.adaptive_avg_pool2d(kept.to(view.dtype)[:, None], (view.shape[2], view.shape[3]))
         return (view * weights).sum((2, 3)) / weights.sum((2, 3)).clamp(min=torch.finfo(view.dtype).tiny)
 
 

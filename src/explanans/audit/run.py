@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from explanans.audit.classes import ClassSummary, summarise
-from explanans.audit.looked import ROWS, read_parts
+from explanans.audit.looked import read_parts
 from explanans.audit.pass_over import EXPLAINED, LIST, LOOKED, explain_photos, look_at_all, seen_by
 from explanans.audit.photos import Photos
+from explanans.audit.report.write import write_report
+from explanans.audit.samples import draw
+from explanans.audit.suspects import Suspect, find_suspects
+from explanans.audit.suspects.interventions import Interventions
+from explanans.audit.tables import LOOK_AT_COLUMNS, look_at, write_csv, write_table
+from explanans.audit.ways import Way, ways_of
 from explanans.errors import InputError
 from explanans.explanations.batch import Masker
-from explanans.utils.files import atomic_file
 from explanans.utils.numbers import check_count
 from explanans.utils.records import Kind, write_json
 from explanans.utils.run_folder import as_json, check_same, claimed
+from explanans.utils.text import printable
 from explanans.version import __version__
 
 Told = Callable[[str, int, int], None]
 """(what is being done, photos done, of how many)."""
 
 RECORD, FINDINGS, TABLE, FAILED = "audit.json", "findings.json", "photos.parquet", "failed.csv"
+LOOK_AT = "look_at.csv"
 KIND = Kind("audit", "put back a copy of it, or name a new folder", {"settings": dict})
 FOUND = Kind("findings of an audit", "repeat the command of the audit to make it again", {"classes": [dict]})
 
@@ -60,6 +64,8 @@ class Audit:
         classes: every class, in the classifier's order.
         failed: (file, reason) of the photos that could not be used.
         troubled: rows with something that could not be used, such as a segmentation of another size.
+        ways: of each class, the ways in which it is seen, the most frequent first.
+        suspects: what is suspected, ranked.
     """
 
     folder: Path
@@ -67,6 +73,8 @@ class Audit:
     classes: list[ClassSummary]
     failed: list[tuple[str, str]] = field(default_factory=list)
     troubled: int = 0
+    ways: list[list[Way]] = field(default_factory=list)
+    suspects: list[Suspect] = field(default_factory=list)
 
 
 def audit(
@@ -87,7 +95,8 @@ def audit(
         masker: a trained Explainer, or a method of a classifier.
         photos: see :func:`explanans.audit.open_photos`.
         out: a new folder, or that of an earlier run with the same arguments. It gets ``photos.parquet`` (a row per
-            photo and class, see :data:`explanans.audit.looked.ROWS`), ``findings.json``, ``failed.csv``, and in
+            photo and class, see :data:`explanans.audit.looked.ROWS`), ``findings.json``, ``report.html`` with a
+            page for each class, ``look_at.csv`` (photos to look at, for each suspicion), ``failed.csv``, and in
             ``explained`` masks and receipts as :func:`explanans.deploy.batch.explain_shards` writes them.
         workers: processes that read and decode photos.
         told: is told how far each step is.
@@ -118,15 +127,28 @@ def audit(
             raise InputError(f"data: none of the {len(photos)} photos could be used; the first, {source}: {reason}")
         parts = look_at_all(masker, photos, out, workers=workers, told=_of(told, "looking"))
         classes = summarise(read_parts(parts), masker.explanandum.classes, photos.labelled)
-        troubled = _write_table(parts, out / TABLE)
-        found = Audit(out, len(photos) - len(failed), classes, failed, troubled)
-        _write_failed(failed, out / FAILED)
+        samples = draw(read_parts(parts), len(classes), chosen.seed)
+        ways = [ways_of(rows, chosen.seed) for rows in samples]
+        asked = Interventions(masker.explanandum, photos, seen_by(masker), chosen.batch_size, _left_out(photos, failed))
+        suspects = find_suspects(asked, samples, ways, seed=chosen.seed, told=_of(told, "asking about suspects"))
+        troubled = write_table(parts, ways, out / TABLE)
+        found = Audit(out, len(photos) - len(failed), classes, failed, troubled, ways, suspects)
+        write_csv(out / FAILED, ("file", "reason"), failed)
+        write_csv(out / LOOK_AT, LOOK_AT_COLUMNS, look_at(suspects, photos))
         write_json(out / FINDINGS, FOUND, _findings(found, masker))
+        write_report(out, photos, classes, ways, suspects, len(failed))
     return found
 
 
 def _of(told: Told | None, step: str) -> Callable[[int, int], None] | None:
     return None if told is None else partial(told, step)
+
+
+def _left_out(photos: Photos, failed: list[tuple[str, str]]) -> set[int]:
+    """The photos that failed, by their number."""
+    files = {file for file, _ in failed}
+    paths = photos.data.paths if files else ()
+    return {index for index, path in enumerate(paths) if printable(path.resolve()) in files}
 
 
 def _facts(photos: Photos) -> dict[str, Any]:
@@ -141,20 +163,6 @@ def _findings(found: Audit, masker: Masker) -> dict[str, Any]:
         "seen": seen_by(masker).rule(masker.explanandum),
         "masks": masker.made_by(),
         "classes": [asdict(each) for each in found.classes],
+        "ways": [each.facts() for of_class in found.ways for each in of_class],
+        "suspects": [each.to_dict() for each in found.suspects],
     }
-
-
-def _write_table(parts: list[Path], path: Path) -> int:
-    """All rows in one file, a part at a time; how many have some trouble."""
-    troubled = 0
-    with atomic_file(path) as temporary, pq.ParquetWriter(temporary, ROWS, compression="zstd") as writer:
-        for table in read_parts(parts, ROWS.names):
-            writer.write_table(table)
-            troubled += sum(map(bool, table["trouble"].to_pylist()))
-    return troubled
-
-
-def _write_failed(failed: list[tuple[str, str]], path: Path) -> None:
-    with atomic_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerows([("file", "reason"), *failed])

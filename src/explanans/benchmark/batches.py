@@ -66,7 +66,7 @@ def scored(
     masks, refused = masks_of(called.maps, step)
     errors = [failure or refusal for failure, refusal in zip(called.errors, refused, strict=True)]
     failed = torch.tensor([bool(error) for error in errors], device=masks.device)
-    scores = scorer(pictures, masks, groups, threshold=threshold, failed=failed, earlier=earlier)
+    scores = scorer(pictures.of(called), masks, groups, threshold=threshold, failed=failed, earlier=earlier)
     return scores, errors
 
 

@@ -11,10 +11,15 @@ import torch
 from torch import Tensor
 
 from explanans.errors import InputError
-from explanans.methods.base import Method
+from explanans.methods.base import Method, PairMethod
 
 MEASURED, HELD_OUT = "measured", "held out"
 """The splits by what they are for: images that are scored, and images that best thresholds are chosen on."""
+
+
+WHOLE = 254
+"""Of so many classes all maps are made, zeros too: as many as a segmentation has values for. Of more, a thousand maps
+of 224 x 224 pixels would take 200 MB for each image, and nearly all of them are never looked at."""
 
 
 def seed_of(*parts: int | str) -> int:
@@ -27,27 +32,51 @@ def seed_of(*parts: int | str) -> int:
 
 @dataclass(frozen=True)
 class Called:
-    """Raw maps (N, C, H, W), NaN for an image on which the method failed, and for each image why ("": it did not)."""
+    """What a method said.
+
+    Attributes:
+        maps: raw, (N, C, H, W), or (N, K, H, W) of ``columns``; NaN for an image on which the method failed.
+        errors: for each image why it failed ("": it did not).
+        columns: (K,), the classes that were asked for in one of the images, where there are many; None for all.
+    """
 
     maps: Tensor
     errors: list[str]
+    columns: Tensor | None = None
+
+    def of(self, classes: Tensor) -> Tensor:
+        """What is known of all classes (N, C), of those that ``maps`` are of."""
+        return classes if self.columns is None else classes[:, self.columns]
+
+
+def columns_of(targets: Tensor) -> Tensor | None:
+    """The classes (K,) of which maps are made for ``targets`` (N, C), in ascending order; None for all."""
+    return targets.any(0).nonzero().flatten() if targets.shape[1] > WHOLE else None
 
 
 def timed(
     method: Method, images: Tensor, targets: Tensor, generator: torch.Generator | None = None
 ) -> tuple[Tensor, float]:
-    """A method's maps, checked for shape and type, and the seconds that it took, synchronised before and after."""
+    """A method's maps, checked for shape and type, and the seconds that it took, synchronised before and after.
+
+    They are (N, C, H, W), or (P, H, W) of the P pairs asked for where there are more than :data:`WHOLE` classes.
+    """
     synchronise(images.device)
     start = time.perf_counter()
-    maps = method(images, targets) if generator is None else method(images, targets, generator)
+    many = columns_of(targets) is not None
+    expected: tuple[int, ...] = (*targets.shape, *images.shape[-2:])
+    if many and isinstance(method, PairMethod):
+        maps = method.pairs(images, targets, generator)
+        expected = (int(targets.sum()), *images.shape[-2:])
+    else:
+        maps = method(images, targets) if generator is None else method(images, targets, generator)
     synchronise(images.device)
     seconds = time.perf_counter() - start
-    expected = (*targets.shape, *images.shape[-2:])
     if tuple(maps.shape) != expected:
         raise InputError(f"returned maps of shape {tuple(maps.shape)}; expected {expected}.")
     if not maps.is_floating_point():
         raise InputError(f"returned maps of type {maps.dtype}; expected floating point.")
-    return maps, seconds
+    return maps[targets] if many and maps.ndim == 4 else maps, seconds
 
 
 def synchronise(device: torch.device) -> None:
@@ -78,24 +107,36 @@ class Caller:
         """Maps of N images for the classes asked for (N, C), the images being those at ``indices`` of the split."""
         if len(images) > 1 and not self.draws(images[:1], targets[:1], indices[0]):
             try:
-                return Called(self.ask(images, targets, indices[0], split), [""] * len(images))
+                return Called(self.ask(images, targets, indices[0], split), [""] * len(images), columns_of(targets))
             except Exception:
                 # Not lost: the image that it belongs to fails again below, and is reported with its message.
                 pass
-        maps, errors = images.new_full((*targets.shape, *images.shape[-2:]), torch.nan), []
+        columns, errors = columns_of(targets), []
+        classes = targets.shape[1] if columns is None else len(columns)
+        maps = images.new_full((len(images), classes, *images.shape[-2:]), torch.nan)
         for n, index in enumerate(indices):
             rows = slice(n, n + 1)
             try:
-                maps[rows] = self.ask(images[rows], targets[rows], index, split)
+                maps[rows] = self.ask(images[rows], targets[rows], index, split, columns)
                 errors.append("")
             except Exception as error:
                 errors.append(f"{type(error).__name__}: {error}")
-        return Called(maps, errors)
+        return Called(maps, errors, columns)
 
-    def ask(self, images: Tensor, targets: Tensor, index: int, split: str = MEASURED) -> Tensor:
-        """Maps in the images' own type; what the method writes into its input reaches nobody else."""
+    def ask(
+        self, images: Tensor, targets: Tensor, index: int, split: str = MEASURED, columns: Tensor | None = None
+    ) -> Tensor:
+        """Maps in the images' own type; what the method writes into its input reaches nobody else.
+
+        They are of ``columns`` where there are many classes; None for those of the targets.
+        """
         maps, _ = timed(self.method, images.clone(), targets.clone(), self.generator(index, images.device, split))
-        return maps.to(images)
+        columns = columns_of(targets) if columns is None else columns
+        if columns is None:
+            return maps.to(images)
+        wide = images.new_zeros(len(images), len(columns), *images.shape[-2:])
+        wide[targets[:, columns]] = maps.to(images)
+        return wide
 
     def draws(self, image: Tensor, targets: Tensor, index: int) -> bool:
         """Whether the method draws anything at random for this image."""
@@ -103,7 +144,7 @@ class Caller:
             generator = self.generator(index, image.device)
             before = generator.get_state()
             try:
-                self.method(image.clone(), targets.clone(), generator)
+                timed(self.method, image.clone(), targets.clone(), generator)
             except Exception:
                 # Nobody can tell yet; one at a time is right for every method.
                 return True

@@ -79,14 +79,13 @@ def pointed(caller: Caller, grids: Grids, positions: Sequence[int], step: str) -
         return {}
     images = metrics.montage(torch.stack([grids.images(four) for four, _ in chosen.values()]))
     indices = [positions[n] for n in chosen]
-    rows = torch.arange(len(indices), device=images.device)
-    own = grids.classes[indices].to(images.device)
     targets = torch.zeros(len(indices), grids.dataset.labels.shape[1], dtype=torch.bool, device=images.device)
-    targets[rows, own] = True
+    targets[torch.arange(len(indices), device=images.device), grids.classes[indices].to(images.device)] = True
     called = caller(images, targets, indices)
     masks, refused = masks_of(called.maps, step)
     failed = [bool(one or other) for one, other in zip(called.errors, refused, strict=True)]
     cells = torch.tensor([cell for _, cell in chosen.values()], device=images.device)
-    values = metrics.grid_pointing(masks[rows, own], cells)
+    # Each is asked for one class alone.
+    values = metrics.grid_pointing(masks[called.of(targets)], cells)
     values = values.masked_fill(torch.tensor(failed, device=values.device), 0)
     return dict(zip(chosen, values.tolist(), strict=True))

@@ -94,8 +94,9 @@ def sensitivity(caller: Caller, pictures: Pictures, places: Sequence[int], step:
         labels, index = pictures.labels[n : n + 1], pictures.indices[n]
 
         def explain(images: Tensor, labels: Tensor = labels, index: int = index) -> Tensor:
-            masks, _ = masks_of(caller(images, labels, [index]).maps, step)
-            return merge(masks, labels)[0]
+            called = caller(images, labels, [index])
+            masks, _ = masks_of(called.maps, step)
+            return merge(masks, called.of(labels))[0]
 
         image = pictures.images[n : n + 1]
         generator = torch.Generator(image.device).manual_seed(seed_of(caller.seed, "sensitivity", index))
@@ -128,7 +129,7 @@ def _masks(caller: Caller, pictures: Pictures, step: str) -> tuple[Tensor, int]:
     called = caller(pictures.images, pictures.labels, pictures.indices)
     masks, refused = masks_of(called.maps, step)
     failed = sum(bool(failure or refusal) for failure, refusal in zip(called.errors, refused, strict=True))
-    return merge(masks, pictures.labels)[0], failed
+    return merge(masks, called.of(pictures.labels))[0], failed
 
 
 def _stages(network: nn.Module, stages: int) -> list[list[tuple[str, nn.Module]]]:

@@ -213,9 +213,12 @@ class _Run:
         if not wanted:
             return
         masks, _ = masks_of(called.maps[wanted], task.normalisations[0])
-        values = (masks.float().nan_to_num(0) * 255).round().to(torch.uint8).cpu().numpy()
+        values = (masks.float().nan_to_num(0) * 255).round().to(torch.uint8).cpu()
+        if called.columns is not None:
+            wide = values.new_zeros(len(values), pictures.labels.shape[1], *values.shape[2:])
+            values = wide.index_copy_(1, called.columns.cpu(), values)
         names = [task.station.dataset.names[pictures.indices[n]] for n in wanted]
-        self.folder.write_maps(task.station.name, task.name, number, dict(zip(names, values, strict=True)))
+        self.folder.write_maps(task.station.name, task.name, number, dict(zip(names, values.numpy(), strict=True)))
 
     def _sanity(self, task: Task) -> None:
         station = task.station

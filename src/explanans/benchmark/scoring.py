@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from explanans import metrics
-from explanans.benchmark.calling import seed_of
+from explanans.benchmark.calling import Called, seed_of
 from explanans.benchmark.class_scores import (
     boundary_scores,
     class_scores,
@@ -42,6 +42,7 @@ class Pictures:
         whole: (N, C) the classifier's probabilities on the whole images; None where no score needs them.
         indices: N positions in the data set, which decide what is drawn.
         segmentation: (N, H, W) uint8 that ``target`` and ``valid`` come from; None without.
+        columns: (K,), the classes that ``labels`` and ``whole`` are of; None for all.
     """
 
     images: Tensor
@@ -51,6 +52,14 @@ class Pictures:
     whole: Tensor | None
     indices: Sequence[int]
     segmentation: Tensor | None = None
+    columns: Tensor | None = None
+
+    def of(self, called: Called) -> Pictures:
+        """The same, of the classes that maps are of."""
+        if called.columns is None:
+            return self
+        whole = None if self.whole is None else called.of(self.whole)
+        return replace(self, labels=called.of(self.labels), whole=whole, columns=called.columns)
 
     def at(self, rows: Tensor) -> Pictures:
         """These of them."""
@@ -59,7 +68,16 @@ class Pictures:
         whole = None if self.whole is None else self.whole[rows]
         segmentation = None if self.segmentation is None else self.segmentation[rows]
         indices = [self.indices[row] for row in rows.tolist()]
-        return Pictures(self.images[rows], self.labels[rows], target, valid, whole, indices, segmentation)
+        return replace(
+            self,
+            images=self.images[rows],
+            labels=self.labels[rows],
+            target=target,
+            valid=valid,
+            whole=whole,
+            indices=indices,
+            segmentation=segmentation,
+        )
 
     def answers(self, group: str) -> Tensor:
         """The answers on whole images, for a group of scores that compares with them."""
@@ -153,7 +171,7 @@ class Scorer:
         failed: Tensor | None = None,
         earlier: Scores | None = None,
     ) -> Scores:
-        """Score the masks (N, C, H, W) in [0, 1].
+        """Score the masks (N, C, H, W) in [0, 1], or (N, K, H, W) of the pictures' ``columns``.
 
         Args:
             groups: by name which images (N,) bool are scored.
@@ -267,7 +285,8 @@ class _Work:
         return work[group](rows)
 
     def classify(self, images: Tensor) -> Tensor:
-        return self.scorer.explanandum.probabilities(images)
+        probabilities = self.scorer.explanandum.probabilities(images)
+        return probabilities if self.pictures.columns is None else probabilities[:, self.pictures.columns]
 
     def softmax(self, images: Tensor) -> Tensor:
         return self.scorer.explanandum(images).float().softmax(1)

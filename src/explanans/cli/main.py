@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from explanans.cli.options import Part
     from explanans.cli.parse import Parser
 
+EXPLAIN = "explain"
 GOOD, FAILED, WRONG_INPUT, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
 
 _WRONG_PATHS = (errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP)
@@ -83,10 +84,13 @@ def _run(name: str, words: list[str]) -> int:
     begin(words)
     # Only now, because the modules behind the commands import torch.
     from explanans.cli.help import settings_help
+    from explanans.cli.late_compiler import import_without_compiler
     from explanans.cli.options import Given, Part
     from explanans.cli.output import plain_output
     from explanans.utils.memory import keep_freed_memory
 
+    if name == EXPLAIN:
+        import_without_compiler()
     command, parts, parser = _command(name)
     request = parser.parse(words)
     if request.show == "config":

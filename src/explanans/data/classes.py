@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from explanans.errors import InputError
+from explanans.utils.text import few
 
 
 def choose_classes(classes: Sequence[str] | None, known: Sequence[str], where: object) -> tuple[str, ...]:
@@ -19,5 +20,5 @@ def choose_classes(classes: Sequence[str] | None, known: Sequence[str], where: o
     unknown = [name for name in names if name not in known]
     if unknown or not names or len(set(names)) != len(names):
         fault = f"{unknown[0]!r} is unknown" if unknown else "empty" if not names else "a name twice"
-        raise InputError(f"classes={list(names)}: {fault}; {where} has {', '.join(known)}.")
+        raise InputError(f"classes={few(names) or 'empty'}: {fault}; {where} has {few(known)}.")
     return names

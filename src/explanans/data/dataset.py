@@ -23,6 +23,7 @@ from explanans.data.splits import part_of
 from explanans.errors import InputError
 from explanans.images.preprocessing import Preprocessing
 from explanans.images.reading import ImageError, image_size, read_image
+from explanans.utils.text import few
 
 Augment = Callable[..., Any]
 
@@ -31,12 +32,14 @@ class Sample(TypedDict):
     """One image, ready for a classifier.
 
     image: (3, H, W) float32, normalised. labels: (C,) float32, multi-hot. segmentation: (H, W) uint8, 0 background,
-    c + 1 = class c, 255 void; only where the data set has masks. index: position in the data set that gave it.
+    c + 1 = class c, 255 void; only where the data set has masks. maps: (P, h, w) uint8, what was laid beside the image
+    (:meth:`LabelledImages.accompanied`). index: position in the data set that gave it.
     """
 
     image: Tensor
     labels: Tensor
     segmentation: NotRequired[Tensor]
+    maps: NotRequired[Tensor]
     index: int
 
 
@@ -97,6 +100,7 @@ class LabelledImages(Dataset[Sample]):
         self.augment = augment
         self._lookup = lookup
         self.background: tuple[str, ...] = ()
+        self._maps: tuple[Tensor, ...] | None = None
         self._foreground = torch.arange(256, dtype=torch.uint8)
         self._cache = self._new_cache() if cache else None
         self._slots: Sequence[int] = range(len(self.paths))
@@ -114,8 +118,9 @@ class LabelledImages(Dataset[Sample]):
             raise IndexError(f"index {index} is outside {self.name} with {len(self)} images")
         index = index % len(self)
         image, segmentation = self._pixels(index)
+        maps = None if self._maps is None else self._maps[index]
         if self.augment is not None:
-            image, segmentation = apply_augment(self.augment, image, segmentation)
+            image, segmentation, maps = apply_augment(self.augment, image, segmentation, maps)
         sample = Sample(
             image=self.preprocessing.normalise(image),
             labels=self.labels[index].clone(),
@@ -123,6 +128,8 @@ class LabelledImages(Dataset[Sample]):
         )
         if segmentation is not None:
             sample["segmentation"] = self._without_background(segmentation)
+        if maps is not None:
+            sample["maps"] = maps
         return sample
 
     def picture(self, index: int) -> Image.Image:
@@ -199,13 +206,25 @@ class LabelledImages(Dataset[Sample]):
         """
         unknown = [name for name in classes if name not in self.classes]
         if unknown:
-            raise InputError(f"background: {unknown} are no classes of {self.name}; take of {', '.join(self.classes)}.")
+            raise InputError(f"background: {unknown} are no classes of {self.name}; take of {few(self.classes)}.")
         positions = [self.classes.index(name) for name in classes]
         changed = copy.copy(self)
         changed.background = tuple(dict.fromkeys((*self.background, *classes)))
         changed.labels, changed._foreground = self.labels.clone(), self._foreground.clone()
         changed.labels[:, positions] = 0
         changed._foreground[[1 + position for position in positions]] = 0
+        return changed
+
+    def accompanied(self, maps: Sequence[Tensor]) -> Self:
+        """The same images, each with maps (P, h, w) uint8 of its own in its samples, which augmentation moves along.
+
+        Raises:
+            InputError: not one for each image.
+        """
+        if len(maps) != len(self):
+            raise InputError(f"maps: {len(maps)} for the {len(self)} images of {self.name}; give one for each.")
+        changed = copy.copy(self)
+        changed._maps = tuple(maps)
         return changed
 
     def fingerprint(self) -> str:
@@ -226,6 +245,7 @@ class LabelledImages(Dataset[Sample]):
         chosen.names = tuple(self.names[i] for i in indices)
         chosen.labels = self.labels[list(indices)]
         chosen.segmentations = self.segmentations and tuple(self.segmentations[i] for i in indices)
+        chosen._maps = self._maps and tuple(self._maps[i] for i in indices)
         chosen._segmented = chosen._wanted and chosen._all_segmented()
         if self._cache is not None and chosen.has_segmentation != self.has_segmentation:
             # This one's cache has no room for segmentations.
@@ -268,17 +288,23 @@ class LabelledImages(Dataset[Sample]):
         return image, segmentation
 
 
-def apply_augment(augment: Augment, image: Tensor, segmentation: Tensor | None) -> tuple[Tensor, Tensor | None]:
-    """``augment`` on a uint8 picture (3, H, W) and, jointly, its segmentation (H, W).
+def apply_augment(
+    augment: Augment, image: Tensor, segmentation: Tensor | None, maps: Tensor | None = None
+) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    """``augment`` on a uint8 picture (3, H, W) and, jointly, its segmentation (H, W) and maps (P, h, w).
+
+    Maps are enlarged to the picture's size for it and reduced again, each time to the nearest pixel.
 
     Raises:
         InputError: it changes size or type, which is for ``preprocessing`` to do.
     """
-    given: list[Tensor] = [tv_tensors.Image(image)]
-    if segmentation is not None:
-        given.append(tv_tensors.Mask(segmentation))
+    size = None if maps is None else list(maps.shape[-2:])
+    masks = [] if segmentation is None else [segmentation]
+    if maps is not None and len(maps):
+        masks.append(transforms.resize(maps, list(image.shape[-2:]), interpolation=InterpolationMode.NEAREST_EXACT))
+    given: list[Tensor] = [tv_tensors.Image(image), *map(tv_tensors.Mask, masks)]
     result = augment(*given)
-    moved = [result] if segmentation is None else list(result)
+    moved = list(result) if masks else [result]
     for before, after in zip(given, moved, strict=True):
         if after.shape != before.shape or after.dtype != before.dtype:
             raise InputError(
@@ -287,4 +313,6 @@ def apply_augment(augment: Augment, image: Tensor, segmentation: Tensor | None) 
                 "float and the normalisation to preprocessing."
             )
     plain = [after.as_subclass(Tensor) for after in moved]
-    return plain[0], None if segmentation is None else plain[1]
+    if size is not None and maps is not None and len(maps):
+        maps = transforms.resize(plain[-1], size, interpolation=InterpolationMode.NEAREST_EXACT)
+    return plain[0], None if segmentation is None else plain[1], maps

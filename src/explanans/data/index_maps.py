@@ -27,6 +27,7 @@ def index_lookup(values: Sequence[int | None], known: int) -> np.ndarray:
     """
     if known > MAX_CLASSES:
         raise InputError(f"{known} classes; a segmentation of 8 bits has values for at most {MAX_CLASSES}.")
+    check_place(max((place for place, value in enumerate(values) if value is not None), default=0))
     lookup = np.full(256, -1, dtype=np.int16)
     lookup[: known + 1] = BACKGROUND
     for place, value in enumerate(values, 1):
@@ -34,6 +35,15 @@ def index_lookup(values: Sequence[int | None], known: int) -> np.ndarray:
             lookup[value] = place
     lookup[VOID] = VOID
     return lookup
+
+
+def check_place(column: int) -> None:
+    """Refuse the class ``column`` of a data set if no segmentation of 8 bits can hold its number, ``column`` + 1."""
+    if column >= MAX_CLASSES:
+        raise InputError(
+            f"class number {column + 1} is in a segmentation, which has values for at most {MAX_CLASSES} classes; "
+            "name fewer classes (classes=[...]), or leave the segmentations out."
+        )
 
 
 def read_index_map(path: Path, lookup: np.ndarray) -> np.ndarray:
@@ -51,13 +61,18 @@ def read_index_map(path: Path, lookup: np.ndarray) -> np.ndarray:
     mapped = lookup[values]
     if mapped.min() < 0:
         unknown = np.unique(values[mapped < 0]).tolist()
-        last = int(np.flatnonzero(lookup[:VOID] >= 0)[-1])
         raise ImageError(
             f"the segmentation has the value{'s' * (len(unknown) > 1)} {', '.join(map(str, unknown))}; "
-            f"0 is background, 1 to {last} are classes, 255 is void",
+            f"{_meaning(lookup)}",
             path,
         )
     return mapped.astype(np.uint8)
+
+
+def _meaning(lookup: np.ndarray) -> str:
+    named = [int(value) for value in np.flatnonzero(lookup >= 0) if value and lookup[value] != VOID]
+    classes = [f"1 to {named[-1]} are classes"] if named[-1] == len(named) else [f"{named[0]} is the object"]
+    return ", ".join(["0 is background", *classes, *(["255 is void"] if lookup[VOID] == VOID else [])])
 
 
 def check_against_labels(

@@ -16,11 +16,15 @@ from explanans.utils.seeds import mixed_seed
 
 
 class Batch(TypedDict):
-    """Samples stacked: image (N, 3, H, W), labels (N, C), segmentation (N, H, W) where there are masks, index (N,)."""
+    """Samples stacked: image (N, 3, H, W), labels (N, C), segmentation (N, H, W) where there are masks, index (N,).
+
+    maps (P, h, w): those of all images one after the other, where there are some.
+    """
 
     image: Tensor
     labels: Tensor
     segmentation: NotRequired[Tensor]
+    maps: NotRequired[Tensor]
     index: Tensor
 
 
@@ -32,6 +36,8 @@ def collate(samples: Sequence[Sample]) -> Batch:
     )
     if "segmentation" in samples[0]:
         batch["segmentation"] = torch.stack([sample["segmentation"] for sample in samples])
+    if "maps" in samples[0]:
+        batch["maps"] = torch.cat([sample["maps"] for sample in samples])
     return batch
 
 

@@ -22,6 +22,7 @@ from explanans.explanations.choice import CALLS
 from explanans.explanations.explain import explain
 from explanans.explanations.explanation import Explanation
 from explanans.explanations.receipt import FILLS
+from explanans.explanations.tiles import Merge
 from explanans.methods import Method
 from explanans.ops.refinement import enlarge
 from explanans.ops.targets import Target, multi_hot
@@ -261,6 +262,9 @@ class Explainer(Saved, Masker):
         receipts: bool = True,
         fills: Sequence[str] = FILLS,
         seed: int = 0,
+        tile: int | None = None,
+        overlap: float = 0.5,
+        merge: Merge = "max",
     ) -> Explanation | list[Explanation]:
         """Explain one photo or a sequence of them; see :func:`explanans.explanations.explain.explain`.
 
@@ -280,6 +284,9 @@ class Explainer(Saved, Masker):
             receipts=receipts,
             fills=fills,
             seed=seed,
+            tile=tile,
+            overlap=overlap,
+            merge=merge,
         )
 
 

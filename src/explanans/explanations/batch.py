@@ -24,9 +24,11 @@ class Masker(nn.Module):
 
     Attributes:
         explanandum: the classifier.
+        asks_often: it asks the classifier hundreds of times for each image.
     """
 
     explanandum: Explanandum
+    asks_often: bool = False
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:
         """As of any module, but for the classifier, which stays frozen."""
@@ -100,13 +102,20 @@ class Explained:
 
 
 @torch.no_grad()
-def explain_batch(masker: Masker, images: Tensor, settings: Settings, requested: Tensor | None = None) -> Explained:
+def explain_batch(
+    masker: Masker,
+    images: Tensor,
+    settings: Settings,
+    requested: Tensor | None = None,
+    among: Tensor | None = None,
+) -> Explained:
     """Explain normalised images (N, 3, H, W).
 
     An image for which something is NaN fails, and the others are explained.
 
     Args:
         requested: bool (N, C), the classes asked for; None lets the probabilities decide.
+        among: bool (C,), the only classes that may be explained; None for all.
     """
     explanandum = masker.explanandum
     whole, draw = masker.look(images)
@@ -114,6 +123,8 @@ def explain_batch(masker: Masker, images: Tensor, settings: Settings, requested:
     good = _good(whole, torch.arange(len(images)), "the classifier's probabilities", failures)
     asked = settings.selection.seen(explanandum, whole) if requested is None else requested.to(whole.device)
     asked = asked & good[:, None]
+    if among is not None:
+        asked = asked & among.to(asked.device)
     masks = draw(asked)
     asked, masks = _without_failed(asked, masks, _good(masks, asked.nonzero()[:, 0], "the masks", failures))
     made: Sequence[Receipt | None] = [None] * len(masks)

@@ -64,6 +64,7 @@ class ByMethod(Masker):
         else:
             choice = Choice(getattr(method, "__name__", type(method).__name__), {}, ASKED_FOR, method)
         self.name, self.settings, self.why, self.method = choice.name, choice.settings, choice.why, choice.method
+        self.asks_often = getattr(self.method, "asks_often", False)
         # What reads layers draws nothing and takes a batch at once; the others get one image after the other.
         self.draws_nothing = self.name in METHODS and "layers" in METHODS[self.name].needs
 

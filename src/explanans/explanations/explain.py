@@ -19,6 +19,8 @@ from explanans.explanations.choice import CALLS
 from explanans.explanations.explanation import ClassExplanation, Explanation
 from explanans.explanations.receipt import FILLS
 from explanans.explanations.selection import Selection
+from explanans.explanations.tiled_explanation import tiled_explanation
+from explanans.explanations.tiles import Merge, Tiling
 from explanans.images import drawing
 from explanans.images.reading import ImageError, read_image
 from explanans.methods import Method
@@ -41,6 +43,9 @@ def explain(
     receipts: bool = True,
     fills: Sequence[str] = FILLS,
     seed: int = 0,
+    tile: int | None = None,
+    overlap: float = 0.5,
+    merge: Merge = "max",
 ) -> Explanation | list[Explanation]:
     """Explain one photo, or each of a sequence of photos.
 
@@ -62,6 +67,8 @@ def explain(
         receipts: whether to make them; they cost 2 · len(fills) + 2 forwards of the classifier for each mask.
         fills: what hides pixels in the receipts, see :func:`explanans.ops.masking.make_fill`.
         seed: of methods and fills that draw at random.
+        tile, overlap, merge: explain photos in overlapping tiles of so many pixels, each as a photo of its own, and
+            blend their masks; see :class:`explanans.explanations.tiles.Tiling`. None for whole photos.
 
     Returns:
         One Explanation for one photo, a list in the photos' order for a sequence.
@@ -76,6 +83,12 @@ def explain(
     requested = selection.requested(masker.explanandum, len(sources))
     settings = Settings(selection, mask_threshold, receipts, fills, batch_size, seed)
     results: list[Explanation] = []
+    if tile is not None:
+        tiling = Tiling(tile, overlap, merge)
+        for place, source in enumerate(sources):
+            row = None if requested is None else requested[place]
+            results.append(tiled_explanation(masker, read_image(source), settings, tiling, _file_of(source), row))
+        return results[0] if single else results
     for start in range(0, len(sources), batch_size):
         batch = slice(start, start + batch_size)
         pictures = [read_image(source) for source in sources[batch]]

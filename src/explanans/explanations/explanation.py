@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,10 +16,14 @@ import PIL
 import torch
 from PIL import Image
 
+from explanans.classifiers.explanandum import Explanandum
 from explanans.errors import InputError
+from explanans.explanations import region_files
 from explanans.explanations.figure import describe_size, figure
 from explanans.explanations.html import explanation_html
 from explanans.explanations.receipt import Receipt
+from explanans.explanations.region import Region, RegionSettings, find_regions
+from explanans.explanations.region_figure import region_figure
 from explanans.images import drawing
 from explanans.ops.targets import class_index
 from explanans.utils.files import atomic_folder
@@ -90,13 +94,36 @@ class ClassExplanation:
         """RGBA: the photo with the mask as its alpha channel."""
         return drawing.cutout(self.picture, self.mask)
 
+    def regions(
+        self, settings: RegionSettings | None = None, classifier: Explanandum | None = None
+    ) -> tuple[Region, ...]:
+        """Where the binarised mask is, in connected regions, from the largest to the smallest.
+
+        Args:
+            settings: what is too small, and the scale; see :class:`explanans.explanations.region.RegionSettings`.
+            classifier: is asked about each region alone; without it they have no receipts.
+
+        Raises:
+            InputError: scikit-image is not installed.
+        """
+        return find_regions(
+            self.mask,
+            self.name,
+            self.index,
+            self.probability,
+            threshold=self.mask_threshold,
+            settings=settings,
+            picture=self.picture,
+            classifier=classifier,
+        )
+
     def _repr_html_(self) -> str:
         """What a notebook shows; see :mod:`explanans.explanations.html`."""
-        return explanation_html(self.picture, [self], describe_size(self.picture))
+        return explanation_html(self.picture, [self], describe_size(self.picture.size))
 
     def figure(self) -> Image.Image:
         """Photo and tinted photo side by side, with the receipt; see :func:`explanans.explanations.figure.figure`."""
-        return figure(self.picture, [self], "photo", [describe_size(self.picture)])
+        return figure(self.picture, [self], "photo", [describe_size(self.picture.size)])
 
     def save(self, folder: Path) -> dict[str, Any]:
         """Write mask, overlay and cut-out at the photo's resolution; returns the class's entry in the result file."""
@@ -129,6 +156,11 @@ class Explanation:
     source: str | None = None
     rule: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the photo."""
+        return self.picture.size
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -186,13 +218,23 @@ class Explanation:
         """The photo and a panel for each class; see :func:`explanans.explanations.figure.figure`."""
         return figure(self.picture, self.explained, *self._caption())
 
+    def regions(
+        self, settings: RegionSettings | None = None, classifier: Explanandum | None = None
+    ) -> tuple[Region, ...]:
+        """Those of every class that is explained; see :meth:`ClassExplanation.regions`."""
+        return tuple(region for found in self.explained for region in found.regions(settings, classifier))
+
+    def region_figure(self, regions: Sequence[Region]) -> Image.Image:
+        """The photo with outlines and numbers of regions, and what was measured of them."""
+        return region_figure(self.picture, regions, self._caption()[0], self.size)
+
     def _repr_html_(self) -> str:
         """What a notebook shows; see :mod:`explanans.explanations.html`."""
         return explanation_html(self.picture, self.explained, *self._caption())
 
     def _caption(self) -> tuple[str, list[str]]:
         """The photo's title, and what else is to be said of it."""
-        notes = [describe_size(self.picture), *([] if self.explained else self._why_empty())]
+        notes = [describe_size(self.size), *([] if self.explained else self._why_empty())]
         if method := self.facts.get("method"):
             notes.append(f"method: {method['name']}")
         return Path(self.source).name if self.source else "photo", notes
@@ -201,12 +243,16 @@ class Explanation:
         name, probability = max(self.probabilities.items(), key=lambda item: item[1])
         return [f"no {self.rule}", f"most probable: {name} {probability:.3f}"]
 
-    def save(self, folder: str | Path) -> Path:
+    def save(self, folder: str | Path, regions: Sequence[Region] | None = None) -> Path:
         """Write the result: all of it, or nothing.
 
         ``figure.png``, ``explanation.json`` and for each class ``NAME-INDEX.mask.png`` (8-bit greyscale, 255 · mask),
         ``….overlay.png`` and ``….cutout.png`` at the photo's resolution. What a file name cannot hold becomes ``_`` in
         NAME; INDEX keeps the names apart. An earlier result in the folder is replaced.
+
+        Args:
+            regions: of :meth:`regions`; ``regions.json`` has their polygons and numbers
+                (:func:`explanans.explanations.region_files.feature_collection`), ``regions.png`` shows them.
 
         Raises:
             InputError: the folder holds other things.
@@ -217,8 +263,7 @@ class Explanation:
             self.figure().save(temporary / "figure.png")
             result = {
                 "source": self.source,
-                "width": self.picture.width,
-                "height": self.picture.height,
+                **dict(zip(("width", "height"), self.size, strict=True)),
                 "figure": "figure.png",
                 "rule": self.rule,
                 "classes": [found.save(temporary) for found in self.explained],
@@ -231,8 +276,17 @@ class Explanation:
                     "python": platform.python_version(),
                 },
             }
+            if regions is not None:
+                self._save_regions(temporary, regions)
+                result["regions"] = region_files.FILE
             write_json(temporary / RESULT, RECORD, result, allow_nan=False)
         return folder
+
+    def _save_regions(self, folder: Path, regions: Sequence[Region]) -> None:
+        classes = [{"name": each.name, "index": each.index, "probability": each.probability} for each in self.explained]
+        content = region_files.feature_collection(regions, classes, self.source, *self.size)
+        write_json(folder / region_files.FILE, region_files.KIND, content, indent=0, allow_nan=False)
+        self.region_figure(regions).save(folder / region_files.PICTURE)
 
 
 def file_stem(name: str, index: int) -> str:

@@ -70,8 +70,8 @@ def panel_size(picture: Image.Image) -> tuple[int, int]:
     return max(SHORTEST, round(picture.width * scale)), max(SHORTEST, round(picture.height * scale))
 
 
-def describe_size(picture: Image.Image) -> str:
-    return f"{picture.width} × {picture.height} pixels"
+def describe_size(size: tuple[int, int]) -> str:
+    return f"{size[0]} × {size[1]} pixels"
 
 
 def draw_class(photo: Image.Image, found: ClassExplanation) -> Image.Image:
@@ -82,7 +82,8 @@ def draw_class(photo: Image.Image, found: ClassExplanation) -> Image.Image:
 
 
 @cache
-def _font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
+def text_font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
+    """What figures are written in, in pixels."""
     # Matplotlib ships it; Pillow's own font knows ASCII alone, and classes have names in every language. It is found
     # without being imported, which takes a quarter of a second.
     found = find_spec("matplotlib")
@@ -125,15 +126,15 @@ def shorten(text: str, font: ImageFont.FreeTypeFont, room: float) -> str:
 
 
 def _write_photo_caption(pen: _Pen, title: str, notes: Sequence[str]) -> None:
-    pen.text(title, _font(TITLE - 4, bold=True), INK)
+    pen.text(title, text_font(TITLE - 4, bold=True), INK)
     pen.down(TITLE + 10)
     for note in notes:
-        pen.text(note, _font(TEXT), SOFT)
+        pen.text(note, text_font(TEXT), SOFT)
         pen.down(LINE)
 
 
 def _write_class_caption(pen: _Pen, found: ClassExplanation) -> None:
-    heading = _font(TITLE - 4, bold=True)
+    heading = text_font(TITLE - 4, bold=True)
     swatch = TITLE - 6
     pen.draw.rounded_rectangle((pen.left, pen.top + 1, pen.left + swatch, pen.top + 1 + swatch), 4, found.colour)
     pen.left, pen.width = pen.left + swatch + 10, pen.width - swatch - 10
@@ -153,11 +154,11 @@ def _write_class_caption(pen: _Pen, found: ClassExplanation) -> None:
     ):
         _write_bar(pen, label, value, f"{value:.2f}", found.colour)
     _write_bar(pen, "mask's area", receipt.area, f"{receipt.area:.0%}", SOFT)
-    pen.text(f"the mask {receipt.says}", _font(TEXT, bold=True), INK)
+    pen.text(f"the mask {receipt.says}", text_font(TEXT, bold=True), INK)
 
 
 def _write_bar(pen: _Pen, label: str, value: float, number: str, colour: Colour) -> None:
-    font = _font(TEXT)
+    font = text_font(TEXT)
     start, end = pen.left + 124, pen.right - 50
     pen.text(label, font, SOFT)
     pen.number(number, font, INK)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import colorsys
+from collections.abc import Sequence
 from typing import cast
 
 import numpy as np
@@ -105,8 +106,17 @@ def contour(
     """
     check_size(picture, mask)
     width = max(1.5, 0.006 * min(picture.size)) if width is None else width
-    lines = _outlines(mask, threshold)
-    scale = max(1, min(4, int((CANVAS_PIXELS / mask.size) ** 0.5)))
+    return draw_rings(picture, _outlines(mask, threshold), colour, width)
+
+
+def draw_rings(picture: Image.Image, lines: Sequence[NDArray[np.float64]], colour: Colour, width: float) -> Image.Image:
+    """Closed polygons (K, 2) on a picture, antialiased, with a dark halo.
+
+    Args:
+        lines: of x, y in pixels from the picture's upper left corner.
+        width: of the coloured line in pixels; the halo adds as much again.
+    """
+    scale = max(1, min(4, int((CANVAS_PIXELS / (picture.width * picture.height)) ** 0.5)))
     drawn = picture
     for ink, breadth in ((HALO, 2 * width), (colour, width)):
         canvas = Image.new("L", (scale * picture.width, scale * picture.height))

@@ -8,11 +8,7 @@ import urllib.parse
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
-
-import pyarrow as pa
-import pyarrow.parquet as pq
-from pyarrow import fs
+from typing import TYPE_CHECKING, Any
 
 from explanans.errors import InputError
 from explanans.images.archives import list_tar, list_zip
@@ -22,6 +18,10 @@ from explanans.utils.paths import local_path
 from explanans.utils.read_table import TEXT_SUFFIXES, check_columns, read_table, readable
 from explanans.utils.text import printable, shortened
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# pyarrow is imported where tables and storages are listed: a figure of one photo does without it.
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
 TABLES = (*TEXT_SUFFIXES, ".parquet")
 COLUMNS = ("image", "path", "file", "file_name", "bytes")
@@ -195,6 +195,8 @@ def _table(path: Path) -> Iterator[Item]:
         column = _column(path, table.schema)
         yield from (_at(path, column, row, value) for row, value in enumerate(table[column].to_pylist()))
         return
+    import pyarrow.parquet as pq
+
     with readable(path):
         file = pq.ParquetFile(path)
         column = _column(path, file.schema_arrow)
@@ -222,6 +224,8 @@ def _column(path: Path, schema: pa.Schema) -> str:
 
 def _holds_bytes(kind: pa.DataType) -> bool:
     """Bytes, plain or in a dictionary, or bytes and a path as Hugging Face's data sets have them."""
+    import pyarrow as pa
+
     if pa.types.is_struct(kind):
         return any(kind.field(n).name == "bytes" for n in range(kind.num_fields))
     if pa.types.is_dictionary(kind):
@@ -240,6 +244,9 @@ def _at(table: Path, column: str, row: int, value: Any) -> Item:
 
 def _remote(uri: str) -> Iterator[Item]:
     """A file or a folder in object storage (s3://, gs://, …), through pyarrow."""
+    import pyarrow as pa
+    from pyarrow import fs
+
     try:
         system, path = fs.FileSystem.from_uri(uri)
         found = system.get_file_info(path)

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 from torchvision.transforms import InterpolationMode
-from torchvision.transforms.v2 import functional as transforms
+from torchvision.transforms import functional as transforms
 
 from explanans.errors import InputError
 from explanans.utils.typed import convert

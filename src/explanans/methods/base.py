@@ -34,9 +34,15 @@ class Method(Protocol):
 
 
 class PairMethod:
-    """A method that makes a map for each pair of image and class, so that it takes memory for what is asked alone."""
+    """A method that makes a map for each pair of image and class, so that it takes memory for what is asked alone.
+
+    Attributes:
+        explanandum: the classifier.
+        asks_often: it asks the classifier hundreds of times for each image.
+    """
 
     explanandum: Explanandum
+    asks_often = False
 
     def pairs(self, images: Tensor, asked: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Normalised images (N, 3, H, W) and asked, bool (N, C) with P true entries → raw maps (P, H, W).

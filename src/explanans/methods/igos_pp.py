@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torchvision.transforms.v2 import functional as transforms
+from torchvision.transforms import functional as transforms
 
 from explanans.classifiers.explanandum import Explanandum
 from explanans.methods.base import PairMethod, listed

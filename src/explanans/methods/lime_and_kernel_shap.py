@@ -64,6 +64,8 @@ class _Surrogate(CaptumPerturbations):
             :func:`~explanans.methods.shared.superpixels.superpixels`.
     """
 
+    asks_often = True
+
     def __init__(self, explanandum: Explanandum, *, samples: int = 1000, segments: int = 50, **settings: Any) -> None:
         super().__init__(explanandum, **settings)
         self.samples, self.segments = check_count("samples", samples, 3), check_count("segments", segments, 2)

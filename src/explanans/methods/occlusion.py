@@ -47,6 +47,8 @@ class Occlusion(PairMethod):
         InputError: an unknown reduction, a number below 1, or a step that leaves gaps.
     """
 
+    asks_often = True
+
     def __init__(
         self,
         explanandum: Explanandum,

@@ -54,6 +54,8 @@ class RISE(PairMethod):
             calls ``view`` on its input.
     """
 
+    asks_often = True
+
     def __init__(
         self,
         explanandum: Explanandum,

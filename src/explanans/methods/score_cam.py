@@ -34,6 +34,8 @@ class ScoreCAM(PairMethod):
         InputError: no layer fits, the layer is unknown or its output has no spatial view; or a number below 1.
     """
 
+    asks_often = True
+
     def __init__(
         self, explanandum: Explanandum, layer: str | None = None, *, batch_size: int = 32, channels: int | None = None
     ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import get_args
 from weakref import WeakKeyDictionary
 
 import torch
@@ -13,11 +14,13 @@ from torch.nn import functional
 
 from explanans.classifiers.explanandum import Explanandum
 from explanans.errors import InputError
+from explanans.methods.base import positions
 from explanans.methods.spread_cam import SpreadCAM
 from explanans.objectives.base import absence_loss, as_maps, check_weights, classification_loss
+from explanans.objectives.guides import LEVELS, VOID, Contested, in_eight_bits, seen_often
 from explanans.ops.class_maps import ClassMaps
 from explanans.ops.masking import apply_mask, make_fill
-from explanans.ops.refinement import edge_aware_variation, enlarge
+from explanans.ops.refinement import compete, edge_aware_variation, enlarge
 from explanans.utils.numbers import check_number
 
 
@@ -66,9 +69,13 @@ class Guided:
         start: share of the training after which ``kept``, ``removed``, ``area`` and ``decided`` begin.
         own_start, own_share: share of the training after which the predicted mask seeds the walk, and by how much; the
             rest is Grad-CAM, which keeps the masks from wandering off.
-        scales: by which the guide enlarges the picture; one is drawn per step.
+        scales: by which the guide enlarges the picture; one is drawn per step, or, with ``once``, all are averaged.
         sharpness, level: of the guide's target.
         fill: what hidden pixels become, see :func:`explanans.ops.masking.make_fill`.
+        once: make the guides once, before the training, see :meth:`guides`; the network's own masks then seed nothing.
+        sure: with ``once``, leave out pixels of which the guide is less sure than this, of 1/2 (all count) to 1.
+        contested: with ``once``, what becomes of pixels that the guides of several labels claim: "all" learn, or the
+            "strongest" alone does and the others leave them out.
     """
 
     guide_weight: float = 2.0
@@ -85,6 +92,9 @@ class Guided:
     sharpness: float = 12.0
     level: float = 0.55
     fill: str = "mean+blur+noise"
+    once: bool = False
+    sure: float = 0.5
+    contested: Contested = "strongest"
 
     by_class = True
 
@@ -96,6 +106,9 @@ class Guided:
         for name in ("own_share", "level"):
             check_number(name, getattr(self, name), 0, 1)
         check_number("sharpness", self.sharpness, above=True)
+        check_number("sure", self.sure, 0.5, 1)
+        if self.contested not in get_args(Contested):
+            raise InputError(f"contested={self.contested!r}; take one of {', '.join(get_args(Contested))}.")
         if not isinstance(self.scales, Sequence) or isinstance(self.scales, str) or not self.scales:
             raise InputError(f"scales={self.scales!r}; give a list of at least one enlargement above 0.")
         for scale in self.scales:
@@ -109,7 +122,13 @@ class Guided:
         explanandum: Explanandum,
         progress: float = 0.0,
         generator: torch.Generator | None = None,
+        guides: Tensor | None = None,
     ) -> dict[str, Tensor]:
+        """See :class:`~explanans.objectives.base.Objective`.
+
+        Args:
+            guides: of :meth:`guides`, (P, h, w), one for each true entry of ``labels``; None makes them here.
+        """
         maps = as_maps(logits)
         labels = labels.to(torch.promote_types(images.dtype, torch.float32))
         some = labels.sum(1) > 0
@@ -123,7 +142,12 @@ class Guided:
             "absent": self.absent_weight * absent,
             "edges": self.edge_weight * edge_aware_variation(own.sigmoid() * some[:, None, None], small),
         }
-        if self.guide_weight:
+        if self.guide_weight and guides is not None:
+            target, sure = self._made(guides, labels, drawn[:, 0], own)
+            guide = functional.binary_cross_entropy_with_logits(own, target, sure, reduction="none").sum((1, 2))
+            guide = guide / sure.sum((1, 2)).clamp(min=1)
+            terms["guide"] = self.guide_weight * (guide * some).mean()
+        elif self.guide_weight:
             share = self.own_share if progress >= self.own_start else 0.0
             target = self._guide(images, chosen.bool(), explanandum, own, share, generator)
             guide = functional.binary_cross_entropy_with_logits(own, target, reduction="none").mean((1, 2))
@@ -137,6 +161,29 @@ class Guided:
             grey = 4 * own.sigmoid() * (-own).sigmoid()
             terms["decided"] = self.decision_weight * (grey.mean((1, 2)) * some).mean()
         return terms
+
+    def guides(self, images: Tensor, labels: Tensor, explanandum: Explanandum, size: tuple[int, int]) -> Tensor:
+        """The guides of pictures, to be made once: (P, h, w) uint8, one for each true entry of ``labels`` (N, C).
+
+        The maps of :class:`SpreadCAM` are averaged over ``scales`` and the mirrored picture, compete where they are
+        contested, are sharpened, and told in 8 bit, see :func:`~explanans.objectives.guides.in_eight_bits`.
+        """
+        asked = labels.bool()
+        image = asked.nonzero()[:, 0]
+        maps = seen_often(guide_of(explanandum), images, asked, size, self.scales)
+        if self.contested == "strongest" and len(maps):
+            maps = compete(maps, image)
+        return in_eight_bits((self.sharpness * (maps - self.level)).sigmoid(), image, self.sure, self.contested)
+
+    @staticmethod
+    def _made(guides: Tensor, labels: Tensor, drawn: Tensor, own: Tensor) -> tuple[Tensor, Tensor]:
+        """Of the drawn classes what their guides say, at the masks' size, and 1 where it is to be trusted, else 0."""
+        place = positions(labels.bool()).gather(1, drawn[:, None])[:, 0]
+        # An image without a label has none; what is taken for it counts for nothing.
+        some = guides[place.clamp(0)] if len(guides) else guides.new_full((len(own), *own.shape[-2:]), VOID)
+        if some.shape[-2:] != own.shape[-2:]:
+            some = functional.interpolate(some[:, None], own.shape[-2:], mode="nearest-exact")[:, 0]
+        return some.to(own.dtype).clamp(max=LEVELS) / LEVELS, (some != VOID).to(own.dtype)
 
     def _guide(
         self,

@@ -8,7 +8,7 @@ from typing import Protocol
 import torch
 from PIL import ImageColor
 from torch import Tensor
-from torchvision.transforms.v2 import functional as transforms
+from torchvision.transforms import functional as transforms
 
 from explanans.errors import InputError
 from explanans.images.preprocessing import Preprocessing

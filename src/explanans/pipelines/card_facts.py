@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from explanans.benchmark.columns import COLUMNS
 from explanans.benchmark.results import Results, Row
 from explanans.classifiers.sources import hash_weights
-from explanans.deploy.batch import folders, job
+from explanans.deploy.batch import folders, job_record
 from explanans.deploy.batch.folders import INDEX
-from explanans.deploy.batch.job import JOB
+from explanans.deploy.batch.job import PICTURES
+from explanans.deploy.batch.job_record import JOB
 from explanans.deploy.batch.shards import IMAGES
 from explanans.deploy.batch.shards import RECEIPTS as SHARD_RECEIPTS
 from explanans.errors import InputError
@@ -62,7 +63,7 @@ def receipt_figures(path: str | Path, explainer: Explainer) -> dict[str, Any]:
             f"receipts={path} holds none of {RECEIPTS}, {INDEX}, {JOB}; give a folder that 'explanans explain' wrote."
         )
     file = found[0]
-    content = read_json(file, {INDEX: folders.RECORD, JOB: job.RECORD}.get(file.name, MEASURED))
+    content = read_json(file, {INDEX: folders.RECORD, JOB: job_record.RECORD}.get(file.name, MEASURED))
     _check(file, content.get("settings", content), explainer)
     if "receipts" in content:
         means, data = content["receipts"], content["data"]
@@ -78,9 +79,9 @@ def receipt_figures(path: str | Path, explainer: Explainer) -> dict[str, Any]:
         return _means(file, rows, len(good), list(made[0]["fills"]) if made else [])
     images, parts = 0, [np.empty((0, len(FIGURES)))]
     for shard in sorted(file.parent.glob("*/*/images.parquet")):
-        images += read_parquet(shard, job.PICTURES, STATUS)["status"].to_pylist().count("ok")
+        images += read_parquet(shard, PICTURES, STATUS)["status"].to_pylist().count("ok")
         if (receipts := shard.with_name("receipts.parquet")).is_file():
-            table = read_parquet(receipts, job.PICTURES, SHARES)
+            table = read_parquet(receipts, PICTURES, SHARES)
             parts.append(np.stack([table[name].to_numpy().astype(float) for name in FIGURES], axis=1))
     return _means(file, np.concatenate(parts), images, list(FILLS))
 

@@ -172,7 +172,7 @@ def _tried(
     # The masks of a class lie inside one another, so those with as many pixels are equal, and most of an absent class
     # are empty at every cut: each is shown once.
     pixels = kept.flatten(1).sum(1).tolist()
-    keys = [(row // len(cuts) if count else -1, count) for row, count in enumerate(pixels)]
+    keys = [(row // len(cuts), count) if count else None for row, count in enumerate(pixels)]
     place = {key: number for number, key in enumerate(dict.fromkeys(keys))}
     which = torch.tensor([place[key] for key in keys], device=kept.device)
     distinct = kept[[keys.index(key) for key in place]]

@@ -23,8 +23,16 @@ from explanans.utils.progress import Progress
 
 def classification_scores(activation: Activation, num_classes: int) -> MetricCollection:
     """F1 (micro, macro), mean average precision and accuracy (multi-label: the share of images without any error)."""
-    if activation == "sigmoid":
+    if num_classes == 1:
+        f1: Metric = scores.BinaryF1Score()
         kinds: dict[str, Metric | MetricCollection] = {
+            "f1_micro": f1,
+            "f1_macro": f1.clone(),
+            "map": scores.BinaryAveragePrecision(),
+            "accuracy": scores.BinaryAccuracy(),
+        }
+    elif activation == "sigmoid":
+        kinds = {
             "f1_micro": scores.MultilabelF1Score(num_classes, average="micro"),
             "f1_macro": scores.MultilabelF1Score(num_classes, average="macro"),
             "map": scores.MultilabelAveragePrecision(num_classes),

@@ -27,10 +27,12 @@ from explanans.training.calibration import Calibration, calibrate, first_labelle
 from explanans.training.claim import check_run_folder
 from explanans.training.cut_curve import CURVE, RECORD, summary
 from explanans.training.depthwise import quick_depthwise
+from explanans.training.guides import Guiding, with_guides
 from explanans.training.held_out import measured, untrained
 from explanans.training.module import TrainingModule
 from explanans.training.opened_splits import describe, facts_of, loaders, open_splits
 from explanans.training.optimizer import Optimizer
+from explanans.training.precision import choose_precision
 from explanans.training.processes import is_first, once
 from explanans.training.run_settings import Run
 from explanans.training.runs import train
@@ -39,6 +41,7 @@ from explanans.training.surrogates import load_surrogate
 from explanans.training.verdict import EXPLAINER, VERDICT, Circumstances, Verdict, circumstances_of, judged, told
 from explanans.training.verdict import RECORD as RECORD_OF_VERDICT
 from explanans.training.watch import announce, size_of
+from explanans.utils.devices import choose_device
 from explanans.utils.records import write_json
 
 SAVED = "explainer"
@@ -62,6 +65,7 @@ class ExplainerTraining(TrainingModule):
     ) -> None:
         super().__init__(optimizer, seed=seed, channels_last=channels_last, explainer=explainer, surrogate=surrogate)
         self.objective = objective
+        self.guides: Tensor | None = None
 
     @property
     def network(self) -> nn.Module:
@@ -75,7 +79,16 @@ class ExplainerTraining(TrainingModule):
         self, logits: Any, images: Tensor, labels: Tensor, progress: float, generator: torch.Generator
     ) -> Mapping[str, Tensor]:
         teacher = self.explainer.explanandum if self.surrogate is None else self.surrogate
-        return self.objective(logits, images, labels, teacher, progress, generator)
+        made = {} if self.guides is None else {"guides": self.guides}
+        return self.objective(logits, images, labels, teacher, progress, generator, **made)
+
+    def training_step(self, batch: Batch, index: int) -> Tensor:
+        self.guides = batch.get("maps")
+        return super().training_step(batch, index)
+
+    def validation_step(self, batch: Batch, index: int) -> Tensor:
+        self.guides = batch.get("maps")
+        return super().validation_step(batch, index)
 
     def is_pretrained(self, name: str) -> bool:
         return any(part in ("encoder", "backbone") for part in name.split("."))
@@ -209,6 +222,15 @@ def fit(
         f"network: {explainer.network_name or type(explainer.network).__name__}, {size_of(explainer.network)}; "
         f"objective: {type(named).__name__}",
     )
+    if isinstance(named, Guiding) and named.once:
+        # Lightning would move the classifier there later on.
+        device = choose_device("cpu" if run.accelerator == "cpu" else "auto")
+        precision = choose_precision(run.precision, run.accelerator)
+        show = run.progress and is_first()
+        training, held_out = (
+            with_guides(dataset, named, teacher or explanandum, what, device=device, precision=precision, show=show)
+            for dataset, what in ((training, "guides"), (held_out, "guides of the validation"))
+        )
     lightning.seed_everything(run.seed, workers=True, verbose=False)
     module = ExplainerTraining(
         explainer, named, optimizer, seed=run.seed, channels_last=run.channels_last, surrogate=teacher

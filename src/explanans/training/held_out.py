@@ -17,7 +17,7 @@ from explanans.explanations.choice import choose_method, method_that_fits
 from explanans.explanations.receipt import Receipt
 from explanans.explanations.selection import Selection
 from explanans.explanations.word import WORST, fills_frame, is_empty
-from explanans.methods import METHODS, RISE, Occlusion
+from explanans.methods import METHODS
 from explanans.metrics.grid_pointing import CELLS, company, grid_pointing, montage
 from explanans.utils.devices import like
 from explanans.utils.progress import Progress
@@ -113,12 +113,12 @@ def measured(
     Args:
         makers: ways to masks, by name; each one's classifier is ``explanandum``. The first one's device is computed on.
         dataset: pictures that ``explanandum`` takes; of them ``images``, evenly spaced, are looked at, and at most
-            :data:`ASKS_OFTEN` where one of the makers only asks (Occlusion, RISE).
+            :data:`ASKS_OFTEN` where one of the makers asks often.
 
     Returns:
         for every maker its figures, of equal length and in one order.
     """
-    if any(isinstance(maker, ByMethod) and isinstance(maker.method, (Occlusion, RISE)) for maker in makers.values()):
+    if any(maker.asks_often for maker in makers.values()):
         images = min(images, ASKS_OFTEN)
     positions = spread(len(dataset), images)
     parts = [positions[start : start + TOGETHER] for start in range(0, len(positions), TOGETHER)]

@@ -14,6 +14,7 @@ from explanans.data.dataset import Augment, Sample
 from explanans.errors import InputError
 from explanans.images.preprocessing import Preprocessing
 from explanans.training.run_settings import Run
+from explanans.utils.text import few
 
 MOST_SHOWN = 12
 """So many classes are listed with their pictures; of more only the most and the least frequent."""
@@ -130,8 +131,7 @@ def describe(purpose: str, dataset: LabelledImages) -> str:
     line = "; ".join(parts)
     if not missing:
         return line
-    more = f" and {len(missing) - MOST_SHOWN} more" if len(missing) > MOST_SHOWN else ""
-    return f"{line}\n{purpose}: no picture of {', '.join(missing[:MOST_SHOWN])}{more}"
+    return f"{line}\n{purpose}: no picture of {few(missing, MOST_SHOWN)}"
 
 
 def _listed(counts: Sequence[tuple[str, int]]) -> str:

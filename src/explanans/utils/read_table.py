@@ -7,14 +7,15 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet as pq
+from typing import TYPE_CHECKING
 
 from explanans.errors import InputError
 from explanans.utils.text import printable, shortened
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# pyarrow is imported where a table is read: a third of a second that a figure of one photo does not need.
 TEXT_SUFFIXES = (".csv", ".tsv")
 SUFFIXES = (*TEXT_SUFFIXES, ".parquet")
 DELIMITERS = (",", ";", "\t")
@@ -29,6 +30,8 @@ def read_table(path: str | Path) -> pa.Table:
     Raises:
         InputError: no such file, another kind of file, damaged, not UTF-8, a column twice, or no row.
     """
+    import pyarrow.parquet as pq
+
     path = Path(path)
     if path.suffix.lower() not in SUFFIXES:
         raise InputError(f"table {printable(path)} is neither of {', '.join(SUFFIXES)}.")
@@ -54,6 +57,8 @@ def check_columns(path: str | Path, names: list[str]) -> None:
 @contextmanager
 def readable(path: str | Path) -> Iterator[None]:
     """What a damaged table raises in the block becomes an error that names it."""
+    import pyarrow as pa
+
     try:
         yield
     except UnicodeDecodeError as error:
@@ -71,6 +76,9 @@ def _not_utf8(path: str | Path) -> str:
 
 
 def _read_text(path: Path) -> pa.Table:
+    import pyarrow as pa
+    import pyarrow.csv
+
     content = path.read_bytes()
     # Also a check that all of it is UTF-8, the mark that spreadsheets begin with left aside.
     lines = content.decode("utf-8-sig").splitlines()

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import pickle
+import sys
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 from numpy.typing import NDArray
 
@@ -22,15 +21,19 @@ from explanans.errors import InputError
 from explanans.utils.files import atomic_file
 from explanans.utils.text import shortened
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
 FORMAT = "format"
 """The entry of a JSON record that says of which kind and version it is."""
 
 _DAMAGE = (
     *(ValueError, EOFError, OSError, RuntimeError, LookupError, TypeError, AttributeError, ArithmeticError),
     *(RecursionError, MemoryError),
-    *(pa.ArrowException, zipfile.BadZipFile, zlib.error, pickle.UnpicklingError),
+    *(zipfile.BadZipFile, zlib.error, pickle.UnpicklingError),
 )
-"""What readers raise on bytes that they do not understand."""
+"""What readers raise on bytes that they do not understand; pyarrow has one more."""
 
 
 @dataclass(frozen=True)
@@ -73,9 +76,17 @@ def reading(path: Path, kind: Kind) -> Iterator[None]:
         raise kind.complain(path, "cannot be read: permission denied") from error
     except json.JSONDecodeError as error:
         raise kind.complain(path, f"is not valid JSON ({error})") from error
-    except _DAMAGE as error:
+    except Exception as error:
+        if not isinstance(error, _damage()):
+            raise
         reason = f"{type(error).__name__}: {shortened(error)}"
         raise kind.complain(path, f"is damaged or something else ({reason})") from error
+
+
+def _damage() -> tuple[type[Exception], ...]:
+    # Only what is imported has raised anything; a figure of one photo does not wait for what reads tables.
+    arrow = sys.modules.get("pyarrow")
+    return _DAMAGE if arrow is None else (*_DAMAGE, arrow.ArrowException)
 
 
 def read_json(path: str | Path, kind: Kind) -> dict[str, Any]:
@@ -118,6 +129,8 @@ def open_parquet(path: str | Path, kind: Kind, schema: pa.Schema) -> pq.ParquetF
     Raises:
         InputError: missing, empty, damaged in its head, or with other columns. Rows are read under :func:`reading`.
     """
+    import pyarrow.parquet as pq
+
     path = Path(path)
     with reading(path, kind):
         file = pq.ParquetFile(path, page_checksum_verification=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 _LINES = "\n\t"
@@ -48,6 +48,16 @@ def shortened(error: BaseException | str, most: int = 200) -> str:
     """A message in one line of at most so many characters; some libraries quote a whole table."""
     line = printable(" ".join(str(error).split())) or type(error).__name__
     return line if len(line) <= most else f"{line[: most - 1]}…"
+
+
+def few(names: Sequence[str], most: int = 20) -> str:
+    """The first of some names that come from outside, and how many more there are.
+
+    >>> few(["cat", "dog", "cow"], 2)
+    'cat, dog and 1 more'
+    """
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(map(printable, names[:most])) + more
 
 
 def path_bytes(path: str) -> bytes:

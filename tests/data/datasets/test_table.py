@@ -208,6 +208,8 @@ def test_a_class_that_no_row_has_is_told(folder: Path, preprocessing: Preprocess
     path = csv(folder, "image,labels", "images/0.jpg,sheep")
     with pytest.warns(UserWarning, match="no row has the class Sheep; check the names"):
         ImageTable(path, classes=["sheep", "Sheep"], preprocessing=preprocessing)
+    with pytest.warns(UserWarning, match=r"no row has the classes class 0, .*, class 19 and 970 more; check the names"):
+        ImageTable(path, classes=["sheep", *(f"class {n}" for n in range(990))], preprocessing=preprocessing)
 
 
 def test_what_a_maps_values_mean_does_not_depend_on_the_order_of_classes(

@@ -148,11 +148,11 @@ def test_a_run_that_was_stopped_ends_in_the_same_bytes(
     explain_many(explainer, pictures, tmp_path / "whole", settings)
     save, saved = Explanation.save, []
 
-    def stopped(self: Explanation, folder: Path) -> Path:
+    def stopped(self: Explanation, folder: Path, regions: None) -> Path:
         if len(saved) == kept:
             raise KeyboardInterrupt
         saved.append(folder)
-        return save(self, folder)
+        return save(self, folder, regions)
 
     with monkeypatch.context() as patch:
         patch.setattr(Explanation, "save", stopped)

@@ -41,8 +41,8 @@ def network_of(name: str, channels: int = 3, side: int = 64) -> nn.Module:
         ("compact/small_resnet", 64),
         ("trunk?width=8", 64),
         ("trunk?width=8", 16),
-        ("light/mobilenetv2_035", 64),
-        ("light/mobilenetv2_035", 256),
+        ("light/test_efficientnet", 64),
+        ("light/test_efficientnet", 256),
     ],
 )
 def test_maps_and_gradients_of_parameters_are_those_of_the_forward_pass(name: str, side: int) -> None:

@@ -2,19 +2,26 @@
 
 Explains every photo, with a trained Explainer or (slower) with a method that needs no training, and sums up class by
 class: how often it is seen, right and wrong, where in the frame its evidence lies, how much the masks keep and remove,
-and, where the data has segmentations or a table of boxes is given, how much of the evidence lies on the object. A photo
-that cannot be used is reported in the end, and the exit status is then 1. Repeat the command after an interruption:
-finished shards are kept.
+and, where the data has segmentations or a table of boxes is given, how much of the evidence lies on the object. What is
+suspect is tested by hiding it and by pasting it into photos of other classes, and ranked. A photo that cannot be used
+is reported in the end, and the exit status is then 1. Repeat the command after an interruption: finished shards are
+kept.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 
 from explanans.audit import Settings, audit, open_photos
+from explanans.audit.against import audit_against
 from explanans.audit.classes import ClassSummary
+from explanans.audit.report.against_page import write_against
+from explanans.audit.report.write import REPORT
 from explanans.audit.run import FAILED, TABLE
+from explanans.audit.suspects import Suspect
 from explanans.cli.options import Given, Part
 from explanans.cli.output import say
 from explanans.explainers.named import Named
@@ -23,7 +30,7 @@ from explanans.utils.devices import choose_device
 from explanans.utils.progress import Progress
 from explanans.utils.tables import aligned
 
-MOST_FAILURES = 20
+MOST_FAILURES, MOST_SUSPECTS = 20, 10
 
 PARTS = (
     Part(Named, names={"name": "who", "classes": "class_names"}),
@@ -33,10 +40,12 @@ PARTS = (
 )
 
 
-def run(given: Given, device: str = "auto") -> int:
+def run(given: Given, against: str | None = None, device: str = "auto") -> int:
     """Audit it.
 
     Args:
+        against: another classifier or Explainer, explained by the same method on the same photos: what is better or
+            worse than with it, and where the two look differently.
         device: auto, cpu, cuda, cuda:1, mps.
     """
     named = given.call(Named)
@@ -45,7 +54,7 @@ def run(given: Given, device: str = "auto") -> int:
         say(f"method: {masker.name} ({masker.why})")
     photos = given.call(open_photos, masker.explanandum)
     settings = given.call(Settings, batch_size=named.batch_size)
-    with Progress("auditing", len(photos), unit="photos", show=not given["quiet"]) as progress:
+    with Progress("auditing", len(photos), show=not given["quiet"]) as progress:
 
         def told(step: str, done: int, total: int) -> None:
             if step == progress.note:
@@ -55,8 +64,21 @@ def run(given: Given, device: str = "auto") -> int:
                 progress.set(note=step)
 
         found = given.call(audit, masker, photos, settings=settings, told=told)
+        if against is not None:
+            second = replace(Named(against), method=named.method, trust_factory=named.trust_factory)
+            other = replace(second, method_options=named.method_options, batch_size=named.batch_size).load()
+            beside = given.call(open_photos, other.explanandum)
+            step = partial(told, "looking with the other")
+            changes = audit_against(
+                found, other.to(choose_device(device)), beside, settings, workers=given["workers"], told=step
+            )
+            page = write_against(found.folder, photos, beside, changes, (named.name, against))
     say(class_table(found.classes))
+    say(suspect_table(found.suspects))
     say(f"\n{found.photos:,} photos; a row for each of their classes is in {found.folder / TABLE}")
+    if against is not None:
+        say(f"beside {against}: open {page.resolve().as_uri()}")
+    say(f"open {(found.folder / REPORT).resolve().as_uri()}")
     if found.troubled:
         say(
             f"{found.troubled:,} rows have something that could not be used; their column trouble says what", sys.stderr
@@ -79,3 +101,16 @@ def class_table(classes: Sequence[ClassSummary]) -> str:
         row = [each.name, *("–" if count is None else f"{count:,}" for count in counts)]
         rows.append([*row, *("–" if share is None else f"{share:.2f}" for share in shares)])
     return aligned([*header, *(["inside", "outside"] if located else [])], rows)
+
+
+def suspect_table(suspects: Sequence[Suspect]) -> str:
+    """The first suspicions, and that there are more."""
+    if not suspects:
+        return "\nnothing is suspect"
+    rows = []
+    for each in suspects[:MOST_SUSPECTS]:
+        effect = f"{each.effect.value:+.2f} [{each.effect.low:+.2f}, {each.effect.high:+.2f}]"
+        rows.append([each.name, each.kind, f"{each.photos} of {each.of}", effect, each.verdict])
+    table = aligned(["suspects", "kind", "photos", "effect", ""], rows)
+    more = len(suspects) - MOST_SUSPECTS
+    return f"\n{table}" + (f"\n… and {more} more in the report" if more > 0 else "")

@@ -25,14 +25,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from explanans.classifiers.class_names import read_classes
 from explanans.cli.options import Given, Part
 from explanans.cli.output import say
-from explanans.deploy.batch import INDEX, Done, Options, explain_many, explain_shards
+from explanans.deploy.batch import INDEX, Done, Options, explain_many
 from explanans.deploy.batch.changes import Changes
 from explanans.deploy.batch.folders import threads_of
-from explanans.deploy.batch.job import format_of
+from explanans.deploy.batch.job_record import format_of
 from explanans.errors import InputError
 from explanans.explainers.named import Named
 from explanans.explanations.batch import Masker, Settings
 from explanans.explanations.by_method import ByMethod
+from explanans.explanations.region import RegionSettings
+from explanans.explanations.tiles import Tiling
 from explanans.images.listing import is_container, list_files
 from explanans.utils.devices import choose_device
 from explanans.utils.object_storage import shown_address
@@ -46,7 +48,11 @@ MOST_FAILURES = 100
 FEW = 500
 
 
-PARTS = (Part(Named, names={"name": "who", "classes": "class_names"}, defaults={"batch_size": 8}),)
+PARTS = (
+    Part(Named, names={"name": "who", "classes": "class_names"}, defaults={"batch_size": 8}),
+    Part(Tiling, names={"size": "tile"}, defaults={"tile": None}),
+    Part(RegionSettings, names={"smallest": "smallest_region", "receipts": "region_receipts"}),
+)
 
 
 def run(
@@ -67,6 +73,8 @@ def run(
     gpus: float = 0,
     device: str = "auto",
     receipts: bool = True,
+    regions: bool = False,
+    tile: int | None = None,
 ) -> int:
     """Explain them.
 
@@ -91,8 +99,16 @@ def run(
         gpus: of each of them.
         device: auto, cpu, cuda, cuda:1, mps.
         receipts: make receipts; without them it is several times as fast.
+        regions: make regions of the masks, with area, length, width and a receipt each: regions.json and regions.png
+            for each picture, regions.csv, regions.parquet and regions.coco.json for all.
+        tile: explain pictures in overlapping tiles of so many of their pixels, each as a picture of its own, and blend
+            the masks; null for whole pictures.
     """
     named = given.call(Named)
+    tiling = None if tile is None else given.call(Tiling)
+    cut = given.call(RegionSettings)
+    if not regions and cut != RegionSettings():
+        raise InputError(f"regions are not asked for, but how they are made is: {cut}; add --regions.")
     chosen: dict[str, Any] = {
         "classes": None if classes is None else list(read_classes(classes)),
         "top_k": top_k,
@@ -103,6 +119,9 @@ def run(
     kind = format or _usual_format(images, out, ray)
     shards = "parquet" if kind == "folders" else kind
     options = Options(format=shards, size=size, batch_size=named.batch_size, threads=threads, **chosen)
+    if kind != "folders" and (regions or tile is not None):
+        what = "regions are" if regions else "tiles are"
+        raise InputError(f"format={kind}: {what} made with a folder for each picture; add --format folders.")
     if kind == "folders":
         if ray:
             raise InputError(
@@ -123,7 +142,8 @@ def run(
         with _on_free_cores(threads) as masker_is_loaded:
             masker = _loaded(named, device)
             masker_is_loaded()
-            return _in_folders(masker, pictures, out, options.settings, given["quiet"])
+            parts = {"regions": cut if regions else None, "tiling": tiling}
+            return _in_folders(masker, pictures, out, options.settings, parts, given["quiet"])
     if ray:
         from explanans.deploy.batch.cluster import explain_on_cluster
 
@@ -138,6 +158,8 @@ def run(
             told=_say_changes,
         )
     else:
+        from explanans.deploy.batch import explain_shards
+
         masker = _loaded(named, device)
         with _bar(given["quiet"]) as (bar, task):
             outcome = explain_shards(
@@ -190,10 +212,23 @@ def _usual_format(images: Sequence[str], out: str, ray: bool) -> Any:
     return "folders" if len(list_files(images)) <= FEW else "parquet"
 
 
-def _in_folders(masker: Masker, pictures: Sequence[Path], out: str, settings: Settings, quiet: bool) -> int:
+def _in_folders(
+    masker: Masker,
+    pictures: Sequence[Path],
+    out: str,
+    settings: Settings,
+    parts: dict[str, Any],
+    quiet: bool,
+) -> int:
     with _bar(quiet, len(pictures)) as (bar, task):
         results = explain_many(
-            masker, pictures, out, settings, progress=lambda done: bar.advance(task), told=_say_changes
+            masker,
+            pictures,
+            out,
+            settings,
+            **parts,
+            progress=lambda done: bar.advance(task),
+            told=_say_changes,
         )
     failed = [(done.source, done.failure) for done in results if done.failure is not None]
     say(_table(results, out))

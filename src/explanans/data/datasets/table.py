@@ -14,14 +14,15 @@ import torch
 from explanans.data.classes import choose_classes
 from explanans.data.dataset import Augment, LabelledImages
 from explanans.data.datasets.table_labels import split_cells
-from explanans.data.index_maps import check_against_labels, index_lookup
+from explanans.data.index_maps import check_against_labels, index_lookup, read_index_map
+from explanans.data.object_masks import check_objects, object_lookup, refuse_several
 from explanans.data.splits import parse_split, part_of
 from explanans.errors import InputError
 from explanans.images.preprocessing import Preprocessing
 from explanans.images.reading import ImageError
 from explanans.utils.paths import user_path
 from explanans.utils.read_table import SUFFIXES, read_table
-from explanans.utils.text import printable
+from explanans.utils.text import few, printable
 
 __all__ = ["SUFFIXES", "ImageTable"]
 
@@ -39,7 +40,8 @@ class ImageTable(LabelledImages):
       no class), or one column per class that holds 0 or 1;
     - ``split``, optional: the split that the row belongs to;
     - ``segmentation``, optional: path of an index map relative to ``root``: 0 background, 255 void, k the k-th class
-      of ``mask_classes``. Classes that ``classes`` leaves out become background. Rows without a map may be empty.
+      of ``mask_classes``, or with ``object_value`` a binary mask. Classes that ``classes`` leaves out become
+      background. Rows without a map may be empty.
 
     Args:
         path: the .csv or .tsv file (with a header; comma, semicolon or tab) or .parquet file.
@@ -52,11 +54,14 @@ class ImageTable(LabelledImages):
         other_labels: what becomes of a label that is not among ``classes``: "refuse", or "drop" it from its row.
         mask_classes: the classes that a map's values 1, 2, … stand for, separated by ``;``. Left out: the class
             columns in the table's order, or all names in the labels column, sorted; never the order of ``classes``.
+        object_value: the value, 1 to 255, that stands for the picture's only label in every map; 0 is background, 255
+            void unless it is the object. Where a picture has no label, or none of ``classes``, all is background.
         root: the folder that paths are relative to; the table's own by default.
 
     Raises:
         InputError: the table or a column is missing, a class is unknown, a value is neither 0 nor 1, labels look
-            joined, or the maps contradict the labels; with the row, counted from 1 below the header.
+            joined, the maps contradict the labels, or a picture with a binary mask has several labels; with the row,
+            counted from 1 below the header.
         ImageError: a picture or segmentation file that does not exist.
     """
 
@@ -73,6 +78,7 @@ class ImageTable(LabelledImages):
         separator: str | None = None,
         other_labels: Literal["refuse", "drop"] = "refuse",
         mask_classes: str | None = None,
+        object_value: int | None = None,
         root: str | Path | None = None,
         preprocessing: Preprocessing,
         augment: Augment | None = None,
@@ -81,6 +87,11 @@ class ImageTable(LabelledImages):
         path = Path(path)
         if other_labels not in ("refuse", "drop"):
             raise InputError(f"other_labels={other_labels!r}; take 'refuse' or 'drop'.")
+        if object_value is not None and mask_classes is not None:
+            raise InputError(
+                f"object_value={object_value} and mask_classes={mask_classes!r} exclude each other: a map's values are "
+                "classes, or one of them is the picture's only label."
+            )
         table = read_table(path)
         _require_image(table, image, path)
         reserved = (image, split_column, segmentation)
@@ -98,6 +109,7 @@ class ImageTable(LabelledImages):
                 )
             chosen = choose_classes(classes, known, path)
             values = np.stack([_indicator(table, name, labels, path) for name in chosen], axis=1)
+            cells = _by_columns(table, known)
         _warn_of_unused(chosen, values, path)
 
         rows = _rows(table, split, split_column, path)
@@ -106,8 +118,14 @@ class ImageTable(LabelledImages):
         maps = lookup = None
         if segmentation in table.column_names:
             maps = _existing(_texts(table, segmentation, rows, path, optional=True), folder, rows, path)
-            meant = known if mask_classes is None else tuple(each.strip() for each in mask_classes.split(";"))
-            lookup = index_lookup([meant.index(c) + 1 if c in meant else None for c in chosen], len(meant))
+            if object_value is None:
+                meant = known if mask_classes is None else tuple(each.strip() for each in mask_classes.split(";"))
+                lookup = index_lookup([meant.index(c) + 1 if c in meant else None for c in chosen], len(meant))
+            else:
+                lookup = object_lookup(object_value, None)
+                refuse_several([cells[row] for row in rows], maps, rows, printable(path))
+                check_objects(maps, object_value, printable(path))
+        self._object_value = object_value
         super().__init__(
             name=f"{path.stem}/{split}",
             classes=chosen,
@@ -120,8 +138,14 @@ class ImageTable(LabelledImages):
             augment=augment,
             cache=cache,
         )
-        if lookup is not None:
+        if lookup is not None and object_value is None:
             check_against_labels(self.segmentations, lookup, self.labels, chosen, f"{printable(path)}: the maps")
+
+    def _read_segmentation(self, index: int, path: Path) -> np.ndarray:
+        if self._object_value is None:
+            return super()._read_segmentation(index, path)
+        column = int(self.labels[index].argmax()) if self.labels[index].any() else None
+        return read_index_map(path, object_lookup(self._object_value, column))
 
 
 def _require_image(table: pa.Table, image: str, path: Path) -> None:
@@ -205,7 +229,7 @@ def _named(
         raise InputError(f"{where}: no row names a class.")
     chosen = choose_classes(classes, known if classes is None else classes, where)
     if not set(chosen) & set(known):
-        raise InputError(f"{where}: no row names one of {', '.join(chosen)}; the names are {', '.join(known)}.")
+        raise InputError(f"{where}: no row names one of {few(chosen)}; the names are {few(known)}.")
     position = {name: i for i, name in enumerate(chosen)}
     labels = np.zeros((len(cells), len(chosen)), dtype=np.float32)
     for row, names in enumerate(cells):
@@ -214,7 +238,7 @@ def _named(
                 labels[row, position[name]] = 1
             elif other_labels == "refuse":
                 raise InputError(
-                    f"{where}, row {row + 1}: {printable(name)!r} is no class; the classes are {', '.join(chosen)}. To "
+                    f"{where}, row {row + 1}: {printable(name)!r} is no class; the classes are {few(chosen)}. To "
                     "leave such labels out: ?other_labels=drop."
                 )
     return chosen, labels
@@ -224,9 +248,16 @@ def _warn_of_unused(chosen: Sequence[str], labels: np.ndarray, path: Path) -> No
     unused = [name for name, count in zip(chosen, labels.sum(0), strict=True) if not count]
     if unused:
         warnings.warn(
-            f"{printable(path)}: no row has the class{'es' * (len(unused) > 1)} {', '.join(unused)}; check the names",
+            f"{printable(path)}: no row has the class{'es' * (len(unused) > 1)} {few(unused)}; check the names",
             stacklevel=3,
         )
+
+
+def _by_columns(table: pa.Table, names: Sequence[str]) -> list[list[str]]:
+    """The names in each row: of the columns that hold nothing but 0 and 1 those that hold 1."""
+    columns = {name: [str(value).strip().lower() for value in table.column(name).to_pylist()] for name in names}
+    classes = [name for name, values in columns.items() if {*values} <= {*ONE, *ZERO}]
+    return [[name for name in classes if columns[name][row] in ONE] for row in range(table.num_rows)]
 
 
 def _indicator(table: pa.Table, column: str, labels: str, path: Path) -> np.ndarray:

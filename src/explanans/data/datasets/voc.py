@@ -16,6 +16,7 @@ from explanans.data.splits import parse_split, part_of
 from explanans.errors import InputError
 from explanans.images.preprocessing import Preprocessing
 from explanans.images.reading import ImageError
+from explanans.utils.text import few
 
 VOC_CLASSES = (
     "aeroplane",
@@ -147,7 +148,7 @@ def read_objects(path: Path, known: Sequence[str], difficult: bool = True) -> se
     counted = [o for o in objects if difficult or o.findtext("difficult", "0").strip() != "1"]
     found = {o.findtext("name", "").strip() for o in counted}
     if unknown := sorted(found.difference(known)):
-        raise ImageError(f"the object {unknown[0]!r} is no class; the classes are {', '.join(known)}", path)
+        raise ImageError(f"the object {unknown[0]!r} is no class; the classes are {few(known)}", path)
     return found
 
 

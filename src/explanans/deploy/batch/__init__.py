@@ -4,9 +4,17 @@
 thousand pictures) with ``encode`` → ``job`` (what is left to do). ``folders`` is the form for a few.
 """
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from explanans.deploy.batch.folders import INDEX, Done, explain_many, folder_name
-from explanans.deploy.batch.job import Job, Outcome, explain_shards
-from explanans.deploy.batch.shards import Options
+from explanans.deploy.batch.options import Options
+
+if TYPE_CHECKING:
+    from explanans.deploy.batch.job import Job, Outcome, explain_shards
+
+# Looked up on first use: a figure of one photo needs no tables, which take a third of a second to import.
+_HOMES = {"Job": "job", "Outcome": "job", "explain_shards": "job"}
 
 __all__ = [
     "INDEX",
@@ -18,3 +26,9 @@ __all__ = [
     "explain_shards",
     "folder_name",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"explanans.deploy.batch.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'explanans.deploy.batch' has no attribute {name!r}")

@@ -23,8 +23,14 @@ from explanans.explanations.batch import Masker, Settings
 from explanans.explanations.explain import explain_pictures
 from explanans.explanations.explanation import PICTURES, RESULT, Explanation
 from explanans.explanations.explanation import RECORD as EXPLANATION
+from explanans.explanations.region import RegionSettings
+from explanans.explanations.region_files import FILE as REGIONS
+from explanans.explanations.region_files import PICTURE as REGION_PICTURE
+from explanans.explanations.tiled_explanation import tiled_explanation
+from explanans.explanations.tiles import Tiling
 from explanans.images.listing import stamp_of
 from explanans.images.reading import ImageError, read_image
+from explanans.ops.region_library import library
 from explanans.utils.records import Kind, read_json, write_json
 from explanans.utils.run_folder import as_json, check_same, claimed
 from explanans.utils.threads import check_threads, exactly
@@ -77,6 +83,8 @@ def explain_many(
     out: str | Path,
     settings: Settings | None = None,
     *,
+    regions: RegionSettings | None = None,
+    tiling: Tiling | None = None,
     progress: Callable[[Done], None] | None = None,
     told: Told | None = None,
 ) -> list[Done]:
@@ -92,6 +100,9 @@ def explain_many(
         pictures: files.
         out: a new folder, or that of an earlier run with the same masker and the same settings.
         settings: what is asked; by default the classes that the classifier sees, with receipts.
+        regions: make regions of the masks, and tables of those of all pictures
+            (:func:`explanans.deploy.batch.region_tables.write_tables`); None for masks alone.
+        tiling: explain every picture in tiles; None for whole ones.
         progress: called for every picture when it is done.
         told: is told before any work which pictures were added, changed or are gone since an earlier run. What was made
             of those that are gone stays in ``out``, and leaves the index.
@@ -107,6 +118,12 @@ def explain_many(
     # Checks names of classes before any work is done.
     asked = settings.selection.requested(masker.explanandum, 1)
     options = {"classes": settings.selection.classes, **settings.to_dict()}
+    if regions is not None:
+        # Before any work is done.
+        library("skimage.morphology")
+        options["regions"] = regions.to_dict()
+    if tiling is not None:
+        options["tiling"] = tiling.to_dict()
     described = as_json({**masker.identity(), "options": options})
     record = Path(out) / INDEX
     stamps = {path: stamp_of(path) for path in pictures}
@@ -118,11 +135,16 @@ def explain_many(
             if changes and told is not None:
                 told(changes)
         threads = _threads_of(record, earlier or {})
-        run = _Run(masker, Path(out), settings, asked, stamps, progress or (lambda done: None))
+        run = _Run(masker, Path(out), settings, asked, stamps, regions, tiling, progress or (lambda done: None))
         _write(record, described, threads, run)
         with exactly(threads):
             run.explain()
         _write(record, described, threads, run)
+        if regions is not None:
+            # Tables take a third of a second to import.
+            from explanans.deploy.batch.region_tables import write_tables
+
+            write_tables(out, [Path(out) / done.folder for done in run.results.values() if done.folder is not None])
     return [run.results[path] for path in pictures]
 
 
@@ -133,6 +155,8 @@ class _Run:
     settings: Settings
     asked: Tensor | None
     stamps: Mapping[Path, tuple[int, int]]
+    regions: RegionSettings | None
+    tiling: Tiling | None
     progress: Callable[[Done], None]
     results: dict[Path, Done] = field(default_factory=dict)
 
@@ -142,6 +166,11 @@ class _Run:
                 self._finish(path, earlier)
 
     def explain(self) -> None:
+        if self.tiling is not None:
+            for path in self.stamps:
+                if path not in self.results:
+                    self._explain_tiles(path, self.tiling)
+            return
         paths, size = list(self.stamps), self.settings.batch_size
         for start in range(0, len(paths), size):
             self._explain_batch(paths[start : start + size])
@@ -166,6 +195,18 @@ class _Run:
             else:
                 self._save(path, explained)
 
+    def _explain_tiles(self, path: Path, tiling: Tiling) -> None:
+        picture = self._read(path)
+        if picture is None:
+            return
+        asked = None if self.asked is None else self.asked[0]
+        try:
+            explained = tiled_explanation(self.masker, picture, self.settings, tiling, str(path), asked)
+        except ImageError as error:
+            self._finish(path, Done(str(path), failure=error.reason))
+        else:
+            self._save(path, explained)
+
     def _read(self, path: Path) -> Image.Image | None:
         try:
             return read_image(path)
@@ -179,7 +220,12 @@ class _Run:
         if folder.is_dir() and not (folder / RESULT).is_file():
             # Somebody has deleted a part of it.
             shutil.rmtree(folder)
-        dataclasses.replace(explained, facts={**explained.facts, FILE: _file_facts(self.stamps[path])}).save(folder)
+        regions = None
+        if self.regions is not None:
+            asked = self.masker.explanandum if self.settings.receipts else None
+            regions = explained.regions(self.regions, asked)
+        facts = {**explained.facts, FILE: _file_facts(self.stamps[path])}
+        dataclasses.replace(explained, facts=facts).save(folder, regions)
         self._finish(path, Done(str(path), folder.name, read_json(folder / RESULT, EXPLANATION)["classes"]))
 
     def _finish(self, path: Path, done: Done) -> None:
@@ -193,6 +239,7 @@ class _Run:
         except InputError:
             return None
         names = [found["figure"], *(each[kind] for each in found["classes"] for kind in PICTURES)]
+        names += [] if self.regions is None else [REGIONS, REGION_PICTURE]
         whole = all(stamp_of(folder / name)[0] > 0 for name in names)
         if not whole or found.get(FILE) != _file_facts(self.stamps[path]):
             return None

@@ -19,23 +19,17 @@ import torch
 from explanans.deploy.batch.changes import Changes, Told
 from explanans.deploy.batch.coco_file import PART, WHOLE, join_coco
 from explanans.deploy.batch.decoding import Loaded, load_shards
+from explanans.deploy.batch.job_record import JOB, RECORD
 from explanans.deploy.batch.manifest import STAMP, Manifest, renew_manifest, write_manifest
+from explanans.deploy.batch.options import Options
 from explanans.deploy.batch.places import Place, place_of
-from explanans.deploy.batch.shards import FILES, IMAGES, Explaining, Options, explain_shard
+from explanans.deploy.batch.shards import FILES, IMAGES, Explaining, explain_shard
 from explanans.errors import InputError
 from explanans.explanations.batch import Masker
 from explanans.utils.records import Kind, open_parquet, read_json, reading, write_json
 from explanans.utils.run_folder import as_json, check_same
 
-JOB, MANIFEST, DONE = "job.json", "manifest.parquet", "images.parquet"
-RECORD = Kind(
-    "batch job",
-    "put back a copy of it, or name a new folder",
-    {
-        "settings": {"classifier": dict, "images": [str], "shard_size": int, "options": {"format": str}},
-        "classes": [str],
-    },
-)
+MANIFEST, DONE = "manifest.parquet", "images.parquet"
 PICTURES = Kind("pictures of a shard", "delete the shard's folder, and repeat the command to make it again")
 SHARD_SIZE = 1000
 SHARDS_PER_FOLDER = 1000
@@ -278,12 +272,6 @@ def _explain_left(
     job.finish()
     outcome.failed = job.failures()
     return outcome
-
-
-def format_of(out: str | Path) -> str | None:
-    """That of the job in a place; None where there is none."""
-    with place_of(out).opened(JOB) as home:
-        return read_json(home / JOB, RECORD)["settings"]["options"]["format"] if (home / JOB).is_file() else None
 
 
 def _counted(stamps: pa.Table) -> Counter[tuple[Any, ...]]:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import pyarrow as pa
 import torch
@@ -15,16 +14,11 @@ from torch import Tensor
 
 from explanans.deploy.batch import encode
 from explanans.deploy.batch.decoding import Loaded
-from explanans.errors import InputError
-from explanans.explanations.batch import Masker, Settings, explain_batch
+from explanans.deploy.batch.options import Options
+from explanans.explanations.batch import Masker, explain_batch
 from explanans.explanations.receipt import FILLS, Receipt
-from explanans.explanations.selection import Selection
 from explanans.ops.refinement import enlarge
 from explanans.utils.devices import like
-from explanans.utils.threads import check_threads, exactly
-
-Format = Literal["parquet", "coco", "png"]
-FORMATS: tuple[Format, ...] = ("parquet", "coco", "png")
 
 IMAGES = pa.schema(
     [
@@ -54,52 +48,6 @@ RECEIPTS = pa.schema(
         *(("other_kept", pa.float32()), ("score", pa.float32()), ("word", pa.string())),
     ]
 )
-
-
-@dataclass(frozen=True)
-class Options:
-    """What is written for each picture.
-
-    Args:
-        format: "parquet" (run lengths in a table), "coco" (COCO's JSON), "png" (8-bit soft masks).
-        classes, top_k, threshold: which classes, see :class:`explanans.explanations.selection.Selection`.
-        mask_threshold: in (0, 1]; where a mask is binarised.
-        size: of the masks: "input", the classifier's input, or "photo", the photo's own.
-        receipts: make them; 2 · 2 + 2 more forwards of the classifier for each mask.
-        batch_size: pictures per forward pass. Results depend on it in their last bits, so a job keeps it.
-        threads: of a processor for a forward pass; None for PyTorch's own number in a new job, and the job's in one
-            that goes on. Results depend on them in their last bits too.
-    """
-
-    format: Format = "parquet"
-    classes: Sequence[str] | None = None
-    top_k: int | None = None
-    threshold: float | None = None
-    mask_threshold: float = 0.5
-    size: Literal["input", "photo"] = "input"
-    receipts: bool = False
-    batch_size: int = 16
-    threads: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.format not in FORMATS:
-            raise InputError(f"format={self.format!r}; take one of {', '.join(FORMATS)}.")
-        if self.size not in ("input", "photo"):
-            raise InputError(f"size={self.size!r}; take 'input' or 'photo'.")
-        _ = self.settings
-        if self.threads is not None:
-            check_threads("threads", self.threads)
-
-    @property
-    def settings(self) -> Settings:
-        selection = Selection(self.classes, self.top_k, self.threshold)
-        return Settings(selection, self.mask_threshold, self.receipts, FILLS, self.batch_size)
-
-    @contextmanager
-    def on_threads(self) -> Iterator[None]:
-        """PyTorch computes with ``threads`` in the block."""
-        with exactly(self.threads or torch.get_num_threads()):
-            yield
 
 
 @dataclass

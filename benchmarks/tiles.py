@@ -1,0 +1,170 @@
+"""A large picture in tiles: what it costs beside its tiles alone, how much memory it takes, and whether seams show.
+
+    python benchmarks/tiles.py                      # time, beside the tiles alone, and seams
+    python benchmarks/tiles.py --memory 10000       # the most memory, of a picture of 10,000 × 10,000, read and saved
+
+Classifier (MobileNetV3) and Explainer (three layers) are small ones that are not trained: what is measured is what the
+tiles add, and to slower networks they add less.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import torchvision
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn import functional
+
+from explanans.classifiers.explanandum import Explanandum
+from explanans.explainers.explainer import Explainer
+from explanans.explanations.batch import Settings, explain_batch
+from explanans.explanations.selection import Selection
+from explanans.explanations.tiled_explanation import tiled_explanation
+from explanans.explanations.tiles import Tiling
+from explanans.images.preprocessing import Preprocessing
+from explanans.images.reading import read_image
+from explanans.ops.windows import places
+
+TILE, BATCH = 224, 16
+
+
+def made_picture(side: int, seed: int = 0) -> Image.Image:
+    """Clouds of three sizes, with sharp threads on them."""
+    random = np.random.default_rng(seed)
+    total = np.zeros((side, side, 3), np.uint8)
+    for cells, weight in ((side // 300 + 2, 90), (side // 60 + 2, 60), (side // 12 + 2, 40)):
+        clouds = Image.fromarray(random.integers(0, weight, (cells, cells, 3), np.uint8))
+        total += np.asarray(clouds.resize((side, side), Image.Resampling.BICUBIC)).clip(0, weight)
+    return Image.fromarray(total)
+
+
+class Wavering(nn.Module):
+    """Random filters, smoothed, and scaled in each tile anew, so that two tiles disagree about what they share."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        layers = [
+            nn.Conv2d(3, 32, 7, 2, 3),
+            nn.ReLU(),
+            nn.Conv2d(32, 32, 5, 2, 2),
+            nn.ReLU(),
+            nn.Conv2d(32, 2, 5, 1, 2),
+        ]
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return 2 * functional.instance_norm(functional.avg_pool2d(self.layers(images), 9, 1, 4))
+
+
+def made_explainer() -> Explainer:
+    torch.manual_seed(0)
+    module = torchvision.models.mobilenet_v3_small(num_classes=2)
+    preprocessing = Preprocessing(size=TILE, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
+    classifier = Explanandum(module, classes=["crack", "clean"], activation="sigmoid", preprocessing=preprocessing)
+    return Explainer(classifier, Wavering()).eval()
+
+
+def tiles_alone(explainer: Explainer, picture: Image.Image, overlap: float, settings: Settings) -> float:
+    """Processor seconds for every tile as a picture of its own, cut beforehand."""
+    corners = [
+        (top, left) for top in places(picture.height, TILE, overlap) for left in places(picture.width, TILE, overlap)
+    ]
+    crops = [picture.crop((left, top, left + TILE, top + TILE)) for top, left in corners]
+    began = time.process_time()
+    for start in range(0, len(crops), BATCH):
+        inputs = torch.stack([explainer.explanandum.preprocessing(crop) for crop in crops[start : start + BATCH]])
+        explain_batch(explainer, inputs, settings)
+    return time.process_time() - began
+
+
+def seam(mask: NDArray[np.float32], overlap: float) -> float:
+    """The mean step of a mask across the sides of tiles, over the mean step 4 to 16 pixels beside them."""
+    across, beside = [], []
+    for axis in (0, 1):
+        steps = np.abs(np.diff(mask, axis=axis)).mean(1 - axis)
+        starts = places(mask.shape[axis], TILE, overlap)
+        for side in sorted({*starts[1:], *(start + TILE for start in starts[:-1])}):
+            across.append(steps[side - 1])
+            beside += [*steps[side - 17 : side - 4], *steps[side + 3 : side + 16]]
+    return float(np.mean(across) / np.mean(beside))
+
+
+def memory() -> float:
+    """The most that this process had since it began, in MiB (Linux)."""
+    status = Path("/proc/self/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) / 1024
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--side", type=int, default=5 * TILE, help="of the picture that is timed")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument(
+        "--memory", type=int, default=0, metavar="SIDE", help="measure memory on such a picture instead"
+    )
+    parser.add_argument("--tile", type=int, default=TILE, help="of the picture that memory is measured on")
+    parser.add_argument("--overlap", type=float, default=0.5)
+    parser.add_argument("--receipts", action="store_true")
+    given = parser.parse_args()
+    explainer = made_explainer()
+    settings = Settings(Selection(threshold=0.0), receipts=given.receipts, batch_size=BATCH)
+    tiling = Tiling(given.tile, given.overlap)
+    if given.memory:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "scan.png"
+            made_picture(given.memory).save(path, compress_level=1)
+            measure_memory(explainer, path, settings, tiling, Path(folder) / "out")
+        return
+    tiling = Tiling(TILE, given.overlap)
+    picture = made_picture(given.side)
+    tiled_explanation(explainer, made_picture(TILE * 2), settings, tiling)
+    alone, whole = [], []
+    for _ in range(given.rounds):
+        alone.append(tiles_alone(explainer, picture, given.overlap, settings))
+        began = time.process_time()
+        found = tiled_explanation(explainer, picture, settings, tiling)
+        whole.append(time.process_time() - began)
+    print(
+        f"{found.facts['tiles']['tiles']} tiles: alone {min(alone):.2f} s, as one picture {min(whole):.2f} s, "
+        f"{min(whole) / min(alone):.2f} ×"
+    )
+    for overlap in (0.0, 0.25, 0.5):
+        pictures = [made_picture(given.side, seed) for seed in range(given.rounds)]
+        ratios = [
+            seam(each.mask, overlap)
+            for picture in pictures
+            for each in tiled_explanation(explainer, picture, settings, Tiling(TILE, overlap))
+        ]
+        print(f"overlap {overlap}: steps across tiles' sides {np.mean(ratios):.3f} × those beside them")
+
+
+def measure_memory(explainer: Explainer, path: Path, settings: Settings, tiling: Tiling, out: Path) -> None:
+    """In a process of its own, so that what made the picture does not count."""
+    import multiprocessing
+
+    process = multiprocessing.get_context("spawn").Process(target=_scan, args=(path, settings, tiling, out))
+    process.start()
+    process.join()
+    if process.exitcode:
+        raise SystemExit(f"the scan ended with {process.exitcode}")
+
+
+def _scan(path: Path, settings: Settings, tiling: Tiling, out: Path) -> None:
+    explainer = made_explainer()
+    print(f"networks loaded: {memory():,.0f} MiB")
+    began = time.process_time()
+    found = tiled_explanation(explainer, read_image(path), settings, tiling, str(path))
+    print(f"{found.facts['tiles']['tiles']} tiles explained: {memory():,.0f} MiB, {time.process_time() - began:.0f} s")
+    found.save(out)
+    print(f"saved: {memory():,.0f} MiB, {time.process_time() - began:.0f} s")
+
+
+if __name__ == "__main__":
+    main()

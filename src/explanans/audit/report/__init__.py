@@ -1,0 +1,1 @@
+"""The report to click through: a page of what is suspect, and one for each class; each file stands alone."""

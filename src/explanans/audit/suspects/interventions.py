@@ -1,0 +1,108 @@
+"""Ask the classifier about changed photos: something hidden, or pasted into photos of other classes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from explanans.audit.intervals import Effect, difference
+from explanans.audit.photos import Photos
+from explanans.classifiers.explanandum import Explanandum
+from explanans.explanations.receipt import FILLS
+from explanans.explanations.selection import Selection
+from explanans.images.reading import ImageError
+from explanans.ops.masking import apply_mask, make_fill
+from explanans.utils.devices import like
+
+PROBES = 60
+"""Photos that a suspicion is tested on."""
+
+
+class Interventions:
+    """The classifier and the photos of an audit, asked about changed photos.
+
+    Args:
+        explanandum: on the device that computes.
+        photos: of the audit.
+        selection: which classes count as seen.
+        batch_size: photos in one forward pass.
+        left_out: photos that cannot be used.
+    """
+
+    def __init__(
+        self,
+        explanandum: Explanandum,
+        photos: Photos,
+        selection: Selection,
+        batch_size: int = 16,
+        left_out: Collection[int] = (),
+    ) -> None:
+        self.left_out = frozenset(left_out)
+        self.explanandum, self.photos, self.selection, self.batch_size = explanandum, photos, selection, batch_size
+        self.like = like(explanandum)
+        self.fills = [make_fill(name, explanandum.preprocessing) for name in FILLS]
+
+    def images(self, indices: Sequence[int]) -> Tensor:
+        """Photos as the classifier sees them, (N, 3, H, W)."""
+        return torch.stack([self.photos.image(index) for index in indices]).to(self.like)
+
+    @torch.no_grad()
+    def sees(self, images: Tensor, column: int) -> Tensor:
+        """bool (N,): whether the class is seen in each."""
+        found = [images.new_zeros(0, dtype=torch.bool)]
+        for some in images.split(self.batch_size):
+            probabilities = self.explanandum.probabilities(self.explanandum.laid_out(some))
+            found.append(self.selection.seen(self.explanandum, probabilities)[:, column])
+        return torch.cat(found)
+
+    def sees_without(self, images: Tensor, hidden: Tensor, column: int) -> Tensor:
+        """Whether the class is seen though ``hidden``, bool (N, H, W), is behind the mean colour and behind a blur."""
+        shown = [apply_mask(images, ~hidden, fill(images)) for fill in self.fills]
+        return torch.stack([self.sees(some, column) for some in shown]).all(0)
+
+    def pasted(self, sources: Tensor, regions: Tensor, targets: Tensor, column: int) -> Effect:
+        """Whether a class appears in other photos where a region of its photos is pasted into them.
+
+        Source and region k go into target k; the control is the same region of the next target, pasted likewise.
+
+        Args:
+            sources: (K, 3, H, W), of photos with the class.
+            regions: bool (K, H, W).
+            targets: (K, 3, H, W), of photos in which it is not seen.
+        """
+        with_it = self.sees(apply_mask(sources, regions, targets), column)
+        strangers = targets.roll(1, 0)
+        without = self.sees(apply_mask(strangers, regions, targets), column)
+        return difference(int(with_it.sum()), len(with_it), int(without.sum()), len(without))
+
+    def size(self) -> tuple[int, int]:
+        return self.explanandum.preprocessing.height, self.explanandum.preprocessing.width
+
+    def enlarged(self, cells: np.ndarray) -> Tensor:
+        """Regions on the grid, bool (N, 16, 16), at the classifier's size."""
+        shares = torch.from_numpy(cells.astype(np.float32))[:, None]
+        return (functional.interpolate(shares, self.size(), mode="nearest-exact")[:, 0] > 0.5).to(self.like.device)
+
+    def objects(self, indices: Sequence[int], column: int) -> tuple[list[int], Tensor]:
+        """Of photos those whose objects of the class are known and there, and where: bool (N, H, W)."""
+        good, regions = [], []
+        for index in indices:
+            try:
+                found = self.photos.objects(index, [column])
+            except (ImageError, ValueError):
+                # The pass has said what is wrong with it, in the row's column ``trouble``.
+                continue
+            if found is not None and found.regions.any():
+                good.append(index)
+                regions.append(found.regions[0])
+        stacked = torch.stack(regions) if regions else torch.zeros(0, *self.size(), dtype=torch.bool)
+        return good, stacked.to(self.like.device)
+
+
+def cycled(items: Sequence[int], count: int) -> list[int]:
+    """``count`` of the items, again from the first where they are fewer."""
+    return [items[n % len(items)] for n in range(count)]

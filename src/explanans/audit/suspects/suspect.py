@@ -1,0 +1,71 @@
+"""A suspicion about a class, with what was tested of it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from explanans.audit.intervals import Effect
+
+Kind = Literal["place", "look-alike", "context", "outside", "colours", "shared", "receipts"]
+
+ACCUSED = 0.1
+"""A suspicion whose effect is larger than this, with its whole interval, is an accusation."""
+
+FEWEST = 3
+"""Photos without which nothing is suspected."""
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """Something that the classifier may use in the place of an object.
+
+    Attributes:
+        kind: what is suspected, see docs/audit.md.
+        name: of the class.
+        photos: of the sample, in which it is; ``of`` how many in which the class is seen.
+        says: what it is, in a sentence.
+        effect: what intervening does.
+        tested: what the effect counts, in words.
+        accusable: whether what else is known speaks against its being the object.
+        examples: photos (numbers in the data), the clearest first.
+        facts: other figures of it, by name.
+        region: rows and columns of a grid of 16 × 16 cells, where it has a place.
+    """
+
+    kind: Kind
+    name: str
+    photos: int
+    of: int
+    says: str
+    effect: Effect
+    tested: str
+    accusable: bool
+    examples: list[int]
+    facts: dict[str, float] = field(default_factory=dict)
+    region: list[tuple[int, int]] = field(default_factory=list)
+
+    @property
+    def accused(self) -> bool:
+        """Whether the report accuses: the whole interval of the effect lies above :data:`ACCUSED`."""
+        return self.accusable and self.effect.low > ACCUSED
+
+    @property
+    def verdict(self) -> Literal["accused", "suspected", "not confirmed"]:
+        """Not confirmed is what may well have no effect: the interval goes down to 0."""
+        if self.accused:
+            return "accused"
+        return "suspected" if self.effect.low > 0 else "not confirmed"
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "accused": self.accused, "verdict": self.verdict}
+
+
+def ranked(suspects: list[Suspect]) -> list[Suspect]:
+    """Accusations first and what is not confirmed last, then by the lower end of the effect's interval."""
+
+    def key(each: Suspect) -> tuple[bool, bool, bool, float, int]:
+        confirmed = each.effect.low > 0
+        return not each.accused, not confirmed, not each.accusable, -each.effect.low, -each.photos
+
+    return sorted(suspects, key=key)

@@ -1,0 +1,58 @@
+"""A class that is in the colours of a photo: other photos become it when they get the same mean colour."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from explanans.audit.intervals import difference
+from explanans.audit.suspects.interventions import PROBES, Interventions, cycled
+from explanans.audit.suspects.suspect import FEWEST, Suspect
+
+OFTEN = 0.02
+"""Of the photos, those that lose the class with their colours, at least."""
+
+
+def recoloured(images: Tensor, like: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    """Images (N, 3, H, W) with the mean colours of others: x + mean(like) − mean(x), cut to [low, high] (3, 1, 1)."""
+    moved = images + like.mean((2, 3), keepdim=True) - images.mean((2, 3), keepdim=True)
+    return torch.minimum(torch.maximum(moved, low), high)
+
+
+def tint_suspects(asked: Interventions, column: int, rows: pa.Table, targets: list[int]) -> list[Suspect]:
+    """At most one for a class.
+
+    First photos of the class get the mean colours of others; those that then lose the class are what is suspected. Then
+    photos of other classes get *their* mean colours, and the control the colours of each other.
+    """
+    indices = rows["index"].to_pylist()[: 2 * PROBES]
+    if len(indices) < FEWEST or len(targets) < FEWEST:
+        return []
+    preprocessing = asked.explanandum.preprocessing
+    ends = torch.zeros(preprocessing.channels, 1, 1, device=asked.like.device)
+    low, high = preprocessing.normalise(ends), preprocessing.normalise(ends + 1)
+    own, others = asked.images(indices), asked.images(targets)
+    strangers = others[cycled(range(len(others)), len(own))]
+    seen = asked.sees(own, column)
+    lost = seen & ~asked.sees(recoloured(own, strangers, low, high), column)
+    photos = [index for index, gone in zip(indices, lost.tolist(), strict=True) if gone]
+    if len(photos) < max(FEWEST, OFTEN * len(indices)):
+        return []
+    sources = own[lost][cycled(range(len(photos)), len(others))]
+    with_it = asked.sees(recoloured(others, sources, low, high), column)
+    without = asked.sees(recoloured(others, others.roll(1, 0), low, high), column)
+    effect = difference(int(with_it.sum()), len(with_it), int(without.sum()), len(without))
+    return [
+        Suspect(
+            "colours",
+            rows["class"][0].as_py(),
+            len(photos),
+            len(indices),
+            f"The class goes with the photo's mean colour, in {len(photos)} of {len(indices)} photos.",
+            effect,
+            "photos of other classes in which the class appears when they get the mean colour of these",
+            True,
+            photos,
+        )
+    ]

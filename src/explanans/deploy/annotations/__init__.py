@@ -1,0 +1,1 @@
+"""Regions in the formats of annotation tools, and corrected ones back."""

@@ -1,0 +1,129 @@
+"""What people drew in an annotation tool, as a table of pictures with segmentations and boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from pycocotools import mask as coco_mask
+
+from explanans.errors import InputError
+from explanans.explanations.region_files import csv_text
+from explanans.utils.files import atomic_folder
+from explanans.utils.records import Kind, read_json
+
+TABLE, BOXES = "table.csv", "boxes.csv"
+VOID = 255
+COCO = Kind(
+    "annotations as COCO's",
+    "export the annotations as COCO",
+    {"images": [{"id": int, "file_name": str}], "annotations": [{"image_id": int}], "categories": [{"name": str}]},
+)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One thing in one picture; a picture that was looked at and has nothing in it is one without a name.
+
+    Attributes:
+        picture: its name or address.
+        name: of the class.
+        mask: (H, W).
+    """
+
+    picture: str
+    name: str | None
+    mask: NDArray[np.bool_] | None
+
+
+def read_coco(path: str | Path) -> Iterator[Drawn]:
+    """Every annotation of a file as COCO's, polygons and run lengths.
+
+    Raises:
+        InputError: no such file.
+    """
+    content = read_json(path, COCO)
+    names = {each["id"]: each["name"] for each in content["categories"]}
+    images = {each["id"]: each for each in content["images"]}
+    yield from (Drawn(each["file_name"], None, None) for each in images.values())
+    for each in content["annotations"]:
+        image, shape = images[each["image_id"]], each["segmentation"]
+        height, width = image["height"], image["width"]
+        if isinstance(shape, list):
+            code = coco_mask.merge(coco_mask.frPyObjects(shape, height, width))
+        elif isinstance(shape["counts"], list):
+            code = coco_mask.frPyObjects(shape, height, width)
+        else:
+            code = shape
+        yield Drawn(image["file_name"], names[each["category_id"]], coco_mask.decode(code).astype(bool))
+
+
+def write_drawn(drawn: Iterable[Drawn], out: str | Path, classes: Iterable[str] | None = None) -> list[str]:
+    """Write a folder that ``benchmark``, ``fit`` and ``classifier fit`` read as a table.
+
+    ``table.csv`` has image, labels and segmentation; ``masks/`` the segmentations, 0 for the background, k for the k-th
+    class, 255 where two classes overlap; ``boxes.csv`` the bounding box of everything drawn, in pixels.
+
+    Args:
+        out: a new or empty folder.
+        classes: in the order of the numbers; None for those that were drawn, in alphabetical order.
+
+    Returns:
+        the classes, for ``table.csv?mask_classes=a;b``.
+
+    Raises:
+        InputError: a class that is not among ``classes``, masks of several sizes for one picture, or nothing drawn.
+    """
+    found: dict[str, list[Drawn]] = {}
+    for each in drawn:
+        found.setdefault(each.picture, []).append(each)
+    if not found:
+        raise InputError("nothing was drawn; export annotations, not tasks that nobody has looked at.")
+    there = sorted({each.name for some in found.values() for each in some if each.name is not None})
+    names = there if classes is None else list(classes)
+    if unknown := [name for name in there if name not in names]:
+        raise InputError(f"classes: {unknown[0]!r} was drawn and is not among {names}.")
+    rows, boxes = [], []
+    with atomic_folder(out) as folder:
+        (folder / "masks").mkdir()
+        for number, (picture, some) in enumerate(found.items()):
+            made = [each for each in some if each.mask is not None]
+            mask = f"masks/{number:06d}.png" if made else ""
+            if made:
+                Image.fromarray(_segmentation(picture, made, names)).save(folder / mask)
+            labels = ";".join(name for name in names if name in {each.name for each in made})
+            rows.append({"image": picture, "labels": labels, "segmentation": mask})
+            boxes += [{"image": picture, "class": each.name, **_box(each.mask)} for each in made if each.mask.any()]  # type: ignore[union-attr, arg-type]
+        (folder / TABLE).write_text(csv_text(rows, ("image", "labels", "segmentation")), encoding="utf-8")
+        columns = ("image", "class", "left", "top", "right", "bottom")
+        (folder / BOXES).write_text(csv_text(boxes, columns), encoding="utf-8")
+    return names
+
+
+def _segmentation(picture: str, drawn: list[Drawn], names: list[str]) -> NDArray[np.uint8]:
+    masks: dict[str | None, NDArray[np.bool_]] = {}
+    for each in drawn:
+        before = masks.get(each.name)
+        if any(each.mask.shape != other.shape for other in masks.values()):  # type: ignore[union-attr]
+            raise InputError(f"{picture}: its masks are of several sizes; export the annotations anew.")
+        masks[each.name] = each.mask if before is None else before | each.mask  # type: ignore[assignment, operator]
+    total = np.sum(list(masks.values()), axis=0)
+    values = np.zeros(total.shape, np.uint8)
+    for name, mask in masks.items():
+        values[mask] = names.index(str(name)) + 1
+    values[total > 1] = VOID
+    return values
+
+
+def _box(mask: NDArray[np.bool_]) -> dict[str, int]:
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    return {
+        "left": int(columns[0]),
+        "top": int(rows[0]),
+        "right": int(columns[-1]) + 1,
+        "bottom": int(rows[-1]) + 1,
+    }

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from explanans.data import open_dataset
+from explanans.data.scenes import CLASSES, write_scenes
+from explanans.data.shortcuts import SHORTCUTS, write_planted
+from explanans.errors import InputError
+from explanans.images.preprocessing import Preprocessing
+
+NAMES = list(CLASSES)
+PREPROCESSING = Preprocessing(48, (0.5,) * 3, (0.5,) * 3)
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_scenes(tmp_path_factory.mktemp("data") / "scenes", train=24, val=0, test=0, size=48, quiet=True)
+
+
+@pytest.mark.parametrize("name", SHORTCUTS)
+def test_only_the_region_changes(name: str) -> None:
+    random = np.random.default_rng(0)
+    picture = random.integers(0, 256, (40, 60, 3), np.uint8)
+    objects = np.zeros((40, 60), np.bool_)
+    objects[5:25, 5:35] = True
+    planted = SHORTCUTS[name](picture, objects, random)
+    changed = (planted.picture != picture).any(2)
+    assert changed[planted.region].mean() > 0.9
+    assert not changed[~planted.region].any()
+    if name != "border":
+        assert not (planted.region & objects).any()
+
+
+def test_a_share_of_one_class_gets_it(scenes: Path, tmp_path: Path) -> None:
+    data = open_dataset(f"scenes:{scenes}", "train", preprocessing=PREPROCESSING)
+    name = NAMES[int(data.labels.sum(0).argmax())]
+    table = write_planted(data, tmp_path / "tag", "tag", name, 0.5, seed=1)
+    with table.open() as file:
+        rows = list(csv.DictReader(file))
+    having = [row for row in rows if row["planted"]]
+    of_class = int(data.labels[:, NAMES.index(name)].sum())
+    assert len(having) == round(0.5 * of_class)
+    assert all(name in row["labels"].split(";") for row in having)
+    number = int(having[0]["image"][:7])
+    region = np.asarray(Image.open(table.parent / having[0]["planted"])) > 0
+    before, after = np.asarray(data.picture(number)), np.asarray(Image.open(table.parent / having[0]["image"]))
+    assert (before[~region] == after[~region]).all()
+    again = open_dataset(
+        f"table:{table}?mask_classes={';'.join(NAMES)}", "all", classes=NAMES, preprocessing=PREPROCESSING
+    )
+    assert (again.labels == data.labels).all()
+    assert (again.segmentation_map(number) == data.segmentation_map(number)).all()
+
+
+def test_none_is_planted(scenes: Path, tmp_path: Path) -> None:
+    data = open_dataset(f"scenes:{scenes}", "train[:3]", preprocessing=PREPROCESSING)
+    table = write_planted(data, tmp_path / "clean", None)
+    assert (np.asarray(Image.open(table.parent / "0000000.png")) == np.asarray(data.picture(0))).all()
+    assert not list(table.parent.glob("*-planted.png"))
+
+
+@pytest.mark.bad_input
+def test_what_is_refused(scenes: Path, tmp_path: Path) -> None:
+    data = open_dataset(f"scenes:{scenes}", "train[:3]", preprocessing=PREPROCESSING)
+    with pytest.raises(InputError, match="take one of tag, border"):
+        write_planted(data, tmp_path / "x", "glue", NAMES[0])
+    with pytest.raises(InputError, match="a class of striped star"):
+        write_planted(data, tmp_path / "x", "tag", "dog")
+    with pytest.raises(InputError, match="share=2"):
+        write_planted(data, tmp_path / "x", "tag", NAMES[0], 2)

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from explanans.ops.outlines import filled, outlines, signed_area
+
+
+def test_a_square_with_a_hole() -> None:
+    region = np.zeros((10, 12), bool)
+    region[2:8, 3:9] = True
+    region[4:6, 5:7] = False
+    ((outer, hole),) = outlines(region)
+    assert outer.min(0).tolist() == [3, 2]
+    assert outer.max(0).tolist() == [9, 8]
+    assert (outer[0] == outer[-1]).all()
+    # Corners are cut by half a pixel: 36 − 4 · 1/8 around, and the hole likewise, the other way round.
+    assert (signed_area(outer), signed_area(hole)) == (35.5, -3.5)
+    assert len(outer) == 9
+
+
+def test_pixels_that_touch_at_a_corner_are_one_polygon() -> None:
+    assert len(outlines(np.eye(5, dtype=bool))) == 1
+    assert len(outlines(np.eye(5, dtype=bool)[:, [0, 2, 4]])) == 3
+    assert outlines(np.zeros((3, 3), bool)) == []
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_no_pixel_is_lost(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    for _ in range(20):
+        region = random.random(random.integers(1, 16, 2)) > random.random()
+        assert (filled(outlines(region), *region.shape) == region).all()
+
+
+def test_any_polygon_is_filled_by_the_centres_inside() -> None:
+    triangle = np.array([[0, 0], [8, 0], [0, 8], [0, 0]])
+    inside = filled([[triangle]], 8, 8)
+    y, x = np.mgrid[:8, :8] + 0.5
+    # What lies on a side to the right is inside.
+    assert (inside == (x + y <= 8)).all()
+    assert (filled([[triangle + 5]], 8, 8)[5:, 5:] == inside[:3, :3]).all()
+    assert (filled([[triangle - 3]], 8, 8)[:5, :5] == inside[3:, 3:]).all()
