@@ -169,14 +169,15 @@ def test_back_from_label_studio(explained: Path, tmp_path: Path) -> None:
 
 
 def test_a_round_trip_is_data(explained: Path, tmp_path: Path) -> None:
-    out = write_annotations(explained / "out", tmp_path / "coco", "coco")
+    out = write_annotations(explained / "out", tmp_path / "coco", "coco", prefix="disk:")
     words = ["annotate", str(out / "annotations.json"), "--back", "--format", "coco", "--out", str(tmp_path / "back")]
-    assert main(words) == 0
+    assert main([*words, "--root", str(explained / "photos"), "--prefix", "disk:"]) == 0
     table = tmp_path / "back" / "table.csv"
     preprocessing = Preprocessing(size=(HEIGHT, WIDTH), mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
     # In the table's name an ampersand begins the next option.
-    options = f"root={explained / 'photos'}&mask_classes=crack;rust %26 <moss>"
-    dataset = open_dataset(f"table:{table}?{options}", "all", preprocessing=preprocessing)
+    named = f"table:{table}?mask_classes=crack;rust %26 <moss>"
+    dataset = open_dataset(named, "all", preprocessing=preprocessing)
+    assert dataset[0].segmentation is not None
     assert dataset.classes == ("crack", "rust & <moss>")
     for number, collection in enumerate(regions_of(explained)):
         path = tmp_path / "back" / "masks" / f"{number:06d}.png"

@@ -38,7 +38,8 @@ def run(given: Given, source: str, back: bool = False, classes: str | None = Non
     if given["format"] not in ("labelstudio", "coco"):
         raise InputError(f"format={given['format']}: annotations are read back from labelstudio and coco.")
     drawn = read_coco(source) if given["format"] == "coco" else read_label_studio(source)
-    names = write_drawn(drawn, given["out"], None if classes is None else read_classes(classes))
+    known = None if classes is None else read_classes(classes)
+    names = write_drawn(drawn, given["out"], known, root=given["root"], prefix=given["prefix"])
     options = join_options({"mask_classes": ";".join(names)})
     say(f"in {given['out']}; as data: {Path(given['out']) / TABLE}{options}")
     return 0
