@@ -10,6 +10,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from explanans.classifiers.explanandum import Explanandum
+from explanans.cli.main import main
 from explanans.deploy.batch import explain_many
 from explanans.errors import InputError
 from explanans.explainers.explainer import Explainer
@@ -202,3 +203,19 @@ def test_many_pictures_in_tiles(tmp_path: Path) -> None:
 def test_wrong_tiles(settings: dict[str, object], says: str) -> None:
     with pytest.raises(InputError, match=says):
         Tiling(**settings)  # type: ignore[arg-type]
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--overlap", "0.3"], "add --tile"),
+        (["--mm_per_pixel", "0.3"], "add --regions"),
+        (["--tile", "64", "--format", "parquet"], "add --format folders"),
+        (["--regions", "--format", "png"], "add --format folders"),
+        (["--tile", "8"], "tile=8"),
+    ],
+)
+def test_options_that_do_not_fit(words: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "timm:resnet18", "photo.jpg", *words]) == 2
+    assert says in capsys.readouterr().err

@@ -21,7 +21,7 @@ from explanans.explanations.selection import Selection
 from explanans.images.preprocessing import Preprocessing
 from explanans.pipelines.growth import MEASURES, read_series
 from explanans.pipelines.growth_page import series_page
-from explanans.pipelines.severity import severity
+from explanans.pipelines.severity_table import severity
 
 pytest.importorskip("skimage", reason="regions need scikit-image")
 

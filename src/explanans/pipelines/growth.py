@@ -22,7 +22,7 @@ from explanans.explanations.region_files import row
 from explanans.images.listing import list_items
 from explanans.images.reading import read_image
 from explanans.ops.registration import Shift, common_window, find_shift, seen
-from explanans.pipelines.severity import read_folder, sums
+from explanans.pipelines.severity_table import read_folder, sums
 from explanans.utils.read_table import read_table
 from explanans.utils.records import read_json
 

@@ -12,10 +12,11 @@ from pathlib import Path
 from explanans.classifiers.class_names import read_classes
 from explanans.cli.options import Given, Part
 from explanans.cli.output import say
-from explanans.deploy.annotations.annotate import write_annotations
 from explanans.deploy.annotations.drawn import TABLE, read_coco, write_drawn
 from explanans.deploy.annotations.label_studio import read_label_studio
+from explanans.deploy.annotations.tools import write_annotations
 from explanans.errors import InputError
+from explanans.utils.query_options import join_options
 
 PARTS = (Part(write_annotations, defaults={"out": "annotations", "format": "labelstudio"}, without=("explanations",)),)
 
@@ -37,6 +38,8 @@ def run(given: Given, source: str, back: bool = False, classes: str | None = Non
     if given["format"] not in ("labelstudio", "coco"):
         raise InputError(f"format={given['format']}: annotations are read back from labelstudio and coco.")
     drawn = read_coco(source) if given["format"] == "coco" else read_label_studio(source)
-    names = write_drawn(drawn, given["out"], None if classes is None else read_classes(classes))
-    say(f"in {given['out']}; as data: {Path(given['out']) / TABLE}?mask_classes={';'.join(names)}")
+    known = None if classes is None else read_classes(classes)
+    names = write_drawn(drawn, given["out"], known, root=given["root"], prefix=given["prefix"])
+    options = join_options({"mask_classes": ";".join(names)})
+    say(f"in {given['out']}; as data: {Path(given['out']) / TABLE}{options}")
     return 0

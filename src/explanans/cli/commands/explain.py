@@ -106,6 +106,8 @@ def run(
     """
     named = given.call(Named)
     tiling = None if tile is None else given.call(Tiling)
+    if tiling is None and (given["overlap"], given["merge"]) != (Tiling.overlap, Tiling.merge):
+        raise InputError("overlap and merge say how tiles are made, which are not asked for; add --tile 224.")
     cut = given.call(RegionSettings)
     if not regions and cut != RegionSettings():
         raise InputError(f"regions are not asked for, but how they are made is: {cut}; add --regions.")

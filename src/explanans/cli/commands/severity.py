@@ -14,7 +14,7 @@ from explanans.cli.output import say
 from explanans.errors import InputError
 from explanans.pipelines.growth import STEPS, read_series
 from explanans.pipelines.growth_page import write_pages
-from explanans.pipelines.severity import COLUMNS, severity, write_table
+from explanans.pipelines.severity_table import COLUMNS, severity, write_table
 from explanans.utils.tables import aligned
 
 SHOWN = 40

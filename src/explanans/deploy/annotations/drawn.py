@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,7 +63,14 @@ def read_coco(path: str | Path) -> Iterator[Drawn]:
         yield Drawn(image["file_name"], names[each["category_id"]], coco_mask.decode(code).astype(bool))
 
 
-def write_drawn(drawn: Iterable[Drawn], out: str | Path, classes: Iterable[str] | None = None) -> list[str]:
+def write_drawn(
+    drawn: Iterable[Drawn],
+    out: str | Path,
+    classes: Iterable[str] | None = None,
+    *,
+    root: str | Path | None = None,
+    prefix: str = "",
+) -> list[str]:
     """Write a folder that ``benchmark``, ``fit`` and ``classifier fit`` read as a table.
 
     ``table.csv`` has image, labels and segmentation; ``masks/`` the segmentations, 0 for the background, k for the k-th
@@ -71,6 +79,8 @@ def write_drawn(drawn: Iterable[Drawn], out: str | Path, classes: Iterable[str] 
     Args:
         out: a new or empty folder.
         classes: in the order of the numbers; None for those that were drawn, in alphabetical order.
+        root: the folder that holds the pictures, by the names that they have in the annotations; None for ``out``.
+        prefix: what goes before the names there, and is taken off.
 
     Returns:
         the classes, for ``table.csv?mask_classes=a;b``.
@@ -80,7 +90,8 @@ def write_drawn(drawn: Iterable[Drawn], out: str | Path, classes: Iterable[str] 
     """
     found: dict[str, list[Drawn]] = {}
     for each in drawn:
-        found.setdefault(each.picture, []).append(each)
+        name = each.picture.removeprefix(prefix)
+        found.setdefault(name if root is None else os.path.relpath(Path(root) / name, out), []).append(each)
     if not found:
         raise InputError("nothing was drawn; export annotations, not tasks that nobody has looked at.")
     there = sorted({each.name for some in found.values() for each in some if each.name is not None})

@@ -32,8 +32,10 @@ def write_annotations(
         out: a new folder, or one of the same format, which is replaced.
         format: "labelstudio" (``tasks.json`` and ``config.xml``), "cvat" (``annotations.xml`` for images), "yolo"
             (``labels/*.txt`` and ``data.yaml``) or "coco" (``annotations.json``).
-        root: the folder that pictures are named relative to; None for the one that all of them lie in.
-        prefix: goes before a picture's name, such as ``/data/local-files/?d=`` of Label Studio.
+        root: the folder that pictures are named relative to, and are found in on the way back; None for the one that
+            all of them lie in.
+        prefix: goes before a picture's name, such as ``/data/local-files/?d=`` of Label Studio, and is taken off on the
+            way back.
 
     Raises:
         InputError: no regions, or another format.
