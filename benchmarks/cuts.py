@@ -41,6 +41,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--split", default="train[90%:]")
     parser.add_argument("--methods", nargs="+", default=["spread_cam", "grad_cam", "layer_cam", "grad_cam_pp"])
     parser.add_argument("--every", type=int, default=1, help="take each so-many-th photo (default: all)")
+    parser.add_argument("--trust_factory", action="store_true", help="run the code that a saved classifier names")
     return parser.parse_args()
 
 
@@ -88,7 +89,7 @@ def timed(run: Callable[[], Tensor]) -> tuple[Tensor, float]:
 def main() -> None:
     options = arguments()
     keep_freed_memory()
-    explanandum = Explanandum.load(options.classifier)
+    explanandum = Explanandum.load(options.classifier, trust_factory=options.trust_factory)
     data = open_dataset(
         options.data, options.split, classes=explanandum.classes, preprocessing=explanandum.preprocessing
     ).with_segmentation()

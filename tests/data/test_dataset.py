@@ -223,3 +223,29 @@ def test_there_are_maps_for_each_image(tmp_path: Path, preprocessing: Preprocess
     with pytest.raises(InputError, match="maps: 1 for the 4 images of four"):
         data.accompanied([torch.zeros(1, 3, 4, dtype=torch.uint8)])
     assert "maps" not in data[0]
+
+
+@pytest.mark.parametrize("cache", [False, True])
+def test_where_there_is_no_segmentation_everything_is_void(
+    tmp_path: Path, preprocessing: Preprocessing, cache: bool
+) -> None:
+    data = make(tmp_path, preprocessing, cache=cache)
+    assert data.segmentations is not None
+    some = LabelledImages(
+        name=data.name,
+        classes=data.classes,
+        paths=data.paths,
+        names=data.names,
+        labels=data.labels,
+        segmentations=[data.segmentations[0], None, *data.segmentations[2:]],
+        lookup=data._lookup,
+        preprocessing=preprocessing,
+        cache=cache,
+    )
+    filled = some.with_void()
+    for _ in range(2):
+        assert (filled[1]["segmentation"] == 255).all()
+        assert torch.equal(filled[0]["segmentation"], data[0]["segmentation"])
+    assert (filled.subset([2, 1])[1]["segmentation"] == 255).all()
+    assert "segmentation" not in some[0]
+    assert data.with_void() is data

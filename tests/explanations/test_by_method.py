@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 import explanans
@@ -85,6 +86,13 @@ def test_the_best_that_a_classifier_allows(module: nn.Module, name: str, setting
     choice = choose_method(explanandum(module), calls=50)
     assert (choice.name, choice.settings) == (name, pytest.approx(settings))
     assert choice.why
+
+
+def test_a_vision_transformer_is_explained_by_what_measured_best() -> None:
+    network = VisionTransformer(img_size=32, patch_size=4, num_classes=2, embed_dim=16, depth=2, num_heads=2)
+    choice = choose_method(explanandum(network))
+    assert (choice.name, choice.settings) == ("spread_cam", {"scale": 1.0})
+    assert "vision transformers" in choice.why
 
 
 @pytest.mark.parametrize(("calls", "places"), [(400, 18), (325, 18), (324, 17), (10, 3), (2, 1)])

@@ -42,10 +42,13 @@ class TruthCaller(Caller):
         maps = [self.ask(images[n : n + 1], targets[n : n + 1], index, split) for n, index in enumerate(indices)]
         return Called(torch.cat(maps), [""] * len(maps))
 
-    def ask(self, images: Tensor, targets: Tensor, index: int, split: str = MEASURED) -> Tensor:
+    def ask(
+        self, images: Tensor, targets: Tensor, index: int, split: str = MEASURED, columns: Tensor | None = None
+    ) -> Tensor:
         values = torch.arange(1, targets.shape[1] + 1, device=images.device)[:, None, None]
         mask = self.splits[split][index]["segmentation"].to(images.device) == values
-        return (mask & targets.bool()[0, :, None, None])[None].to(images)
+        maps = (mask & targets.bool()[0, :, None, None])[None].to(images)
+        return maps if columns is None else maps[:, columns]
 
     def draws(self, image: Tensor, targets: Tensor, index: int) -> bool:
         return False

@@ -18,7 +18,7 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as transforms
 
 from explanans.data.cache import PixelCache
-from explanans.data.index_maps import read_index_map
+from explanans.data.index_maps import VOID, read_index_map
 from explanans.data.splits import part_of
 from explanans.errors import InputError
 from explanans.images.preprocessing import Preprocessing
@@ -95,7 +95,7 @@ class LabelledImages(Dataset[Sample]):
         self.names = tuple(names)
         self.labels = labels
         self.segmentations = None if segmentations is None else tuple(segmentations)
-        self._wanted, self._segmented = True, self._all_segmented()
+        self._wanted, self._void, self._segmented = True, False, self._all_segmented()
         self.preprocessing = preprocessing
         self.augment = augment
         self._lookup = lookup
@@ -147,6 +147,8 @@ class LabelledImages(Dataset[Sample]):
 
     def _full_segmentation(self, index: int) -> Tensor:
         path = None if self.segmentations is None else self.segmentations[index]
+        if path is None and self._void:
+            return torch.full(image_size(self.paths[index]), VOID, dtype=torch.uint8)
         if path is None:
             raise InputError(
                 f"{self.name} has no segmentation for {self.names[index]}; ask has_segmentation first, or take "
@@ -186,6 +188,20 @@ class LabelledImages(Dataset[Sample]):
             raise InputError(f"{self.name} was opened without its segmentations; open it with them.")
         chosen = [i for i, path in enumerate(self.segmentations or ()) if path is not None]
         return self._chosen(chosen, f"{self.name} ({len(chosen)} of {len(self)} with segmentation)")
+
+    def with_void(self) -> Self:
+        """The same images, all with a segmentation: where one has none, every pixel is void.
+
+        Raises:
+            InputError: none has one, or this is a data set :meth:`without_segmentation`.
+        """
+        if self.has_segmentation:
+            return self
+        self.with_segmentation()
+        filled = copy.copy(self)
+        filled._void = filled._segmented = True
+        filled._cache, filled._slots = (None if self._cache is None else filled._new_cache()), range(len(filled))
+        return filled
 
     def without_segmentation(self, *, cache: bool = False) -> Self:
         """The same images, whose samples have no segmentation: a training that needs none is then fed faster.
@@ -246,7 +262,7 @@ class LabelledImages(Dataset[Sample]):
         chosen.labels = self.labels[list(indices)]
         chosen.segmentations = self.segmentations and tuple(self.segmentations[i] for i in indices)
         chosen._maps = self._maps and tuple(self._maps[i] for i in indices)
-        chosen._segmented = chosen._wanted and chosen._all_segmented()
+        chosen._segmented = chosen._wanted and (chosen._void or chosen._all_segmented())
         if self._cache is not None and chosen.has_segmentation != self.has_segmentation:
             # This one's cache has no room for segmentations.
             chosen._cache, chosen._slots = chosen._new_cache(), range(len(chosen))

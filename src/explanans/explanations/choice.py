@@ -38,7 +38,11 @@ class Choice:
 
 _CHOICES: tuple[tuple[str, dict[str, Any], str], ...] = (
     ("spread_cam", {}, "the best without training for a network with layers"),
-    ("spread_cam", {"scale": 1.0}, "the best without training for a network with layers that takes one size"),
+    (
+        "spread_cam",
+        {"scale": 1.0},
+        "the best without training for a network that takes one size, as vision transformers do",
+    ),
     ("grad_cam", {}, "the network has no layer as fine as Spread-CAM needs"),
 )
 

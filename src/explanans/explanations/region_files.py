@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 from pycocotools import mask as coco
 
@@ -31,21 +30,13 @@ KIND = Kind(
     },
 )
 
-_NUMBERS = (
+NUMBERS = (
     *("area", "share", "left", "top", "width", "height", "x", "y", "mean", "highest"),
     *("length", "mean_width", "largest_width"),
     *("mm_per_pixel", "area_mm2", "length_mm", "mean_width_mm", "largest_width_mm"),
     *("kept", "removed", "elsewhere", "score"),
 )
-_WHOLE = ("area", "left", "top", "width", "height")
-COLUMNS = pa.schema(
-    [
-        *(("picture", pa.string()), ("class", pa.string()), ("class_index", pa.int32()), ("region", pa.int32())),
-        ("probability", pa.float64()),
-        *((name, pa.int64() if name in _WHOLE else pa.float64()) for name in _NUMBERS),
-        ("word", pa.string()),
-    ]
-)
+COLUMNS = ("picture", "class", "class_index", "region", "probability", *NUMBERS, "word")
 """Of a table of regions; a region without receipt or scale has no value there."""
 
 
@@ -126,7 +117,9 @@ def coco_annotations(collections: Iterable[Mapping[str, Any]]) -> dict[str, Any]
     A region is an annotation with compressed run lengths (``iscrowd`` 0), its box and area. ``score`` is its kept
     probability, or its class's on the whole picture where it has no receipt. Class k is category k + 1.
     """
-    images, annotations, names = [], [], {}
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    names: dict[int, str] = {}
     for number, each in enumerate(collections, 1):
         height, width = each["height"], each["width"]
         images.append({"id": number, "file_name": each["source"] or "", "width": width, "height": height})

@@ -54,7 +54,7 @@ class ScanClass(ClassExplanation):
     ) -> tuple[Region, ...]:
         """At the picture's own size; takes some twenty bytes for each of its pixels."""
         return find_regions(
-            self.full_mask().astype(np.float32) / 255,
+            np.asarray(self.full_mask() / np.float32(255), np.float32),
             self.name,
             self.index,
             self.probability,
@@ -129,7 +129,7 @@ def tiled_explanation(
         explained.append(
             found
             if factor == 1
-            else ScanClass(*(getattr(found, each.name) for each in fields(ClassExplanation)), tiled)
+            else ScanClass(**{each.name: getattr(found, each.name) for each in fields(ClassExplanation)}, tiled=tiled)
         )
     facts = {
         "settings": settings.to_dict(),
@@ -175,7 +175,7 @@ def _receipt_of_whole(
     image = explanandum.preprocessing(tiled.picture)[None].to(place)
     asked = torch.zeros(1, explanandum.num_classes, dtype=torch.bool, device=image.device)
     asked[0, column] = True
-    small = torch.from_numpy(drawing.resize_mask(mask, tuple(image.shape[-2:])))[None].to(place)
+    small = torch.from_numpy(drawing.resize_mask(mask, (image.shape[2], image.shape[3])))[None].to(place)
     whole = tiled.probabilities[None].to(image.device)
     threshold, fills = settings.mask_threshold, settings.fills
     (made,) = receipts(explanandum, image, small, asked, whole=whole, fills=fills, mask_threshold=threshold)

@@ -99,11 +99,12 @@ def image_size(source: Any, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
 
 def _exif(picture: Image.Image) -> Image.Exif:
     """Pillow decodes a PNG to see whether EXIF data come behind its pixels."""
-    behind = isinstance(picture, PngImagePlugin.PngImageFile) and "exif" not in picture.info and picture.fp is not None
-    if behind and (content := _exif_chunk(picture.fp)):
-        exif = Image.Exif()
-        exif.load(content)
-        return exif
+    if isinstance(picture, PngImagePlugin.PngImageFile) and "exif" not in picture.info and picture.fp is not None:
+        content = _exif_chunk(picture.fp)
+        if content:
+            exif = Image.Exif()
+            exif.load(content)
+            return exif
     return Image.Image.getexif(picture)
 
 

@@ -174,7 +174,7 @@ def _in_order(place: str, photos: list[tuple[Time, str, Path]]) -> list[tuple[Ti
     kinds = {isinstance(each[0], datetime) for each in photos}
     if len(kinds) > 1:
         raise InputError(f"place {place!r} has times of which some are dates and some are numbers; write all alike.")
-    ordered = sorted(photos, key=lambda each: each[0])  # type: ignore[return-value, arg-type]
+    ordered = sorted(photos, key=lambda each: each[0])
     for before, after in itertools.pairwise(ordered):
         if before[0] == after[0]:
             raise InputError(f"place {place!r} has two photos of the time {after[1]}; leave one of them out.")
@@ -237,7 +237,7 @@ def _mask(folder: Path, name: str, shape: tuple[int, ...]) -> NDArray[np.float32
     for each in found["classes"]:
         if each["name"] == name:
             with Image.open(folder / each["mask"]) as mask:
-                return np.asarray(mask, np.float32) / 255
+                return np.asarray(np.asarray(mask) / 255, np.float32)
     if name not in found["probabilities"]:
         raise InputError(
             f"classes: {name!r} is no class of {folder}; its classes are {list(found['probabilities'])[:20]}."

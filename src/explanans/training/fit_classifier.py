@@ -136,7 +136,7 @@ def fit_classifier(
     )
     if activation == "softmax":
         for argument, dataset in (("data", training), ("validation", held_out)):
-            _check_single_labels(argument, dataset)
+            check_single_labels(argument, dataset)
     facts = {
         "data": {"training": facts_of(training), "validation": facts_of(held_out)},
         "training": {
@@ -249,7 +249,7 @@ def _check_parts(
         raise InputError(f"freeze_backbone and trainable_from={trainable_from!r} exclude each other; give one.")
 
 
-def _check_single_labels(argument: str, dataset: LabelledImages) -> None:
+def check_single_labels(argument: str, dataset: LabelledImages) -> None:
     if len(dataset.classes) < 2:
         raise InputError(
             f"{argument}: has the only class {dataset.classes[0]!r}, of which activation='softmax' is always certain; "

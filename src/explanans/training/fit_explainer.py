@@ -27,7 +27,7 @@ from explanans.training.calibration import Calibration, calibrate, first_labelle
 from explanans.training.claim import check_run_folder
 from explanans.training.cut_curve import CURVE, RECORD, summary
 from explanans.training.depthwise import quick_depthwise
-from explanans.training.guides import with_guides
+from explanans.training.guides import Guiding, with_guides
 from explanans.training.held_out import measured, untrained
 from explanans.training.module import TrainingModule
 from explanans.training.opened_splits import describe, facts_of, loaders, open_splits
@@ -222,7 +222,7 @@ def fit(
         f"network: {explainer.network_name or type(explainer.network).__name__}, {size_of(explainer.network)}; "
         f"objective: {type(named).__name__}",
     )
-    if getattr(named, "once", False):
+    if isinstance(named, Guiding) and named.once:
         # Lightning would move the classifier there later on.
         device = choose_device("cpu" if run.accelerator == "cpu" else "auto")
         precision = choose_precision(run.precision, run.accelerator)

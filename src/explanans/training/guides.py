@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -20,8 +20,11 @@ TOGETHER = 8
 """Pictures whose guides are made at once."""
 
 
+@runtime_checkable
 class Guiding(Protocol):
-    """An objective that learns from guides which can be made once."""
+    """An objective that learns from guides; ``once``: they are made before the training."""
+
+    once: bool
 
     def guides(self, images: Tensor, labels: Tensor, explanandum: Explanandum, size: tuple[int, int]) -> Tensor: ...
 

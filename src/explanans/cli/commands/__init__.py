@@ -29,6 +29,7 @@ COMMANDS = {
     "recipes": Command("explanans.cli.commands.recipes", "list the ready-made configurations for --config NAME"),
     "explain": Command("explanans.cli.commands.explain", "explain pictures: any classifier, or a trained Explainer"),
     "audit": Command("explanans.cli.commands.audit", "what a classifier uses on a whole data set, and what is suspect"),
+    "guide": Command("explanans.cli.commands.guide", "fine-tune a classifier so that it looks where it should"),
     "severity": Command("explanans.cli.commands.severity", "area, number, length of what was found, and how it grows"),
     "annotate": Command("explanans.cli.commands.annotate", "regions into Label Studio, CVAT, YOLO, COCO, and back"),
     "serve": Command("explanans.cli.commands.serve", "explain photos in a browser: a page to drop them on"),

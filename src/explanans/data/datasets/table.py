@@ -144,7 +144,7 @@ class ImageTable(LabelledImages):
     def _read_segmentation(self, index: int, path: Path) -> np.ndarray:
         if self._object_value is None:
             return super()._read_segmentation(index, path)
-        column = self.labels[index].argmax().item() if self.labels[index].any() else None
+        column = int(self.labels[index].argmax()) if self.labels[index].any() else None
         return read_index_map(path, object_lookup(self._object_value, column))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from contourpy import FillType, contour_generator
@@ -43,7 +43,7 @@ def outer_centres(region: NDArray[np.bool_]) -> list[Ring]:
     # Just below 1 the outline of zeros and ones runs through the pixels that are inside, and of those that touch at a
     # corner alone it makes one only if the corner counts as inside: so one half is between them.
     generator = contour_generator(z=np.pad(region.astype(np.float32), 1), fill_type=FillType.OuterOffset)
-    points, offsets = generator.filled(0.5 - 1e-6, 2.0)
+    points, offsets = cast(Any, generator).filled(0.5 - 1e-6, 2.0)
     rings = []
     for some, places in zip(points, offsets, strict=True):
         # Each point lies half-way between a pixel inside and one outside; the one inside is taken.

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from explanans.images.preprocessing import Preprocessing
+from explanans.objectives.localisation import energy_loss
+from explanans.objectives.localisation.evidence import Evidence
+from explanans.training.guided_classification import GuidedTraining, box_around
+from explanans.training.optimizer import Optimizer
+
+from .bare_trainer import fit
+
+SIDE = 8
+PREPROCESSING = Preprocessing(SIDE, (0.5,) * 3, (0.25,) * 3)
+
+
+class Small(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU(inplace=True))
+        self.head = nn.Linear(4, 2)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(self.features(images).mean((2, 3)))
+
+
+def training(**changes: Any) -> GuidedTraining:
+    torch.manual_seed(0)
+    return GuidedTraining(
+        Small(),
+        **{
+            "evidence": Evidence(["features"], (SIDE, SIDE)),
+            "loss": energy_loss,
+            "weight": 2.0,
+            "form": "masks",
+            "side": "inside",
+            "annotated": range(4),
+            "num_classes": 2,
+            "activation": "sigmoid",
+            "preprocessing": PREPROCESSING,
+            "optimizer": Optimizer(0.0 + 1e-2),
+            "blanks": 0.0,
+            "hidden": 0.0,
+            "seed": 0,
+            "channels_last": False,
+            **changes,
+        },
+    )
+
+
+def batch() -> dict[str, Tensor]:
+    """Four pictures of class 0, with its region on the left half; a strip is void."""
+    segmentation = torch.zeros(4, SIDE, SIDE, dtype=torch.uint8)
+    segmentation[:, :, :4] = 1
+    segmentation[:, 0] = 255
+    generator = torch.Generator().manual_seed(0)
+    return {
+        "image": torch.randn(4, 3, SIDE, SIDE, generator=generator),
+        "labels": torch.tensor([[1.0, 0.0]]).repeat(4, 1),
+        "segmentation": segmentation,
+        "index": torch.arange(4),
+    }
+
+
+def located(module: GuidedTraining, given: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """The term, and the evidence of class 0 by hand."""
+    module._batch = given  # type: ignore[assignment]
+    logits = module.answer(module.network, given["image"])
+    features = module.network.features(given["image"])  # type: ignore[operator]
+    evidence = torch.einsum("k,nkhw->nhw", module.network.head.weight[0], features)  # type: ignore[union-attr]
+    return module._located(logits, given, torch.Generator().manual_seed(0)), evidence  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("side", "columns"), [("inside", slice(0, 4)), ("outside", slice(4, 8))])
+def test_by_hand(side: str, columns: slice) -> None:
+    found, evidence = located(training(side=side), batch())
+    positive = evidence.clamp(min=0)[:, 1:]
+    expected = (1 - positive[:, :, columns].sum((1, 2)) / positive.sum((1, 2))).mean()
+    torch.testing.assert_close(found, expected)
+
+
+def test_only_pictures_that_are_annotated_and_have_a_region_count() -> None:
+    given = batch()
+    given["segmentation"][1] = 255
+    given["labels"][2] = torch.tensor([0.0, 1.0])
+    module = training(annotated=[0, 1, 2])
+    found, evidence = located(module, given)
+    positive = evidence[0].clamp(min=0)[1:]
+    torch.testing.assert_close(found, 1 - positive[:, :4].sum() / positive.sum())
+    assert located(training(annotated=[]), given)[0] == 0
+
+
+def test_boxes() -> None:
+    region = torch.zeros(2, 5, 6, dtype=torch.bool)
+    region[0, 1, 2] = region[0, 3, 4] = True
+    expected = torch.zeros(2, 5, 6, dtype=torch.bool)
+    expected[0, 1:4, 2:5] = True
+    assert torch.equal(box_around(region), expected)
+
+
+def test_training_moves_the_evidence_and_validation_needs_no_regions() -> None:
+    given = batch()
+    rows = [{name: value[row] for name, value in given.items()} for row in range(4)]
+    # Colour tells the halves apart, so that a network without a look around can.
+    for row in rows:
+        row["image"][0, :, :4] += 3
+    module = training(weight=5.0, optimizer=Optimizer(0.05))
+    before = float(located(module, given)[0].detach())
+    module._batch = None
+    fit(module, DataLoader(rows, 4), max_epochs=60)  # type: ignore[arg-type]
+    assert module._batch is None
+    assert float(located(module, given)[0].detach()) < min(0.1, before / 2)
+
+
+def test_the_term_is_weighted_beside_the_labels() -> None:
+    module, given = training(), batch()
+    module._batch = given  # type: ignore[assignment]
+    logits = module.answer(module.network, given["image"])
+    terms = module.terms(logits, given["image"], given["labels"], 0.0, torch.Generator().manual_seed(0))
+    assert set(terms) == {"loss", "localisation"}
+    torch.testing.assert_close(terms["localisation"], 2 * located(training(), given)[0])
