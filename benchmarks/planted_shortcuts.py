@@ -5,9 +5,10 @@
 A SmallResNet is trained on generated scenes of 48 pixels, once. For each kind of shortcut, share and seed it is then
 trained on with the shortcut in that share of one class's pictures (class number seed mod 6), and audited on held-out
 pictures with the shortcut in the same share. Each audit is judged twice: with the true objects, and with labels alone.
-A plant is found where the suspicion that is ranked first is about the planted class and at least half of its first 20
-photos have the plant. ``used`` is how often the class appears when the shortcut is put into pictures without it, less
-how often it is seen there anyway: a classifier that did not take the shortcut up has nothing to be found.
+A plant is found where the suspicion that is ranked first is an accusation of the planted class and at least half of
+its first 20 photos have the plant. ``used`` is how often the class appears when the shortcut is put into pictures
+without it, less how often it is seen there anyway: a classifier that did not take the shortcut up has nothing to be
+found.
 
 A line of results.jsonl is written for each; what is there already is not made again.
 """
@@ -197,7 +198,8 @@ def judged(suspects: list[Suspect], name: str, planted: set[int]) -> dict[str, A
     right = [
         rank
         for rank, suspect in enumerate(suspects, 1)
-        if suspect.name == name
+        if suspect.accused
+        and suspect.name == name
         and sum(index in planted for index in suspect.examples[:20]) * 2 >= len(suspect.examples[:20])
     ]
     lines = [
