@@ -10,9 +10,6 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
-import pyarrow as pa
-from pyarrow import fs
-
 from explanans.errors import InputError
 from explanans.utils.temporaries import temporary_name
 from explanans.utils.text import printable, shortened
@@ -93,6 +90,10 @@ class Objects:
     """
 
     def __init__(self, address: str, argument: str = "out") -> None:
+        # Not above: messages name addresses too, in commands that need no pyarrow.
+        from pyarrow import fs
+
+        self._fs = fs
         self.address = address
         self.shown = shown_address(address)
         self._argument = argument
@@ -101,7 +102,7 @@ class Objects:
             address += ("&" if "?" in address else "?") + "allow_delayed_open=true"
         # Blanks and umlauts may stand as they are.
         self._sent = urllib.parse.quote(address, safe=string.punctuation)
-        self._system, path = self._asked(lambda: fs.FileSystem.from_uri(self._sent), ())
+        self._system, path = self._asked(lambda: self._fs.FileSystem.from_uri(self._sent), ())
         self._base = path.rstrip("/")
         if not self._base:
             raise InputError(f"{argument}={self.shown} names no bucket; write it as in s3://bucket/path.")
@@ -109,16 +110,16 @@ class Objects:
     def names(self) -> dict[str, Any]:
         """What lies directly below the address, folders too: when each was changed, None for a folder. Asked once, for
         a quick refusal."""
-        chosen = fs.FileSelector(self._base, allow_not_found=True)
+        chosen = self._fs.FileSelector(self._base, allow_not_found=True)
         found = self._asked(lambda: self._system.get_file_info(chosen), ())
         return {each.base_name: each.mtime for each in found}
 
     def sizes(self, folder: str) -> dict[str, int]:
         """Every object below a folder, to the bottom, by its name there."""
         start = self._path(folder)
-        chosen = fs.FileSelector(start, allow_not_found=True, recursive=True)
+        chosen = self._fs.FileSelector(start, allow_not_found=True, recursive=True)
         found = self._asked(lambda: self._system.get_file_info(chosen))
-        return {each.path[len(start) + 1 :]: each.size for each in found if each.type == fs.FileType.File}
+        return {each.path[len(start) + 1 :]: each.size for each in found if each.type == self._fs.FileType.File}
 
     def fetch(self, name: str, to: Path) -> bool:
         """Copy an object into a file of this machine; False where there is none."""
@@ -185,7 +186,7 @@ class Objects:
 
     def _forget(self, path: str) -> None:
         try:
-            if self._system.get_file_info(path).type == fs.FileType.File:
+            if self._system.get_file_info(path).type == self._fs.FileType.File:
                 self._system.delete_file(path)
         except OSError:
             # It does not answer; who goes on with the job clears what is left.
@@ -195,13 +196,15 @@ class Objects:
         return f"{self._base}/{name}" if name else self._base
 
     def _asked(self, operation: Callable[[], T], waits: Iterable[float] | None = None) -> T:
+        from pyarrow import ArrowException
+
         try:
             return retried(operation, waits)
         except FileNotFoundError as error:
             if _final(error) is None:
                 raise
             raise self._complaint(error) from error
-        except (OSError, pa.ArrowException) as error:
+        except (OSError, ArrowException) as error:
             raise self._complaint(error) from error
 
     def _complaint(self, error: Exception) -> InputError | Disconnected:
