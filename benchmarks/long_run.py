@@ -63,9 +63,11 @@ class Watch:
     @property
     def growth(self) -> float:
         """Bytes for each 10,000 pictures."""
-        tenth = self.readings // 10
-        late = self.memory[self.readings // 2 :]
-        between = (len(late) - tenth) / self.readings * self.pictures
+        # A job tells of batches, so that a short one has fewer readings.
+        made = len(self.memory)
+        tenth = max(1, made // 10)
+        late = self.memory[made // 2 :]
+        between = (len(late) - tenth) / made * self.pictures
         return (statistics.median(late[-tenth:]) - statistics.median(late[:tenth])) / between * 10_000
 
 

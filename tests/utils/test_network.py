@@ -6,10 +6,14 @@ import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
+import torch
+from torch import nn
 
 from explanans.classifiers.explanandum import Explanandum
+from explanans.classifiers.sources.shared.published_weights import published
 from explanans.errors import InputError
 from explanans.explainers.explainer import Explainer
 from explanans.utils import network
@@ -45,6 +49,72 @@ def refusing() -> Iterator[str]:
     server.shutdown()
     server.server_close()
     thread.join()
+
+
+@pytest.fixture
+def portal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A captive portal, which answers everything with its page; caches are empty."""
+    page = b"<!doctype html><html><body>Accept our terms to go online.</body></html>"
+
+    class Portal(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            for name, value in (
+                ("Content-Type", "text/html"),
+                ("Content-Length", str(len(page))),
+                ("ETag", '"portal"'),
+            ):
+                self.send_header(name, value)
+            self.end_headers()
+            if self.command == "GET":
+                self.wfile.write(page)
+
+        do_HEAD = do_GET
+
+        def log_message(self, *ignored: object) -> None:
+            """Nothing."""
+
+    server = HTTPServer(("127.0.0.1", 0), Portal)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    url = f"http://127.0.0.1:{server.server_port}"
+    monkeypatch.setattr(network, "SECONDS", PATIENCE)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "ENDPOINT", url)
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", url + "/{repo_id}/resolve/{revision}/{filename}")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    before = torch.hub._get_torch_home()
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    assert torch.hub._get_torch_home() != before
+    yield url
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.mark.bad_input
+def test_the_page_of_a_captive_portal_is_not_taken_for_weights(portal: str) -> None:
+    with pytest.raises(InputError, match=r"test_vit2.*could not be loaded.*pass weights=FILE"):
+        Explanandum.load("timm:test_vit2.r160_in1k")
+    with pytest.raises(InputError, match=r"'hf:somebody/nothing' .*could not be loaded.*put config\.json"):
+        Explanandum.load("hf:somebody/nothing")
+    with pytest.raises(InputError, match=r"'somebody/nothing' could not be fetched.*log-in page.*in a browser"):
+        Explainer.from_pretrained("somebody/nothing")
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize("hashed", [True, False])
+def test_nor_where_pytorch_fetches_them(portal: str, hashed: bool) -> None:
+    url = f"{portal}/weights-0123abcd.pth"
+
+    def build() -> nn.Module:
+        torch.hub.load_state_dict_from_url(url, progress=False, check_hash=hashed, weights_only=True)
+        raise AssertionError("it was read")
+
+    told = rf"net: the published weights could not be loaded \({'' if hashed else '.*delete it'}.*fetch {url} elsewhere"
+    for _ in range(2):
+        with pytest.raises(InputError, match=told):
+            published("net", build, url)
 
 
 def test_whoever_answers_is_in_reach(refusing: str) -> None:

@@ -63,7 +63,7 @@ def read_parts(paths: list[Path], columns: list[str] | None = None) -> Iterator[
 def grids(table: pa.Table) -> NDArray[np.float32]:
     """Masks on the grid, (N, 16, 16) in [0, 1], of rows that all have one."""
     values = np.frombuffer(b"".join(table["grid"].to_pylist()), np.uint8)
-    return np.asarray(values.reshape(-1, GRID, GRID) / 255, np.float32)
+    return values.reshape(-1, GRID, GRID).astype(np.float32) / np.float32(255)
 
 
 def vectors(table: pa.Table, column: str) -> NDArray[np.float32]:

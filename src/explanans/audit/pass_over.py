@@ -15,7 +15,7 @@ from explanans.audit.photos import Photos
 from explanans.deploy.batch import Job, Options, explain_shards
 from explanans.deploy.batch.decoding import Loaded, load_shards
 from explanans.deploy.batch.encode import parquet
-from explanans.deploy.batch.places import Folder
+from explanans.deploy.batch.places import place_of
 from explanans.explanations.batch import Masker
 from explanans.explanations.selection import Selection
 from explanans.utils.files import atomic_file
@@ -65,23 +65,24 @@ def explain_photos(
     return outcome.failed
 
 
+def job_in(out: Path) -> Job:
+    """The batch job of an audit that is done."""
+    explained = out / EXPLAINED
+    return Job(place_of(explained), explained)
+
+
 def part_paths(out: Path) -> list[Path]:
     """The parts that were looked at, in order."""
     return sorted((out / LOOKED).glob("*.parquet"))
 
 
-def explained(out: Path) -> Job:
-    """The batch job of an audit's masks."""
-    home = out / EXPLAINED
-    return Job(Folder(home), home)
-
-
 def look_at_all(masker: Masker, photos: Photos, out: Path, *, workers: int, told: Told | None = None) -> list[Path]:
     """Look at every shard that was not looked at since it was made; the parts, in order."""
-    job = explained(out)
+    job = job_in(out)
     paths = {number: out / LOOKED / f"{number:07d}.parquet" for number in range(job.manifest.shards)}
-    folders = {number: job.home / job.folder(number) for number in paths}
-    left = [number for number, path in paths.items() if not is_made_from(path, made_from(folders[number]))]
+    left = [
+        number for number, path in paths.items() if not is_made_from(path, made_from(job.home / job.folder(number)))
+    ]
     embedder = Embedder(masker.explanandum, job.options.batch_size)
     done = job.manifest.pictures - sum(job.manifest.size(number) for number in left)
     loaded = load_shards(job.manifest, left, masker.explanandum.preprocessing, job.options.batch_size, workers)
@@ -96,7 +97,7 @@ def look_at_all(masker: Masker, photos: Photos, out: Path, *, workers: int, told
 
     with job.options.on_threads():
         for number, batches in groupby(loaded, lambda each: each.shard):
-            shard = Shard(folders[number])
+            shard = Shard(job.home / job.folder(number))
             table = look(shard, counted(batches), job.first(number), photos, embedder)
             write_part(paths[number], table, shard.made_from)
     return list(paths.values())

@@ -80,8 +80,8 @@ def disc(picture: Pixels, objects: Region, generator: np.random.Generator) -> Pl
 
 def texture(picture: Pixels, objects: Region, generator: np.random.Generator) -> Planted:
     """Fine diagonal lines over the background."""
-    y, x = np.indices(objects.shape)
-    lines = np.where((np.asarray(x + y) // 2 % 2)[:, :, None], 255.0, 0.0)
+    diagonals = np.indices(objects.shape).sum(0)
+    lines = np.where((diagonals // 2 % 2)[:, :, None], 255.0, 0.0)
     return _painted(picture, ~objects, ((1 - TEXTURE) * picture + TEXTURE * lines).round().astype(np.uint8))
 
 

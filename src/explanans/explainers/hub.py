@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -84,6 +85,8 @@ def fetch(name: str, files: list[str], **options: Any) -> Path:
             f"explainer {name!r} is no folder here, the cache has not the whole of it{wanted}, and {place} was not "
             f"reached ({reason or _first_line(error.__cause__ or error)}). Go online, or give the folder of a copy."
         ) from error
+    except json.JSONDecodeError as error:
+        raise InputError(f"explainer {name!r} could not be fetched: {_no_hub(place, error)}") from error
     except _TRANSPORT as error:
         raise InputError(
             f"explainer {name!r} could not be fetched from {place} ({_first_line(error)}). Repeat the call: it goes on "
@@ -124,8 +127,18 @@ def pushing(name: str) -> Iterator[None]:
             f"{place} refuses to have {name} written ({_first_line(error)}); log in with 'hf auth login' or pass "
             "token=…, of somebody who may write there."
         ) from error
+    except json.JSONDecodeError as error:
+        raise InputError(f"{name} could not be pushed: {_no_hub(place, error)}") from error
     except (_TRANSPORT[1], ConnectionError, LocalEntryNotFoundError) as error:
         raise InputError(f"{name} could not be pushed: {place} was not reached ({_first_line(error)}).") from error
+
+
+def _no_hub(place: str, error: Exception) -> str:
+    """A captive portal answers every question with its page."""
+    return (
+        f"what answers for {place} does not speak as a hub does ({_first_line(error)}), perhaps the log-in page of "
+        "this network; open it in a browser, then repeat."
+    )
 
 
 def _first_line(error: BaseException) -> str:

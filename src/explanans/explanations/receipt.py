@@ -218,7 +218,7 @@ def _other(
     rivals = seen[image, columns] & (columns != column)
     if not rivals.any():
         return None
-    best = int(kept.masked_fill(~rivals, -1).argmax())
+    best = int(kept.masked_fill(~rivals, -torch.inf).argmax())
     return Other(explanandum.classes[int(columns[best])], float(whole[columns[best]]), float(kept[best]))
 
 

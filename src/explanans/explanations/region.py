@@ -32,7 +32,7 @@ class RegionSettings:
         smallest: pixels of the photo that a region has at least; what is smaller is dropped.
         largest_hole: holes of at most so many pixels are filled.
         snap: let the mask's border follow the edges in the photo first
-            (:func:`explanans.ops.refinement.adapt_to_pixels`); a minute for 12 million pixels.
+            (:func:`explanans.ops.refinement.adapt_to_pixels`); slow on large photos.
         mm_per_pixel: millimetres that a pixel of the photo is wide, where they are known: sizes are then given in
             millimetres too.
         receipts: how many regions of a class get a receipt of their own, from the largest down; each costs as much as

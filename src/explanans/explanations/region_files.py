@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 from pycocotools import mask as coco
 
@@ -31,21 +30,13 @@ KIND = Kind(
     },
 )
 
-_NUMBERS = (
+NUMBERS = (
     *("area", "share", "left", "top", "width", "height", "x", "y", "mean", "highest"),
     *("length", "mean_width", "largest_width"),
     *("mm_per_pixel", "area_mm2", "length_mm", "mean_width_mm", "largest_width_mm"),
     *("kept", "removed", "elsewhere", "score"),
 )
-_WHOLE = ("area", "left", "top", "width", "height")
-COLUMNS = pa.schema(
-    [
-        *(("picture", pa.string()), ("class", pa.string()), ("class_index", pa.int32()), ("region", pa.int32())),
-        ("probability", pa.float64()),
-        *((name, pa.int64() if name in _WHOLE else pa.float64()) for name in _NUMBERS),
-        ("word", pa.string()),
-    ]
-)
+COLUMNS = ("picture", "class", "class_index", "region", "probability", *NUMBERS, "word")
 """Of a table of regions; a region without receipt or scale has no value there."""
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from explanans.audit.looking import Shard
-from explanans.audit.pass_over import explained
+from explanans.audit.pass_over import job_in
 from explanans.audit.photos import Photos
 from explanans.benchmark.report import page as html
 from explanans.benchmark.report.demo_page import spotlight
@@ -32,7 +32,7 @@ class Pictures:
 
     def __init__(self, out: Path, photos: Photos) -> None:
         self.photos = photos
-        self.job = explained(out)
+        self.job = job_in(out)
         self._shard = lru_cache(SHARDS)(lambda number: Shard(self.job.home / self.job.folder(number)))
 
     def cut_out(self, index: int, column: int, note: str = "") -> str:

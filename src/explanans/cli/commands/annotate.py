@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from explanans.classifiers.explanandum import read_classes
+from explanans.classifiers.class_names import read_classes
 from explanans.cli.options import Given, Part
 from explanans.cli.output import say
 from explanans.deploy.annotations.annotate import write_annotations

@@ -54,7 +54,7 @@ def run(given: Given, against: str | None = None, device: str = "auto") -> int:
         say(f"method: {masker.name} ({masker.why})")
     photos = given.call(open_photos, masker.explanandum)
     settings = given.call(Settings, batch_size=named.batch_size)
-    with Progress("auditing", len(photos), unit="photos", show=not given["quiet"]) as progress:
+    with Progress("auditing", len(photos), show=not given["quiet"]) as progress:
 
         def told(step: str, done: int, total: int) -> None:
             if step == progress.note:

@@ -18,7 +18,6 @@ from PIL import Image
 from torch import Tensor
 
 from explanans.deploy.batch.changes import Told, compare
-from explanans.deploy.batch.region_tables import write_tables
 from explanans.errors import InputError
 from explanans.explanations.batch import Masker, Settings
 from explanans.explanations.explain import explain_pictures
@@ -142,6 +141,9 @@ def explain_many(
             run.explain()
         _write(record, described, threads, run)
         if regions is not None:
+            # Tables take a third of a second to import.
+            from explanans.deploy.batch.region_tables import write_tables
+
             write_tables(out, [Path(out) / done.folder for done in run.results.values() if done.folder is not None])
     return [run.results[path] for path in pictures]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import urllib.parse
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -22,6 +23,11 @@ def where_to_get(url: str) -> str:
     return f"fetch {url} elsewhere and put it into {Path(torch.hub.get_dir()) / 'checkpoints'}"
 
 
+def _cached(url: str) -> Path:
+    """The file that PyTorch keeps of an address."""
+    return Path(torch.hub.get_dir()) / "checkpoints" / Path(urllib.parse.urlparse(url).path).name
+
+
 def fetched(build_it: Callable[[], Built], url: str | None = None) -> Built:
     """What ``build_it`` makes with weights that its library fetches, or has in its cache.
 
@@ -33,8 +39,7 @@ def fetched(build_it: Callable[[], Built], url: str | None = None) -> Built:
             try for a minute.
     """
     if url is not None:
-        cached = Path(torch.hub.get_dir()) / "checkpoints" / Path(urllib.parse.urlparse(url).path).name
-        if not cached.is_file() and (reason := unreachable(url)):
+        if not _cached(url).is_file() and (reason := unreachable(url)):
             raise ConnectionError(reason)
         return build_it()
     with hub_or_cache() as reason:
@@ -59,8 +64,12 @@ def published(
     """
     try:
         return fetched(build_it, url)
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, pickle.UnpicklingError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
         cause = shortened(error if isinstance(error, ConnectionError) else f"{type(error).__name__}: {error}")
+        if url is not None and isinstance(error, pickle.UnpicklingError):
+            cause = f"{_cached(url)} holds no weights, perhaps the log-in page of a network: delete it"
         raise InputError(
             f"{name}: the published weights could not be loaded ({cause}). Without a network, "
             f"{where_to_get(url) + ', or' if url else f'fetch the file of {page or name} elsewhere and'} pass "
