@@ -234,6 +234,18 @@ def test_own_masks_take_part_in_the_guide_from_their_start_on(progress: float, s
     assert float(made["guide"].detach()) == pytest.approx(2 * float(expected), rel=1e-12)
 
 
+def test_a_guide_of_pictures_that_are_not_square() -> None:
+    explained, (logits, images) = classifier(), inputs()
+    logits, images = logits.detach()[:1, :, :, : GRID // 2], images[:1, ..., : SIDE // 2]
+    made = Guided(own_start=2.0, scales=(2.0,))(logits, images, LABELS[:1], explained, 0.0, seeded())
+    (evidence,) = SpreadCAM(explained, steps=2, refinements=10).at(
+        images, LABELS[:1].bool(), (GRID, GRID // 2), scale=2.0
+    )
+    target, own = (12 * (evidence - 0.55)).sigmoid(), logits[0, 0]
+    expected = -(target * own.sigmoid().log() + (1 - target) * (-own).sigmoid().log()).mean()
+    assert float(made["guide"]) == pytest.approx(2 * float(expected), rel=1e-12)
+
+
 def test_one_of_the_scales_is_drawn_for_each_step() -> None:
     explained, (logits, images) = classifier(), inputs()
 

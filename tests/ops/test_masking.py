@@ -69,7 +69,13 @@ def test_mean_is_zero_and_shows_the_mean_colour() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "colour"), [("black", (0, 0, 0)), ("white", (1, 1, 1)), ("#ff8000", (1, 128 / 255, 0))]
+    ("name", "colour"),
+    [
+        ("black", (0, 0, 0)),
+        ("white", (1, 1, 1)),
+        ("#ff8000", (1, 128 / 255, 0)),
+        ("#40a0c8", (64 / 255, 160 / 255, 200 / 255)),
+    ],
 )
 def test_colours_are_what_they_say_after_denormalisation(name: str, colour: tuple[float, ...]) -> None:
     background = make_fill(name, PREPROCESSING)(images())
@@ -191,3 +197,10 @@ def test_an_unknown_fill_lists_the_known() -> None:
         make_fill("grain", PREPROCESSING)
     with pytest.raises(InputError, match="fill=''"):
         make_fill("mean+", PREPROCESSING)
+
+
+def test_a_colour_on_a_grey_picture_is_as_light_as_pillow_makes_it() -> None:
+    grey = Preprocessing(4, (0.0,), (1.0,))
+    filled = make_fill("#40a0c8", grey)(torch.zeros(2, 1, 4, 4))
+    expected = 0.299 * 64 / 255 + 0.587 * 160 / 255 + 0.114 * 200 / 255
+    torch.testing.assert_close(filled, torch.full((2, 1, 4, 4), expected))

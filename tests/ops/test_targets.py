@@ -95,3 +95,14 @@ def test_class_index_names_the_classes() -> None:
     assert class_index("cat", CLASSES) == class_index(0, CLASSES) == 0
     with pytest.raises(InputError, match="'cat', 'dog', 'bird'"):
         class_index("Cat", CLASSES)
+
+
+def test_what_is_said_of_the_classes_that_there_are() -> None:
+    """The last index, and twenty names at most."""
+    with pytest.raises(InputError, match=r"index 4 is outside 0 … 3\."):
+        class_index(4, "abcd")
+    names = [f"class {number}" for number in range(21)]
+    with pytest.raises(InputError, match=r"'class 19'\. A target"):
+        class_index("none", names[:20])
+    with pytest.raises(InputError, match=r"'class 19', …\. A target"):
+        class_index("none", names)

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,18 @@ def explainer_of(network: str, channels: int = 3, size: int = 32) -> Explainer:
             part.running_mean.normal_(std=0.1)
             part.running_var.uniform_(0.5, 1.5)
     return explainer.eval()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _operators_are_listed_once() -> Iterator[None]:
+    """PyTorch lists all the operators that it can write anew for every graph, which takes as long as many a graph."""
+    with pytest.MonkeyPatch.context() as patch:
+        # Another version of PyTorch may keep the list elsewhere; it is then read each time.
+        with contextlib.suppress(ImportError):
+            from torch.onnx._internal.exporter._registration import ONNXRegistry
+
+            patch.setattr(ONNXRegistry, "from_torchlib", staticmethod(functools.cache(ONNXRegistry.from_torchlib)))
+        yield
 
 
 @pytest.fixture(scope="session")
