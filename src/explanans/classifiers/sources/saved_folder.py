@@ -8,6 +8,7 @@ from types import NoneType
 from explanans.classifiers.sources.families import FILES, NAMED, build, load_named
 from explanans.classifiers.sources.shared.base import Loaded, Source
 from explanans.classifiers.sources.shared.weights import CONFIG, WEIGHTS, described, load_weights, read_config
+from explanans.classifiers.sources.torchvision_detectors import is_detector
 from explanans.errors import InputError
 from explanans.images.preprocessing import Preprocessing
 from explanans.utils.records import reading
@@ -66,8 +67,11 @@ def load_folder(folder: Path, *, weights: str | Path | None, trust_factory: bool
 
 def _check_number_of_classes(folder: Path, source: Source, named: int) -> None:
     """Before a network is built whose head may be larger than the memory."""
-    asked = source.arguments.get("num_classes", named)
-    if source.spec.partition(":")[0] in NAMED and asked != named:
+    scheme, _, name = source.spec.partition(":")
+    # As torchvision counts, a detector's classes have the background among them.
+    own = named + 1 if scheme == "torchvision" and is_detector(name) else named
+    asked = source.arguments.get("num_classes", own)
+    if scheme in NAMED and asked != own:
         raise InputError(
             f"{folder / CONFIG} ({SAVED.name}) names {named:,} classes, and its source has num_classes={asked!r}; "
             f"{SAVED.remedy}."
