@@ -142,11 +142,11 @@ def test_a_connection_that_breaks_stops_the_job_and_the_next_run_ends_in_the_sam
     assert explain(saved, photos, tmp_path / "out", "png") == 1
     whole = there(client, place)
     assert whole == here(tmp_path / "out")
-    # What was there was whole, and of a shard that was cut what says that it is done was not there.
-    assert all(whole[name] == content for name, content in part.items() if not name.startswith(".claim-"))
+    # A shard that says it is done was whole. Of one that was cut the test's server may hold the beginning of an object,
+    # which a store that compares lengths would have refused.
     for shard in ("0000/0000000/", "0000/0000001/", "0000/0000002/"):
-        if f"{shard}images.parquet" in part:
-            assert {name for name in whole if name.startswith(shard)} <= set(part)
+        if part.get(f"{shard}images.parquet") == whole[f"{shard}images.parquet"]:
+            assert all(part.get(name) == content for name, content in whole.items() if name.startswith(shard))
     proxy.close()
 
 
