@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from itertools import groupby
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,7 +12,6 @@ from explanans.audit.looked import is_made_from, write_part
 from explanans.audit.looking import Shard, look, made_from
 from explanans.audit.photos import Photos
 from explanans.deploy.batch import Job, Options, explain_shards
-from explanans.deploy.batch.decoding import Loaded, load_shards
 from explanans.deploy.batch.encode import parquet
 from explanans.deploy.batch.places import place_of
 from explanans.explanations.batch import Masker
@@ -84,20 +82,9 @@ def look_at_all(masker: Masker, photos: Photos, out: Path, *, workers: int, told
         number for number, path in paths.items() if not is_made_from(path, made_from(job.home / job.folder(number)))
     ]
     embedder = Embedder(masker.explanandum, job.options.batch_size)
-    done = job.manifest.pictures - sum(job.manifest.size(number) for number in left)
-    loaded = load_shards(job.manifest, left, masker.explanandum.preprocessing, job.options.batch_size, workers)
-
-    def counted(batches: Iterator[Loaded]) -> Iterator[Loaded]:
-        nonlocal done
-        for each in batches:
-            yield each
-            done += len(each.items)
-            if told is not None:
-                told(done, job.manifest.pictures)
-
     with job.options.on_threads():
-        for number, batches in groupby(loaded, lambda each: each.shard):
+        for number, batches in job.loaded(left, masker.explanandum.preprocessing, workers, told):
             shard = Shard(job.home / job.folder(number))
-            table = look(shard, counted(batches), job.first(number), photos, embedder)
+            table = look(shard, batches, job.first(number), photos, embedder)
             write_part(paths[number], table, shard.made_from)
     return list(paths.values())

@@ -129,9 +129,10 @@ def guide(
             where, split, classes=given.classes, preprocessing=given.preprocessing, cache=run.cache
         ).with_void()
 
+    apart = data if validation is None else validation
     training, held_out = open_splits(
         opened(data, train_split),
-        opened(data if validation is None else validation, validation_split) if looked_at else validation or data,
+        opened(apart, validation_split) if looked_at else apart,
         train_split,
         validation_split,
         classes=given.classes,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -26,6 +26,7 @@ from explanans.deploy.batch.places import Place, place_of
 from explanans.deploy.batch.shards import FILES, IMAGES, Explaining, explain_shard
 from explanans.errors import InputError
 from explanans.explanations.batch import Masker
+from explanans.images.preprocessing import Preprocessing
 from explanans.utils.records import Kind, open_parquet, read_json, reading, write_json
 from explanans.utils.run_folder import as_json, check_same
 
@@ -180,6 +181,32 @@ class Job:
         """Number of the first picture of a shard."""
         return shard * self.shard_size
 
+    def loaded(
+        self,
+        shards: Sequence[int],
+        preprocessing: Preprocessing,
+        workers: int,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Iterator[tuple[int, Iterator[Loaded]]]:
+        """Shard by shard its batches, read and resized.
+
+        Args:
+            workers: processes that read and decode; 0 does it in this one.
+            progress: is told (pictures done, pictures in all) after every batch; those of all other shards are done.
+        """
+        done = self.manifest.pictures - sum(self.manifest.size(shard) for shard in shards)
+
+        def told(batches: Iterable[Loaded]) -> Iterator[Loaded]:
+            nonlocal done
+            for batch in batches:
+                yield batch
+                done += len(batch.items)
+                if progress is not None:
+                    progress(done, self.manifest.pictures)
+
+        batches = load_shards(self.manifest, shards, preprocessing, self.options.batch_size, workers)
+        return groupby(told(batches), lambda batch: batch.shard)
+
     def write(self, shard: int, files: dict[str, bytes]) -> None:
         """The files of a shard, ``images.parquet`` last."""
         self.place.write(self.folder(shard), files)
@@ -253,21 +280,11 @@ def _explain_left(
     left = job.left()
     done = job.manifest.pictures - sum(job.manifest.size(shard) for shard in left)
     outcome = Outcome(job.manifest.pictures, done)
-
-    def told(batches: Iterable[Loaded]) -> Iterator[Loaded]:
-        nonlocal done
-        for loaded in batches:
-            yield loaded
-            done += len(loaded.items)
-            if progress is not None:
-                progress(done, job.manifest.pictures)
-
     if progress is not None:
         progress(done, job.manifest.pictures)
     preprocessing = explaining.masker.explanandum.preprocessing
-    loaded = load_shards(job.manifest, left, preprocessing, job.options.batch_size, workers)
-    for shard, batches in groupby(loaded, lambda each: each.shard):
-        found = explain_shard(explaining, told(batches), job.first(shard))
+    for shard, batches in job.loaded(left, preprocessing, workers, progress):
+        found = explain_shard(explaining, batches, job.first(shard))
         job.write(shard, explaining.files(found))
     job.finish()
     outcome.failed = job.failures()
