@@ -33,7 +33,7 @@ def long_run() -> Iterator[ModuleType]:
     del sys.modules["long_run"]
 
 
-@pytest.mark.parametrize(("name", "pictures"), [("explainer", 300), ("method", 50), ("shards", 160)])
+@pytest.mark.parametrize(("name", "pictures"), [("explainer", 120), ("method", 20), ("shards", 160)])
 def test_nothing_stays_open(long_run: ModuleType, name: str, pictures: int) -> None:
     watch = long_run.Watch(pictures, readings=10)
     assert long_run.measure(long_run.KINDS[name][0], watch) == []
