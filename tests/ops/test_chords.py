@@ -25,6 +25,15 @@ def test_how_far_it_is_to_the_edge_by_hand() -> None:
     )
 
 
+@pytest.mark.parametrize("column", [0, 0.5, 1])
+def test_far_edges_are_found_between_looks_that_are_further_apart(column: float) -> None:
+    """513 looks at 700 pixels; the last one inside may be on a pixel that is all inside."""
+    solid = np.ones((3, 800), np.float32)
+    solid[:, 600:] = 0
+    found = reach(np.array([[1.0, column]]), np.array([[0.0, 1.0]]), solid, np.array([700.0]))
+    assert found[0, 0] == pytest.approx(599.5 - column, abs=0.3)
+
+
 def test_looks_are_half_a_pixel_apart_and_at_most_514() -> None:
     assert [chords._looks(furthest) for furthest in (0.4, 10, 10.4, 255.9, 256, 1000)] == [2, 22, 22, 513, 514, 514]
 
