@@ -3,32 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from explanans.ops.chords import Points, reach, shortest_chords
 from explanans.ops.region_library import library
+from explanans.ops.skeleton import Path, Skeleton
 
 Region = NDArray[np.bool_]
-Points = NDArray[np.float64]
-
-SPUR = 1.5
-"""A side branch that is at most so many times as long as the region's half width where it begins is no branch: it leads
-to a corner, or to a bump of the edge."""
 
 SMOOTHED = 9
 """Pixels of a path, at least, that a polynomial of second order is fitted to for each point."""
-
-DIRECTIONS = 24
-"""Of the chords; between two of them a strip looks at most 0.2 % wider than it is."""
-
-FINEST, STEPS = 0.5, 512
-"""Pixels between two looks along a chord, and how many looks at most."""
-
-AT_ONCE = 1 << 21
-"""Looks that are taken together."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +53,7 @@ def centre_line(region: Region) -> CentreLine:
     """
     region = np.pad(region, 1)
     depth = library("scipy.ndimage").distance_transform_edt(region)
-    graph = _Graph(library("skimage.morphology").skeletonize(region, method="lee") > 0, depth)
+    graph = Skeleton(library("skimage.morphology").skeletonize(region, method="lee") > 0, depth)
     graph.prune()
     area = float(region.sum())
     solid = region.astype(np.float32)
@@ -82,96 +69,12 @@ def centre_line(region: Region) -> CentreLine:
     else:
         stride = max(1, int(float(np.median(depth[tuple(graph.pixels().T)])) / 4))
         points = np.concatenate([graph.pixels()[::stride], np.array([deepest])]).astype(np.float64)
-    widest = float(_shortest_chords(points, solid, depth).max())
+    widest = float(shortest_chords(points, solid, depth).max())
     # Rows and columns become x and y; pixel (0, 0) of what was padded has its centre at (−0.5, −0.5).
     return CentreLine(length, area / length, widest, tuple(curve[:, ::-1] - 0.5 for curve in curves))
 
 
-class _Graph:
-    """The pixels of a skeleton, each with those it touches."""
-
-    def __init__(self, skeleton: Region, depth: NDArray[np.float64]) -> None:
-        self.depth = depth
-        self.around: dict[tuple[int, int], list[tuple[int, int]]] = {}
-        rows, columns = (values.tolist() for values in np.nonzero(skeleton))
-        there = set(zip(rows, columns, strict=True))
-        for row, column in there:
-            near = [
-                (row + i, column + j) for i, j in ((0, 1), (1, 0), (0, -1), (-1, 0)) if (row + i, column + j) in there
-            ]
-            # A diagonal step only where there is no way around the corner, or every corner were a junction.
-            near += [
-                (row + i, column + j)
-                for i in (-1, 1)
-                for j in (-1, 1)
-                if (row + i, column + j) in there and (row, column + j) not in there and (row + i, column) not in there
-            ]
-            self.around[row, column] = near
-
-    def prune(self) -> None:
-        """Take side branches off that are no longer than :data:`SPUR` allows, until none is left."""
-        changed = True
-        while changed:
-            changed = False
-            for path, free in list(self.paths()):
-                if free in ((True, True), (False, False)) or len(path) < 2:
-                    continue
-                branch = path if free[0] else path[::-1]
-                junction = tuple(branch[-1])
-                if len(self.around[junction]) > 2 and _along(branch) <= SPUR * self.depth[junction]:
-                    for pixel in map(tuple, branch[:-1]):
-                        for other in self.around.pop(pixel):
-                            self.around[other].remove(pixel)
-                    changed = True
-
-    def paths(self) -> Iterator[tuple[NDArray[np.int64], tuple[bool, bool]]]:
-        """Each branch as pixels (K, 2), and whether its first and its last one are free ends; a ring ends where it
-        begins."""
-        knots = [pixel for pixel, near in self.around.items() if len(near) != 2]
-        visited: set[tuple[tuple[int, int], tuple[int, int]]] = set()
-        passed = set(knots)
-        for knot in knots:
-            if not self.around[knot]:
-                yield np.array([knot]), (True, True)
-            for second in self.around[knot]:
-                if (knot, second) in visited:
-                    continue
-                path = [knot, second]
-                while len(self.around[path[-1]]) == 2:
-                    passed.add(path[-1])
-                    first, last = self.around[path[-1]]
-                    path.append(last if first == path[-2] else first)
-                    if path[-1] == knot:
-                        break
-                visited |= {(path[0], path[1]), (path[-1], path[-2])}
-                yield np.array(path), (len(self.around[path[0]]) == 1, len(self.around[path[-1]]) == 1)
-        for start in self.around:
-            if start in passed:
-                continue
-            ring = [start, self.around[start][0]]
-            while ring[-1] != start:
-                first, last = self.around[ring[-1]]
-                ring.append(last if first == ring[-2] else first)
-            passed |= set(ring)
-            yield np.array(ring), (False, False)
-
-    def pixels(self) -> NDArray[np.int64]:
-        return np.array(list(self.around))
-
-    def length(self) -> float:
-        """Of the paths as pixels."""
-        return sum(_along(path) for path, _ in self.paths())
-
-    def has_loop(self) -> bool:
-        """Whether there are at least as many links as pixels."""
-        return sum(map(len, self.around.values())) // 2 >= len(self.around)
-
-
-def _along(path: NDArray[np.int64]) -> float:
-    return float(np.hypot(*np.diff(path, axis=0).T).sum())
-
-
-def _smoothed(path: NDArray[np.int64], depth: NDArray[np.float64]) -> Points:
+def _smoothed(path: Path, depth: NDArray[np.float64]) -> Points:
     """A path of pixels as a curve (K, 2) of rows and columns; wider regions have middles that waver more."""
     wanted = max(SMOOTHED, 2 * int(float(np.median(depth[tuple(path.T)]))) + 1)
     closed = len(path) > 3 and bool((path[0] == path[-1]).all())
@@ -200,52 +103,9 @@ def _to_the_edge(
         along = line[0] - line[min(len(line) - 1, max(4, int(2 * radius)))]
         norm = float(np.hypot(*along))
         direction = along / norm if norm else np.zeros(2)
-        reach = _reach(line[:1], direction[None], solid, np.array([3 * radius + 3]))[0, 0]
-        ends.append(line[:1] + min(float(reach), 3 * radius + 3) * direction)
+        far = reach(line[:1], direction[None], solid, np.array([3 * radius + 3]))[0, 0]
+        ends.append(line[:1] + min(float(far), 3 * radius + 3) * direction)
     return np.concatenate([ends[0], curve, ends[1]])
-
-
-def _shortest_chords(points: Points, solid: NDArray[np.float32], depth: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The shortest chord of the region through each point (P,), between pixels by linear interpolation."""
-    turns = np.arange(DIRECTIONS) * math.pi / DIRECTIONS
-    directions = np.stack([np.sin(turns), np.cos(turns)], 1)
-    directions = np.concatenate([directions, -directions])
-    radii = depth[tuple(points.astype(int).T)]
-    # Points of like depth together, since the deepest of them says how far is looked.
-    order = np.argsort(radii)
-    found = np.empty(len(points))
-    while len(order):
-        deepest = radii[order[-1]]
-        count = max(1, AT_ONCE // (len(directions) * _looks(2.5 * float(deepest) + 2)))
-        some, order = order[-count:], order[:-count]
-        reach = _reach(points[some], directions, solid, 2.5 * radii[some] + 2)
-        chords = (reach[:, :DIRECTIONS] + reach[:, DIRECTIONS:]).min(1)
-        found[some] = np.where(np.isfinite(chords), chords, 2 * radii[some])
-    return found
-
-
-def _looks(furthest: float) -> int:
-    return min(int(furthest / FINEST), STEPS) + 2
-
-
-def _reach(
-    points: Points, directions: Points, solid: NDArray[np.float32], furthest: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """How far it is from points (P, 2) to the region's edge in each direction (D, 2): (P, D), infinite if further than
-    ``furthest`` (P,)."""
-    steps = _looks(float(furthest.max()))
-    apart = furthest / (steps - 1)
-    far = np.arange(steps)[None] * apart[:, None]
-    places = points[:, None, None] + far[:, None, :, None] * directions[None, :, None]
-    values = library("scipy.ndimage").map_coordinates(solid, places.reshape(-1, 2).T, order=1)
-    values = values.reshape(len(points), len(directions), steps)
-    outside = values < 0.5
-    first = outside.argmax(2)
-    before = np.take_along_axis(values, np.maximum(first - 1, 0)[..., None], 2)[..., 0]
-    after = np.take_along_axis(values, first[..., None], 2)[..., 0]
-    share = np.where(first > 0, (before - 0.5) / np.maximum(before - after, 1e-6), 0)
-    reach = (np.maximum(first - 1, 0) + share) * apart[:, None]
-    return np.where(outside.any(2), reach, np.inf)
 
 
 def _longer_axis(region: Region) -> float:
