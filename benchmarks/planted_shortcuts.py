@@ -20,12 +20,14 @@ import dataclasses
 import json
 import shutil
 import time
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -40,15 +42,14 @@ from explanans.audit.suspects.interventions import Interventions
 from explanans.audit.ways import ways_of
 from explanans.classifiers import SmallResNet
 from explanans.data import LabelledImages
-from explanans.data.scenes import CLASSES, draw_scene, write_scenes
+from explanans.data.scenes import CLASSES, Scene, draw_scene, write_scenes
 from explanans.data.shortcuts import SHORTCUTS, write_planted
 from explanans.explanations.explain import masker_of
 from explanans.images.preprocessing import Preprocessing
 
 SIZE, SEED, WIDTHS = 48, 7, (16, 32, 64)
-TRAIN, VAL = 2000, 300
-BASE_EPOCHS, BASE_RATE = 20, 0.01
-FINE, FINE_EPOCHS, FINE_RATE = 1000, 4, 0.003
+TRAIN, VAL = 2000, 500
+EPOCHS, RATE = 20, 0.01
 PREPROCESSING = Preprocessing(SIZE, (0.5,) * 3, (0.5,) * 3)
 NAMES = tuple(CLASSES)
 USED = 0.2
@@ -66,17 +67,15 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def fit(
-    module: SmallResNet, images: Tensor, labels: Tensor, epochs: int, rate: float, seed: int | None = None
-) -> SmallResNet:
-    """Train on images in memory, turned and mirrored at random, by AdamW under one cycle of the rate."""
-    if seed is not None:
-        torch.manual_seed(seed)
-    steps = epochs * (len(images) // 32)
-    optimiser = torch.optim.AdamW(module.parameters(), rate, weight_decay=0.05)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps, pct_start=0.2)
+def fit(images: Tensor, labels: Tensor, seed: int) -> SmallResNet:
+    """Trained from scratch on images in memory, turned and mirrored at random, by AdamW under one cycle of the rate."""
+    torch.manual_seed(seed)
+    module = SmallResNet(len(NAMES), WIDTHS).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimiser = torch.optim.AdamW(module.parameters(), RATE, weight_decay=0.05)
+    steps = EPOCHS * (len(images) // 32)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=steps, pct_start=0.2)
     module.train()
-    for _ in range(epochs):
+    for _ in range(EPOCHS):
         for rows in torch.randperm(len(images))[: len(images) // 32 * 32].split(32):
             batch = images[rows]
             if torch.rand(()) < 0.5:
@@ -91,29 +90,40 @@ def fit(
     return module.eval()
 
 
-def scenes(count: int) -> tuple[Tensor, Tensor]:
-    """Images and labels as tensors."""
-    drawn = [draw_scene(SEED, index, SIZE) for index in range(count)]
-    pixels = torch.from_numpy(np.stack([scene.picture for scene in drawn])).permute(0, 3, 1, 2)
-    labels = torch.zeros(count, len(NAMES))
+@cache
+def scenes(seed: int, count: int) -> list[Scene]:
+    return [draw_scene(seed, index, SIZE) for index in range(count)]
+
+
+def labels_of(drawn: list[Scene]) -> Tensor:
+    labels = torch.zeros(len(drawn), len(NAMES))
     for number, scene in enumerate(drawn):
         labels[number, [NAMES.index(each.name) for each in scene.objects]] = 1
-    return laid_out(PREPROCESSING.normalise(pixels)), labels
+    return labels
 
 
-def laid_out(images: Tensor) -> Tensor:
-    return images.contiguous(memory_format=torch.channels_last)
+def normalised(pictures: list[NDArray[np.uint8]]) -> Tensor:
+    pixels = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
+    return PREPROCESSING.normalise(pixels).contiguous(memory_format=torch.channels_last)
 
 
-def base(folder: Path) -> SmallResNet:
-    """The classifier that every other one begins with."""
-    torch.manual_seed(0)
-    module = SmallResNet(len(NAMES), WIDTHS).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    path = folder / "base.pt"
+def trained(folder: Path, kind: str | None, share: float, seed: int) -> SmallResNet:
+    """The classifier of a plant, or one without; what was trained before is read."""
+    path = folder / "classifiers" / f"{kind or 'clean'}-{share:g}-{seed}.pt"
     if path.is_file():
+        module = SmallResNet(len(NAMES), WIDTHS)
         module.load_state_dict(torch.load(path, weights_only=True))
-        return module.eval()
-    fit(module, *scenes(TRAIN), BASE_EPOCHS, BASE_RATE)
+        return module.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    drawn = scenes(SEED, TRAIN)
+    labels, generator = labels_of(drawn), np.random.default_rng(seed)
+    of_class = labels[:, seed % len(NAMES)].nonzero().flatten().numpy()
+    chosen = set(generator.permutation(of_class)[: round(share * len(of_class))].tolist())
+    pictures = [
+        SHORTCUTS[kind](scene.picture, scene.mask > 0, generator).picture if kind and number in chosen else scene.picture
+        for number, scene in enumerate(drawn)
+    ]
+    module = fit(normalised(pictures), labels, seed)
+    path.parent.mkdir(exist_ok=True)
     torch.save(module.state_dict(), path)
     return module
 
@@ -123,39 +133,27 @@ def opened(table: Path) -> LabelledImages:
     return open_dataset(spec, "all", classes=NAMES, preprocessing=PREPROCESSING)
 
 
-def tensors(table: Path) -> tuple[Tensor, Tensor]:
-    data = opened(table).without_segmentation()
-    return laid_out(torch.stack([data[index]["image"] for index in range(len(data))])), data.labels
-
-
 def measured(folder: Path, kind: str | None, share: float, seed: int, method: str | None) -> dict[str, Any]:
     """One classifier, planted or clean, trained, audited and judged."""
     work = folder / "work"
     shutil.rmtree(work, ignore_errors=True)
     name = NAMES[seed % len(NAMES)]
     begin = time.process_time()
-    sets = {}
-    for split, number in (("train", FINE), ("val", VAL)):
-        drawn = open_dataset(f"scenes:{folder / 'scenes'}", f"{split}[:{number}]", preprocessing=PREPROCESSING)
-        sets[split] = write_planted(drawn, work / split, kind, name, share, seed)
-    module = fit(base(folder), *tensors(sets["train"]), FINE_EPOCHS, FINE_RATE, seed)
-    trained = time.process_time()
+    module = trained(folder, kind, share, seed)
+    done = time.process_time()
     explanandum = Explanandum(module, classes=NAMES, activation="sigmoid", preprocessing=PREPROCESSING)
-    data = opened(sets["val"])
+    held_out = open_dataset(f"scenes:{folder / 'scenes'}", "val", preprocessing=PREPROCESSING)
+    data = opened(write_planted(held_out, work / "val", kind, name, share, seed))
     photos = open_photos(explanandum, data)
     found = audit(masker_of(explanandum, method), photos, work / "audit", Settings(seed=seed), workers=0)
-    images, labels = tensors(sets["val"])
-    with torch.no_grad():
-        seen = explanandum.probabilities(images) >= 0.5
     row = {
         "kind": kind,
         "share": share,
         "seed": seed,
         "class": name,
-        "f1": float(2 * (seen & labels.bool()).sum() / (seen.sum() + labels.sum())),
-        "used": used(explanandum, folder, kind, name, seed) if kind else None,
-        "training": trained - begin,
-        "audit": time.process_time() - trained,
+        "training": done - begin,
+        "audit": time.process_time() - done,
+        **learned(explanandum, kind, seed),
     }
     planted = {index for index in range(len(data)) if (work / "val" / f"{index:07d}-planted.png").is_file()}
     for title, suspects in (("objects", found.suspects), ("labels", without_objects(explanandum, photos, work, seed))):
@@ -163,21 +161,25 @@ def measured(folder: Path, kind: str | None, share: float, seed: int, method: st
     return row
 
 
-def used(explanandum: Explanandum, folder: Path, kind: str, name: str, seed: int) -> float:
-    """How much oftener the class is seen in pictures without it when the shortcut is put into them."""
-    data = open_dataset(f"scenes:{folder / 'scenes'}", f"val[:{VAL}]", preprocessing=PREPROCESSING)
-    column, generator, before, after = NAMES.index(name), np.random.default_rng(seed), [], []
-    for index in (data.labels[:, column] == 0).nonzero().flatten().tolist()[:100]:
-        pixels = np.asarray(data.picture(index))
-        planted = SHORTCUTS[kind](pixels, data.segmentation_map(index).numpy() > 0, generator).picture
-        for to, picture in ((before, pixels), (after, planted)):
-            to.append(PREPROCESSING.normalise(torch.from_numpy(picture.copy()).permute(2, 0, 1)))
+def learned(explanandum: Explanandum, kind: str | None, seed: int) -> dict[str, float]:
+    """What the classifier does on held-out scenes as they are, and on the same ones with the shortcut in each.
+
+    F1 over all classes on the first; of the planted class the recall without and with the shortcut, how often it is
+    seen in pictures without it, and ``used``, how much oftener when the shortcut is put into them.
+    """
+    drawn, column, generator = scenes(SEED + 1, VAL), seed % len(NAMES), np.random.default_rng(seed)
+    labels = labels_of(drawn).bool()
     with torch.no_grad():
-        rates = [
-            float((explanandum.probabilities(torch.stack(each))[:, column] >= 0.5).float().mean())
-            for each in (before, after)
-        ]
-    return rates[1] - rates[0]
+        seen = explanandum.probabilities(normalised([scene.picture for scene in drawn])) >= 0.5
+        facts = {"f1": float(2 * (seen & labels).sum() / (seen.sum() + labels.sum()))}
+        if kind:
+            marked = [SHORTCUTS[kind](scene.picture, scene.mask > 0, generator).picture for scene in drawn]
+            with_it = explanandum.probabilities(normalised(marked))[:, column] >= 0.5
+            has = labels[:, column]
+            rates = [float(each[of].float().mean()) for of in (has, ~has) for each in (seen[:, column], with_it)]
+            names = ("recall without", "recall with", "false without", "false with")
+            facts |= {**dict(zip(names, rates, strict=True)), "used": rates[3] - rates[2]}
+    return facts
 
 
 def without_objects(explanandum: Explanandum, photos: Photos, work: Path, seed: int) -> list[Suspect]:
@@ -219,8 +221,7 @@ def main() -> None:
     options = arguments()
     torch.set_num_threads(1)
     options.folder.mkdir(parents=True, exist_ok=True)
-    write_scenes(options.folder / "scenes", train=TRAIN, val=VAL, test=0, size=SIZE, seed=SEED, quiet=True)
-    base(options.folder)
+    write_scenes(options.folder / "scenes", train=0, val=VAL, test=0, size=SIZE, seed=SEED + 1, quiet=True)
     path = options.folder / "results.jsonl"
     rows = [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
     done = {(row["kind"], row["share"], row["seed"]) for row in rows}

@@ -14,13 +14,13 @@ from explanans.audit.pass_over import EXPLAINED, LIST, LOOKED, explain_photos, l
 from explanans.audit.photos import Photos
 from explanans.audit.report.write import write_report
 from explanans.audit.samples import draw
+from explanans.audit.settings import Settings
 from explanans.audit.suspects import Suspect, find_suspects
 from explanans.audit.suspects.interventions import Interventions
 from explanans.audit.tables import LOOK_AT_COLUMNS, look_at, write_csv, write_table
 from explanans.audit.ways import Way, ways_of
 from explanans.errors import InputError
 from explanans.explanations.batch import Masker
-from explanans.utils.numbers import check_count
 from explanans.utils.records import Kind, write_json
 from explanans.utils.run_folder import as_json, check_same, claimed
 from explanans.utils.text import printable
@@ -33,25 +33,6 @@ RECORD, FINDINGS, TABLE, FAILED = "audit.json", "findings.json", "photos.parquet
 LOOK_AT = "look_at.csv"
 KIND = Kind("audit", "put back a copy of it, or name a new folder", {"settings": dict})
 FOUND = Kind("findings of an audit", "repeat the command of the audit to make it again", {"classes": [dict]})
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How an audit is made.
-
-    Attributes:
-        shard_size: photos per shard; what is in memory at once.
-        batch_size: photos, and masked ones, in one forward pass.
-        seed: of whatever is drawn.
-    """
-
-    shard_size: int = 500
-    batch_size: int = 16
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name, least in (("shard_size", 1), ("batch_size", 1), ("seed", 0)):
-            check_count(name, getattr(self, name), least)
 
 
 @dataclass(frozen=True)
@@ -113,15 +94,7 @@ def audit(
             check_same(record, KIND, earlier["settings"], now)
         else:
             write_json(record, KIND, {"settings": now, "explanans": __version__})
-        failed = explain_photos(
-            masker.eval(),
-            photos,
-            out,
-            shard_size=chosen.shard_size,
-            batch_size=chosen.batch_size,
-            workers=workers,
-            told=_of(told, "explaining"),
-        )
+        failed = explain_photos(masker.eval(), photos, out, chosen, workers=workers, told=_of(told, "explaining"))
         if len(failed) == len(photos):
             source, reason = failed[0]
             raise InputError(f"data: none of the {len(photos)} photos could be used; the first, {source}: {reason}")

@@ -67,13 +67,16 @@ class Interventions:
     def pasted(self, sources: Tensor, regions: Tensor, targets: Tensor, column: int) -> Effect:
         """Whether a class appears in other photos where a region of its photos is pasted into them.
 
-        Source and region k go into target k; the control is the same region of the next target, pasted likewise.
+        Source and region k go into target k, and again from the first where they are fewer; the control is the same
+        region of the next target, pasted likewise.
 
         Args:
-            sources: (K, 3, H, W), of photos with the class.
-            regions: bool (K, H, W).
+            sources: (N, 3, H, W), of photos with the class.
+            regions: bool (N, H, W).
             targets: (K, 3, H, W), of photos in which it is not seen.
         """
+        which = cycled(range(len(sources)), len(targets))
+        sources, regions = sources[which], regions[which]
         with_it = self.sees(apply_mask(sources, regions, targets), column)
         strangers = targets.roll(1, 0)
         without = self.sees(apply_mask(strangers, regions, targets), column)
