@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from explanans.audit.avoid import write_avoid
 from explanans.audit.classes import ClassSummary, summarise
 from explanans.audit.looked import read_parts
 from explanans.audit.pass_over import EXPLAINED, LIST, LOOKED, explain_photos, look_at_all, seen_by
@@ -77,7 +78,8 @@ def audit(
         photos: see :func:`explanans.audit.open_photos`.
         out: a new folder, or that of an earlier run with the same arguments. It gets ``photos.parquet`` (a row per
             photo and class, see :data:`explanans.audit.looked.ROWS`), ``findings.json``, ``report.html`` with a
-            page for each class, ``look_at.csv`` (photos to look at, for each suspicion), ``failed.csv``, and in
+            page for each class, ``look_at.csv`` (photos to look at, for each suspicion), ``failed.csv``, ``avoid.csv``
+            (what :func:`explanans.audit.avoid.write_avoid` makes of accusations), and in
             ``explained`` masks and receipts as :func:`explanans.deploy.batch.explain_shards` writes them.
         workers: processes that read and decode photos.
         told: is told how far each step is.
@@ -106,6 +108,7 @@ def audit(
         suspects = find_suspects(asked, samples, ways, seed=chosen.seed, told=_of(told, "asking about suspects"))
         troubled = write_table(parts, ways, out / TABLE)
         found = Audit(out, len(photos) - len(failed), classes, failed, troubled, ways, suspects)
+        write_avoid(out, photos, masker.explanandum.classes, samples, suspects)
         write_csv(out / FAILED, ("file", "reason"), failed)
         write_csv(out / LOOK_AT, LOOK_AT_COLUMNS, look_at(suspects, photos))
         write_json(out / FINDINGS, FOUND, _findings(found, masker))
