@@ -202,6 +202,12 @@ def planted_in(data: LabelledImages, folder: Path) -> dict[str, set[int]]:
     return found
 
 
+def planted_everywhere(drawn: list[Scene], kind: str, seed: int) -> list[NDArray[np.uint8]]:
+    """The pictures of scenes, each with the shortcut."""
+    generator = np.random.default_rng(seed)
+    return [SHORTCUTS[kind](scene.picture, scene.mask > 0, generator).picture for scene in drawn]
+
+
 def learned(explanandum: Explanandum, plants: list[Plant], seed: int) -> dict[str, Any]:
     """What the classifier does on held-out scenes as they are, and on the same ones with a shortcut in each.
 
@@ -214,10 +220,9 @@ def learned(explanandum: Explanandum, plants: list[Plant], seed: int) -> dict[st
         seen = explanandum.probabilities(normalised([scene.picture for scene in drawn])) >= 0.5
         facts: dict[str, Any] = {"f1": float(2 * (seen & labels).sum() / (seen.sum() + labels.sum())), "plants": []}
         for plant in plants:
-            column, generator = NAMES.index(plant.name), np.random.default_rng(seed)
-            make = SHORTCUTS[plant.shortcut]
-            marked = [make(scene.picture, scene.mask > 0, generator).picture for scene in drawn]
-            with_it = explanandum.probabilities(normalised(marked))[:, column] >= 0.5
+            column = NAMES.index(plant.name)
+            marked = normalised(planted_everywhere(drawn, plant.shortcut, seed))
+            with_it = explanandum.probabilities(marked)[:, column] >= 0.5
             has = labels[:, column]
             rates = [float(each[of].float().mean()) for of in (has, ~has) for each in (seen[:, column], with_it)]
             names = ("recall without", "recall with", "false without", "false with")
