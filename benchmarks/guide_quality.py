@@ -18,10 +18,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from explanans import Explanandum, open_dataset
+from explanans import Explanandum
 from explanans.metrics.shared.overlap import soft_overlap
 from explanans.objectives import Guided
 from explanans.objectives.guides import LEVELS, VOID
+from labelled import add_data, pictures
 
 SIZE = 56
 SOFT = {"scales": (1.43,), "sharpness": 12.0}
@@ -66,20 +67,12 @@ def measured(objective: Guided, explanandum: Explanandum, dataset: Any) -> Itera
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("classifier", help="folder of a saved classifier")
-    parser.add_argument("data", help="data set with segmentations")
-    parser.add_argument("--split", default="train[90%:]")
+    add_data(parser, "train[90%:]")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     explanandum = Explanandum.load(options.classifier)
-    dataset = open_dataset(
-        options.data,
-        options.split,
-        classes=explanandum.classes,
-        preprocessing=explanandum.preprocessing,
-        segmentation=True,
-        cache=True,
-    ).with_segmentation()
+    dataset = pictures(explanandum, options, cache=True).with_segmentation()
     for name, settings in VARIANTS.items():
         found = list(measured(Guided(once=True, **settings), explanandum, dataset))
         for several in (False, True):

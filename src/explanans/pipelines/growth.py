@@ -226,7 +226,8 @@ def _measured(
             )
             for cut in CUTS
         ]
-        values = tuple(sums(row(region) for region in regions) for regions in cuts)
+        summed = [sums(row(region) for region in regions) for regions in cuts]
+        values = tuple({**each, "area": each["fine_area"]} for each in summed)
         measured.append(Photo(path, time, said, shift, cuts[CUTS.index(0.0)], values))
     return Series(place, name, tuple(measured), window, settings.mm_per_pixel)
 

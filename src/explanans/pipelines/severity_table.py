@@ -18,7 +18,8 @@ from explanans.utils.records import read_json
 COLUMNS = pa.schema(
     [
         *(("picture", pa.string()), ("class", pa.string()), ("probability", pa.float64())),
-        *(("number", pa.int64()), ("area", pa.int64()), ("share", pa.float64())),
+        *(("number", pa.int64()), ("area", pa.int64())),
+        *(("fine_area", pa.float64()), ("share", pa.float64())),
         *(("length", pa.float64()), ("longest", pa.float64()), ("widest", pa.float64())),
         *(("area_mm2", pa.float64()), ("length_mm", pa.float64())),
         *(("longest_mm", pa.float64()), ("widest_mm", pa.float64())),
@@ -28,21 +29,24 @@ COLUMNS = pa.schema(
 
 
 def sums(regions: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Of the regions of one class in one photo, each a row of a table of regions: number, area, share, length of all,
-    longest, widest; 0 without a region."""
+    """Of the regions of one class in one photo, each a row of a table of regions: number, area, fine area, share,
+    length of all, longest, widest; 0 without a region."""
     rows = list(regions)
     scale = next((row["mm_per_pixel"] for row in rows if row["mm_per_pixel"] is not None), None)
     found = {
         "number": len(rows),
         "area": sum(row["area"] for row in rows),
+        "fine_area": sum(row["fine_area"] for row in rows),
         "share": sum(row["share"] for row in rows),
         "length": sum(row["length"] for row in rows),
         "longest": max((row["length"] for row in rows), default=0.0),
         "widest": max((row["largest_width"] for row in rows), default=0.0),
     }
-    for name, power in (("area_mm2", 2), ("length_mm", 1), ("longest_mm", 1), ("widest_mm", 1)):
-        pixels = found[name.rpartition("_")[0]]
-        found[name] = None if scale is None else pixels * scale**power
+    for name, pixels, power in (
+        ("area_mm2", "fine_area", 2),
+        *((f"{each}_mm", each, 1) for each in ("length", "longest", "widest")),
+    ):
+        found[name] = None if scale is None else found[pixels] * scale**power
     return found
 
 
