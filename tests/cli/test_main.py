@@ -137,7 +137,13 @@ def test_the_same_seed_trains_the_same_explainer(
 ) -> None:
     words = ["fit", f"{explainer}/classifier", f"scenes:{scenes}", "--network=compact", "--encoder_weights=null"]
     words += ["--classes", "striped star,dotted star", "--objective=stalder2022", "--quiet"]
-    words += ["--run.max_epochs=1", "--run.batch_size=8", "--run.threads=1", "--run.accelerator=cpu", "--verdict.images=0"]
+    words += [
+        "--run.max_epochs=1",
+        "--run.batch_size=8",
+        "--run.threads=1",
+        "--run.accelerator=cpu",
+        "--verdict.images=0",
+    ]
     trained = {}
     for name, seed in (("one", 3), ("two", 3), ("other", 4)):
         # Whatever was drawn before.

@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from explanans.ops import centre_line as module
+from explanans.ops import chords
 from explanans.ops.centre_line import centre_line
 
 pytest.importorskip("skimage", reason="regions need scikit-image")
@@ -81,6 +82,29 @@ def test_bumps_add_nothing() -> None:
     found = centre_line(region)
     assert len(found.paths) == 1
     assert found.length == pytest.approx(160, rel=0.02)
+
+
+@pytest.mark.parametrize("angle", [0, 20, 45])
+def test_a_large_region_is_measured_smaller(angle: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    along, _ = around(angle)
+    region = strip(200, 5, angle) | (strip(200, 11, angle) & (abs(along) < 15))
+    fine = centre_line(region)
+    monkeypatch.setattr(module, "LARGEST", region.size // 8)
+    found = centre_line(region)
+    assert found.length == pytest.approx(fine.length, rel=0.025)
+    assert found.mean_width == pytest.approx(region.sum() / found.length)
+    assert found.largest_width == pytest.approx(fine.largest_width, abs=0.5)
+    # In the same place, and not in pixels of the smaller one.
+    ends = [path[[0, -1]].tolist() for path in (*found.paths, *fine.paths)]
+    assert np.array(sorted(ends[0])) == pytest.approx(np.array(sorted(ends[1])), abs=4)
+
+
+def test_depth_does_not_depend_on_the_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    ndimage = pytest.importorskip("scipy.ndimage", reason="regions need SciPy")
+    region = np.pad(np.random.default_rng(0).random((300, 30)) > 0.01, 1)
+    region[90:250, 1:-1] = True
+    monkeypatch.setattr(chords, "AT_ONCE", 1)
+    assert (chords.depth_of(region) == ndimage.distance_transform_edt(region)).all()
 
 
 def test_smallest_things() -> None:

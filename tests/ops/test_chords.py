@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from explanans.ops import chords
-from explanans.ops.chords import reach, shortest_chords
+from explanans.ops.chords import reach_of, shortest_chords
 
 pytest.importorskip("scipy", reason="regions need SciPy")
 
@@ -14,13 +14,13 @@ def test_how_far_it_is_to_the_edge_by_hand() -> None:
     solid = np.zeros((40, 12), np.float32)
     solid[:, 3:9] = 1
     directions = np.array([[0, 1], [0, -1], [1, 0], [-1, 0]], float)
-    found = reach(np.array([[20.0, 5], [20, 7.25], [20, 1]]), directions, solid, np.array([6.0, 9, 9]))
+    found = reach_of(np.array([[20.0, 5], [20, 7.25], [20, 1]]), directions, solid, np.array([6.0, 9, 9]))
     assert found[0].tolist() == [pytest.approx(3.5), pytest.approx(2.5), np.inf, np.inf]
     assert found[1].tolist() == [pytest.approx(1.25), pytest.approx(4.75), np.inf, np.inf]
     assert found[2].tolist() == [0, 0, 0, 0]
     # A grey pixel moves the edge: 1, 0.6, 0 is one half a sixth of the way to the 0.
     solid[:, 8] = 0.6
-    assert reach(np.array([[20.0, 5]]), directions[:1], solid, np.array([6.0]))[0, 0] == pytest.approx(
+    assert reach_of(np.array([[20.0, 5]]), directions[:1], solid, np.array([6.0]))[0, 0] == pytest.approx(
         3 + 1 / 6, abs=0.02
     )
 
@@ -30,7 +30,7 @@ def test_far_edges_are_found_between_looks_that_are_further_apart(column: float)
     """513 looks at 700 pixels; the last one inside may be on a pixel that is all inside."""
     solid = np.ones((3, 800), np.float32)
     solid[:, 600:] = 0
-    found = reach(np.array([[1.0, column]]), np.array([[0.0, 1.0]]), solid, np.array([700.0]))
+    found = reach_of(np.array([[1.0, column]]), np.array([[0.0, 1.0]]), solid, np.array([700.0]))
     assert found[0, 0] == pytest.approx(599.5 - column, abs=0.3)
 
 

@@ -101,6 +101,15 @@ def test_large_and_small_logits(dtype: torch.dtype) -> None:
     torch.testing.assert_close(slope, maps.sigmoid(), rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("highest", [-30.0, 0.0, 1.0, 1.001, 20.0, 90.0])
+def test_both_sides_of_where_products_may_vanish(highest: float) -> None:
+    """A product of 1 − σ alone would be 0 in single precision for large logits, in a column that is all alike too."""
+    maps = torch.linspace(highest - 2, highest, 40)[:, None].expand(40, 300).T.contiguous()
+    maps[:, -1] = highest
+    total, _ = softplus_and_slope(maps, torch.ones(300, dtype=torch.bool))
+    torch.testing.assert_close(total.double(), functional.softplus(maps.double()).sum(), rtol=2e-6, atol=2e-3)
+
+
 def test_what_is_not_finite_is_not_hidden() -> None:
     for value in (torch.inf, torch.nan):
         total, _ = softplus_and_slope(torch.full((2, 2), value), torch.tensor([True, False]))

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
-from explanans.ops.outlines import filled, outlines, signed_area
+from explanans.ops import outlines as module
+from explanans.ops.outlines import Ring, filled, outlines, signed_area
 
 
 def test_a_square_with_a_hole() -> None:
@@ -23,6 +26,42 @@ def test_pixels_that_touch_at_a_corner_are_one_polygon() -> None:
     assert len(outlines(np.eye(5, dtype=bool))) == 1
     assert len(outlines(np.eye(5, dtype=bool)[:, [0, 2, 4]])) == 3
     assert outlines(np.zeros((3, 3), bool)) == []
+
+
+def turned(ring: Ring) -> list[list[float]]:
+    """Begun at its first point in the order of the coordinates."""
+    points = ring[:-1].tolist()
+    first = points.index(min(points))
+    return points[first:] + points[:first]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_rings_are_those_of_marching_squares(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    contourpy = pytest.importorskip("contourpy", reason="compared with contourpy")
+    random = np.random.default_rng(seed)
+    for _ in range(20):
+        region = random.random(random.integers(1, 16, 2)) > random.random()
+        monkeypatch.setattr(module, "CHUNK", int(random.integers(1, 300)))
+        padded = np.pad(region.astype(float), 1)
+        generator = contourpy.contour_generator(z=padded, fill_type=contourpy.FillType.OuterOffset)
+        wanted = []
+        for points, offsets in zip(*generator.filled(0.5 - 1e-6, 2.0), strict=True):
+            rings = [np.round(2 * (points[a:b] - 0.5)) / 2 for a, b in itertools.pairwise(offsets)]
+            wanted.append(sorted(turned(module._without_straight(ring)) for ring in rings))
+        found = [sorted(map(turned, polygon)) for polygon in outlines(region)]
+        assert sorted(found) == sorted(wanted)
+
+
+def test_an_island_in_a_hole_is_a_polygon_of_its_own() -> None:
+    region = np.zeros((11, 11), bool)
+    region[:] = True
+    region[1:10, 1:10] = False
+    region[3:8, 3:8] = True
+    region[5, 5] = False
+    small, large = outlines(region)
+    assert [len(small), len(large)] == [2, 2]
+    assert small[1].mean(0) == pytest.approx([5.5, 5.5], abs=0.2)
+    assert signed_area(large[1]) < -70
 
 
 @pytest.mark.parametrize("seed", range(6))

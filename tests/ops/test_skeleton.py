@@ -5,13 +5,13 @@ import math
 import numpy as np
 import pytest
 
-from explanans.ops.skeleton import Skeleton
+from explanans.ops.skeleton import Graph
 
 
-def skeleton(*lines: str) -> Skeleton:
+def skeleton(*lines: str) -> Graph:
     """A graph of the pixels drawn as ``#``, in a region that is 3 deep everywhere."""
     drawn = np.array([[each == "#" for each in line] for line in lines])
-    return Skeleton(np.pad(drawn, 1), np.full((drawn.shape[0] + 2, drawn.shape[1] + 2), 3.0))
+    return Graph(np.pad(drawn, 1), np.full((drawn.shape[0] + 2, drawn.shape[1] + 2), 3.0))
 
 
 CROSSED = (

@@ -1,4 +1,4 @@
-"""The skeleton of a region as a graph: its branches, and which of them are only spurs."""
+"""The middle of a region, a pixel wide, as a graph: branches from knot to knot, without those that lead to a corner."""
 
 from __future__ import annotations
 
@@ -7,25 +7,20 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-Path = NDArray[np.int64]
-"""Rows and columns of pixels (K, 2)."""
+from explanans.ops.chords import Region
 
 SPUR = 1.5
 """A side branch that is at most so many times as long as the region's half width where it begins is no branch: it leads
 to a corner, or to a bump of the edge."""
 
 
-class Skeleton:
-    """The pixels of a thinned region (H, W), each with those it touches.
+class Graph:
+    """The pixels of a skeleton, each with those it touches."""
 
-    Args:
-        depth: (H, W), how far it is from each pixel to the region's edge.
-    """
-
-    def __init__(self, pixels: NDArray[np.bool_], depth: NDArray[np.float64]) -> None:
+    def __init__(self, skeleton: Region, depth: NDArray[np.float64]) -> None:
         self.depth = depth
         self.around: dict[tuple[int, int], list[tuple[int, int]]] = {}
-        rows, columns = (values.tolist() for values in np.nonzero(pixels))
+        rows, columns = (values.tolist() for values in np.nonzero(skeleton))
         there = set(zip(rows, columns, strict=True))
         for row, column in there:
             near = [
@@ -50,13 +45,13 @@ class Skeleton:
                     continue
                 branch = path if free[0] else path[::-1]
                 junction = tuple(branch[-1])
-                if len(self.around[junction]) > 2 and along(branch) <= SPUR * self.depth[junction]:
+                if len(self.around[junction]) > 2 and length_of(branch) <= SPUR * self.depth[junction]:
                     for pixel in map(tuple, branch[:-1]):
                         for other in self.around.pop(pixel):
                             self.around[other].remove(pixel)
                     changed = True
 
-    def paths(self) -> Iterator[tuple[Path, tuple[bool, bool]]]:
+    def paths(self) -> Iterator[tuple[NDArray[np.int64], tuple[bool, bool]]]:
         """Each branch as pixels (K, 2), and whether its first and its last one are free ends; a ring ends where it
         begins."""
         knots = [pixel for pixel, near in self.around.items() if len(near) != 2]
@@ -87,18 +82,17 @@ class Skeleton:
             passed |= set(ring)
             yield np.array(ring), (False, False)
 
-    def pixels(self) -> Path:
+    def pixels(self) -> NDArray[np.int64]:
         return np.array(list(self.around))
 
     def length(self) -> float:
         """Of the paths as pixels."""
-        return sum(along(path) for path, _ in self.paths())
+        return sum(length_of(path) for path, _ in self.paths())
 
     def has_loop(self) -> bool:
         """Whether there are at least as many links as pixels."""
         return sum(map(len, self.around.values())) // 2 >= len(self.around)
 
 
-def along(path: Path) -> float:
-    """How long a path of pixels is, its steps 1 or √2."""
+def length_of(path: NDArray[np.int64]) -> float:
     return float(np.hypot(*np.diff(path, axis=0).T).sum())

@@ -41,6 +41,7 @@ def helper() -> ModuleType:
         ("compact", "both"),
         ("compact", "masks"),
         ("trunk?width=8", "both"),
+        ("copy?width=8", "both"),
         ("light/test_efficientnet?pad_type=same", "both"),
         ("fpn/resnet10t", "masks"),
     ],
