@@ -36,7 +36,7 @@ def images(count: int = 2, channels: int = 3) -> Tensor:
 
 
 class Plain(nn.Module):
-    """Somebody's own: a stem at stride 4, a block that is used twice, a last layer, and a stray parameter."""
+    """Somebody's own: a stem at stride 4, a block that is used twice, a last layer."""
 
     def __init__(self, channels: int = 3) -> None:
         super().__init__()
@@ -44,11 +44,10 @@ class Plain(nn.Module):
         self.block = nn.Conv2d(4, 4, 3, padding=1)
         self.down = nn.Conv2d(4, 8, 2, stride=2)
         self.head = nn.Linear(8, 3)
-        self.offset = nn.Parameter(torch.zeros(3))
 
     def forward(self, images: Tensor) -> Tensor:
         features = self.block(self.block(self.stem(images)).relu())
-        return self.head(self.down(features).mean((2, 3))) + self.offset
+        return self.head(self.down(features).mean((2, 3)))
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -98,6 +97,23 @@ def test_of_a_module_of_ones_own_it_takes_what_the_features_depend_on() -> None:
         finest, deepest = network.encoder(images())
         assert torch.equal(finest, fine)
         assert torch.equal(deepest, module.down(fine))
+
+
+class Offset(Plain):
+    def __init__(self) -> None:
+        super().__init__()
+        self.offset = nn.Parameter(torch.zeros(3))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return super().forward(images) + self.offset
+
+
+def test_what_cannot_run_without_its_last_layer_keeps_it_untrained() -> None:
+    torch.manual_seed(0)
+    network = build_network("copy?width=8", 3, explanandum=explanandum(Offset()))
+    assert isinstance(network.encoder.module.head, nn.Linear)
+    frozen = {name for name, parameter in network.named_parameters() if not parameter.requires_grad}
+    assert frozen == {"encoder.module.offset", "encoder.module.head.weight", "encoder.module.head.bias"}
 
 
 def test_layers_behind_the_last_feature_do_not_run() -> None:

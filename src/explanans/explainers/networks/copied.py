@@ -61,7 +61,8 @@ class TrunkCopy(nn.Module):
             nonlocal left
             features[name] = first(output)
             left -= 1
-            if not left:
+            # What writes a graph down keeps account of the parts that it is in, and leaves out what nobody reads.
+            if not left and not torch.compiler.is_compiling():
                 raise _Enough
 
         with contextlib.suppress(_Enough), watching(self._read(), see):
@@ -81,14 +82,27 @@ class TrunkCopy(nn.Module):
                     "'trunk', or a network of its own, such as light/mobilenetv2_100."
                 )
             total.backward()
-        unread = {id(parameter) for parameter in self.module.parameters() if parameter.grad is None}
+        unread = set()
+        for parameter in self.module.parameters():
+            if parameter.grad is None:
+                unread.add(id(parameter.requires_grad_(False)))
         self.module.zero_grad(set_to_none=True)
+        dropped: list[tuple[nn.Module, str, nn.Module]] = []
         for name, part in list(self.module.named_modules()):
             own = [id(parameter) for parameter in part.parameters()]
             if name and own and unread.issuperset(own):
                 parent, _, last = name.rpartition(".")
-                # Its place is kept: a row of blocks is called by number.
-                setattr(self.module.get_submodule(parent), last, nn.Identity())
+                dropped.append((self.module.get_submodule(parent), last, part))
+        # Its place is kept: a row of blocks is called by number.
+        for around, name, _ in dropped:
+            setattr(around, name, nn.Identity())
+        try:
+            with torch.no_grad():
+                self.module(grey)
+        except Exception:
+            # It cannot run to its end without them, which it has to where a graph is written down.
+            for around, name, part in dropped:
+                setattr(around, name, part)
 
 
 class CopiedTrunk(LightFPN):
