@@ -134,8 +134,8 @@ print("written:", Path("audit/avoid.csv").exists())
 # %% [markdown]
 # ## Guided away
 #
-# The triangle is accused wrongly: its cut-outs look the same because all have the same noise around them. `avoid.csv` is
-# about the class that is accused first, and of no other.
+# The triangle is accused wrongly: its cut-outs look the same because all have the same noise around them. `avoid.csv`
+# is about the class that is accused first, and about no other.
 #
 # It has all pictures, and where the evidence of that class should not lie. The classifier is fine-tuned
 # on it: its evidence is to lie elsewhere, and in half of the pictures of a batch what lies in the region trades places
