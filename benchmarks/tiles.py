@@ -1,7 +1,8 @@
 """A large picture in tiles: what it costs beside its tiles alone, how much memory it takes, and whether seams show.
 
-    python benchmarks/tiles.py                      # time, beside the tiles alone, and seams
-    python benchmarks/tiles.py --memory 10000       # the most memory, of a picture of 10,000 × 10,000, read and saved
+    python benchmarks/tiles.py                  # seams, and time beside the tiles alone
+    python benchmarks/tiles.py --scan 10000     # time and the most memory of a picture of 10,000 × 10,000, from a file
+                                                # to saved files, regions too
 
 Classifier (MobileNetV3) and Explainer (three layers) are small ones that are not trained: what is measured is what the
 tiles add, and to slower networks they add less.
@@ -25,6 +26,7 @@ from torch.nn import functional
 from explanans.classifiers.explanandum import Explanandum
 from explanans.explainers.explainer import Explainer
 from explanans.explanations.batch import Settings, explain_batch
+from explanans.explanations.region import RegionSettings
 from explanans.explanations.selection import Selection
 from explanans.explanations.tiled_explanation import tiled_explanation
 from explanans.explanations.tiles import Tiling
@@ -71,17 +73,23 @@ def made_explainer() -> Explainer:
     return Explainer(classifier, Wavering()).eval()
 
 
-def tiles_alone(explainer: Explainer, picture: Image.Image, overlap: float, settings: Settings) -> float:
+def tiles_alone(explainer: Explainer, picture: Image.Image, tiling: Tiling, settings: Settings) -> float:
     """Processor seconds for every tile as a picture of its own, cut beforehand."""
+    size = tiling.size
     corners = [
-        (top, left) for top in places(picture.height, TILE, overlap) for left in places(picture.width, TILE, overlap)
+        (top, left)
+        for top in places(picture.height, size, tiling.overlap)
+        for left in places(picture.width, size, tiling.overlap)
     ]
-    crops = [picture.crop((left, top, left + TILE, top + TILE)) for top, left in corners]
-    began = time.process_time()
-    for start in range(0, len(crops), BATCH):
-        inputs = torch.stack([explainer.explanandum.preprocessing(crop) for crop in crops[start : start + BATCH]])
+    total = 0.0
+    for start in range(0, len(corners), BATCH):
+        some = corners[start : start + BATCH]
+        crops = [picture.crop((left, top, left + size, top + size)) for top, left in some]
+        began = time.process_time()
+        inputs = torch.stack([explainer.explanandum.preprocessing(crop) for crop in crops])
         explain_batch(explainer, inputs, settings)
-    return time.process_time() - began
+        total += time.process_time() - began
+    return total
 
 
 def seam(mask: NDArray[np.float32], overlap: float) -> float:
@@ -104,30 +112,27 @@ def memory() -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--side", type=int, default=5 * TILE, help="of the picture that is timed")
+    parser.add_argument("--side", type=int, default=5 * TILE, help="of the picture that seams are looked for in")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument(
-        "--memory", type=int, default=0, metavar="SIDE", help="measure memory on such a picture instead"
-    )
-    parser.add_argument("--tile", type=int, default=TILE, help="of the picture that memory is measured on")
+    parser.add_argument("--scan", type=int, default=0, metavar="SIDE", help="measure such a picture instead")
+    parser.add_argument("--tile", type=int, default=TILE)
     parser.add_argument("--overlap", type=float, default=0.5)
     parser.add_argument("--receipts", action="store_true")
     given = parser.parse_args()
     explainer = made_explainer()
     settings = Settings(Selection(threshold=0.0), receipts=given.receipts, batch_size=BATCH)
     tiling = Tiling(given.tile, given.overlap)
-    if given.memory:
+    if given.scan:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "scan.png"
-            made_picture(given.memory).save(path, compress_level=1)
-            measure_memory(explainer, path, settings, tiling, Path(folder) / "out")
+            made_picture(given.scan).save(path, compress_level=1)
+            measure_scan(path, settings, tiling, Path(folder) / "out")
         return
-    tiling = Tiling(TILE, given.overlap)
     picture = made_picture(given.side)
     tiled_explanation(explainer, made_picture(TILE * 2), settings, tiling)
     alone, whole = [], []
     for _ in range(given.rounds):
-        alone.append(tiles_alone(explainer, picture, given.overlap, settings))
+        alone.append(tiles_alone(explainer, picture, tiling, settings))
         began = time.process_time()
         found = tiled_explanation(explainer, picture, settings, tiling)
         whole.append(time.process_time() - began)
@@ -142,10 +147,13 @@ def main() -> None:
             for picture in pictures
             for each in tiled_explanation(explainer, picture, settings, Tiling(TILE, overlap))
         ]
-        print(f"overlap {overlap}: steps across tiles' sides {np.mean(ratios):.3f} × those beside them")
+        print(
+            f"overlap {overlap}: steps across tiles' sides {np.mean(ratios):.3f} × those beside them "
+            f"({min(ratios):.3f} to {max(ratios):.3f} in {len(ratios)} masks)"
+        )
 
 
-def measure_memory(explainer: Explainer, path: Path, settings: Settings, tiling: Tiling, out: Path) -> None:
+def measure_scan(path: Path, settings: Settings, tiling: Tiling, out: Path) -> None:
     """In a process of its own, so that what made the picture does not count."""
     import multiprocessing
 
@@ -158,12 +166,24 @@ def measure_memory(explainer: Explainer, path: Path, settings: Settings, tiling:
 
 def _scan(path: Path, settings: Settings, tiling: Tiling, out: Path) -> None:
     explainer = made_explainer()
-    print(f"networks loaded: {memory():,.0f} MiB")
     began = time.process_time()
-    found = tiled_explanation(explainer, read_image(path), settings, tiling, str(path))
-    print(f"{found.facts['tiles']['tiles']} tiles explained: {memory():,.0f} MiB, {time.process_time() - began:.0f} s")
-    found.save(out)
-    print(f"saved: {memory():,.0f} MiB, {time.process_time() - began:.0f} s")
+
+    def say(what: str) -> None:
+        print(f"{what}: {memory():,.0f} MiB, {time.process_time() - began:.0f} s", flush=True)
+
+    say("networks loaded")
+    picture = read_image(path)
+    say("read")
+    found = tiled_explanation(explainer, picture, settings, tiling, str(path))
+    say(f"{found.facts['tiles']['tiles']} tiles explained, {len(found)} classes")
+    regions = found.regions(RegionSettings(), explainer.explanandum if settings.receipts else None)
+    largest = max((each.inside.size for each in regions), default=0)
+    say(f"{len(regions)} regions, the largest in a box of {largest:,} pixels")
+    found.save(out, regions)
+    say("saved")
+    total = time.process_time() - began
+    alone = tiles_alone(explainer, picture, tiling, settings)
+    print(f"the tiles alone: {alone:.0f} s, all {total / alone:.2f} ×")
 
 
 if __name__ == "__main__":

@@ -3,12 +3,14 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
 from PIL import Image
+from pycocotools import mask as coco_masks
 from pycocotools.coco import COCO
 from torch import Tensor, nn
 
@@ -16,11 +18,14 @@ from explanans.classifiers.explanandum import Explanandum
 from explanans.deploy.batch import explain_many
 from explanans.errors import InputError
 from explanans.explainers.explainer import Explainer
+from explanans.explanations import region_files
 from explanans.explanations.explanation import Explanation
 from explanans.explanations.region import Region, RegionSettings, find_regions
 from explanans.explanations.region_figure import measures, region_figure
 from explanans.explanations.region_files import KIND, mask_of, row
 from explanans.images.preprocessing import Preprocessing
+from explanans.ops.outlines import outlines
+from explanans.utils.disk_array import DiskArray
 from explanans.utils.records import read_json
 
 pytest.importorskip("skimage", reason="regions need scikit-image")
@@ -86,12 +91,13 @@ def test_regions_of_a_photo_by_hand() -> None:
 
 def test_millimetres() -> None:
     scaled = explained()["crack"].regions(RegionSettings(mm_per_pixel=0.5))[1]
-    assert scaled.area_mm2 == 20
+    assert scaled.area_mm2 == pytest.approx(20, rel=0.02)
+    assert scaled.area_mm2 == scaled.fine_area / 4
     assert (scaled.length_mm, scaled.mean_width_mm, scaled.largest_width_mm) == pytest.approx((20, 1, 1), abs=0.05)
-    assert measures(scaled)[:2] == ["20 mm²", "20 mm"]
+    assert measures(scaled)[:2] == ["19.7 mm²", "20 mm"]
     plain = explained()["crack"].regions()[1]
     assert (plain.area_mm2, plain.length_mm) == (None, None)
-    assert measures(plain)[0] == "80 px²"
+    assert measures(plain)[0] == "79 px²"
 
 
 def test_what_is_small_is_dropped_and_few_are_asked_about() -> None:
@@ -115,6 +121,33 @@ def test_a_region_smaller_than_a_pixel_of_the_input_has_a_receipt() -> None:
     )
     assert found.receipt is not None
     assert found.receipt.area == pytest.approx(1 / 2400)
+
+
+@pytest.mark.parametrize("snap", [False, True])
+def test_strips_on_the_disk_are_the_whole_array_to_the_bit(snap: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(0)
+    small = Image.fromarray(random.integers(0, 256, (11, 16), np.uint8))
+    bytes_ = np.asarray(small.resize((150, 101), Image.Resampling.BICUBIC))
+    picture = Image.fromarray(random.integers(0, 256, (101, 150, 3), np.uint8))
+    settings = RegionSettings(smallest=4, snap=snap, receipts=3)
+    classifier = explainer().explanandum
+
+    def found(mask: Any) -> tuple[Region, ...]:
+        return find_regions(mask, "crack", 0, 0.5, settings=settings, picture=picture, classifier=classifier)
+
+    wanted = found((bytes_ / np.float32(255)).astype(np.float32))
+    assert len(wanted) >= 3
+    assert sum(each.receipt is not None for each in wanted) == 3
+    stored = DiskArray(bytes_.shape, np.uint8)
+    stored[:] = bytes_
+    for name in ("cut_regions", "snapping"):
+        monkeypatch.setattr(f"explanans.ops.{name}.AT_ONCE", 700)
+    monkeypatch.setattr("explanans.explanations.region.AT_ONCE", 700)
+    for one, other in zip(found(stored), wanted, strict=True):
+        assert row(one) == row(other)
+        assert one.receipt == other.receipt
+        assert (one.inside == other.inside).all()
+        assert str(one.polygons) == str(other.polygons)
 
 
 def test_no_region() -> None:
@@ -198,6 +231,23 @@ def test_files(tmp_path: Path) -> None:
     assert [each.skipped for each in explain_many(explainer(), paths, out, regions=settings)] == [True, False]
     with pytest.raises(InputError, match="regions"):
         explain_many(explainer(), paths, out, regions=RegionSettings(mm_per_pixel=1.0))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_run_lengths_are_those_of_pycocotools(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(seed)
+    for _ in range(30):
+        whole = random.random(random.integers(1, 12, 2)) > random.random()
+        if not whole.any():
+            continue
+        rows, columns = np.nonzero(whole)
+        top, left = int(rows.min()), int(columns.min())
+        inside = whole[top : rows.max() + 1, left : columns.max() + 1]
+        rings = [[(ring + np.array([left, top])).tolist() for ring in each] for each in outlines(inside)]
+        facts = {"left": left, "top": top, "width": inside.shape[1], "height": inside.shape[0]}
+        monkeypatch.setattr(region_files, "AT_ONCE", int(random.integers(1, 100)))
+        code = region_files.coco_code({"geometry": {"coordinates": rings}, "properties": facts}, *whole.shape)
+        assert code.encode() == coco_masks.encode(np.asfortranarray(whole.astype(np.uint8)))["counts"]
 
 
 def test_a_row_has_no_value_where_nothing_was_asked() -> None:

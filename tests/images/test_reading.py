@@ -13,6 +13,7 @@ import pytest
 import torch
 from PIL import Image, ImageFile
 
+from explanans.images import reading
 from explanans.images.reading import ImageError, image_size, read_image
 
 
@@ -104,6 +105,14 @@ def test_palette_and_transparent_entry() -> None:
     see_through = encoded(picture, transparency=1)
     assert pixel(see_through, 0) == (10, 20, 30)
     assert pixel(see_through, 1) == (255, 255, 255)
+
+
+def test_transparency_is_composited_strip_by_strip(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.random.default_rng(0).integers(0, 256, (37, 5, 4), dtype=np.uint8)
+    picture = Image.fromarray(values)
+    whole = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
+    monkeypatch.setattr(reading, "STRIP", 10)
+    assert np.array_equal(np.asarray(read_image(picture)), np.asarray(whole))
 
 
 def test_cmyk_jpeg_is_not_inverted() -> None:

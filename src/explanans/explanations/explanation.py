@@ -127,12 +127,15 @@ class ClassExplanation:
 
     def save(self, folder: Path) -> dict[str, Any]:
         """Write mask, overlay and cut-out at the photo's resolution; returns the class's entry in the result file."""
-        pictures = {"mask": drawing.to_grey(self.mask), "overlay": self.overlay(), "cutout": self.cutout()}
-        files = {kind: f"{file_stem(self.name, self.index)}.{kind}.png" for kind in pictures}
-        for kind, picture in pictures.items():
-            picture.save(folder / files[kind])
+        files = {kind: f"{file_stem(self.name, self.index)}.{kind}.png" for kind in PICTURES}
+        self._write(**{kind: folder / file for kind, file in files.items()})
         receipt = None if self.receipt is None else self.receipt.to_dict()
         return {"name": self.name, "index": self.index, "probability": self.probability, "receipt": receipt, **files}
+
+    def _write(self, mask: Path, overlay: Path, cutout: Path) -> None:
+        drawing.to_grey(self.mask).save(mask)
+        self.overlay().save(overlay)
+        self.cutout().save(cutout)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -18,10 +18,12 @@ from explanans.errors import InputError
 from explanans.explanations.receipt import FILLS, Receipt, receipts
 from explanans.images.drawing import Mask, resize_mask
 from explanans.ops.centre_line import Points, centre_line
-from explanans.ops.cut_regions import cut_regions, snapped_to_edges
+from explanans.ops.cut_regions import AT_ONCE, Box, cut_regions, values_of
+from explanans.ops.fine_area import fine_area
 from explanans.ops.outlines import Ring, outlines
-from explanans.ops.region_library import library
+from explanans.ops.snapping import snapped_to_edges
 from explanans.utils.devices import like
+from explanans.utils.disk_array import DiskArray
 
 
 @dataclass(frozen=True)
@@ -66,12 +68,13 @@ class Region:
         number: among the regions of its class, from 1, the largest.
         probability: of the class on the whole photo.
         area: pixels inside; ``share`` of the photo, in [0, 1].
+        fine_area: with pixels at the border in part (:func:`explanans.ops.fine_area.fine_area`).
         box: left, top, width, height.
         centroid: x, y, from the upper left corner of the photo.
         mean, highest: of the mask inside.
         length: of its centre line, to its ends; of all branches together
             (:func:`explanans.ops.centre_line.centre_line`).
-        mean_width: area / length.
+        mean_width: fine_area / length.
         largest_width: where it is widest.
         receipt: what the classifier says about this region alone; None where it was not asked.
         inside: bool (box height, box width).
@@ -84,6 +87,7 @@ class Region:
     number: int
     probability: float
     area: int
+    fine_area: float
     share: float
     box: tuple[int, int, int, int]
     centroid: tuple[float, float]
@@ -115,7 +119,7 @@ class Region:
 
     @property
     def area_mm2(self) -> float | None:
-        return None if self.mm_per_pixel is None else self.area * self.mm_per_pixel**2
+        return None if self.mm_per_pixel is None else self.fine_area * self.mm_per_pixel**2
 
     @property
     def length_mm(self) -> float | None:
@@ -134,7 +138,7 @@ class Region:
 
 
 def find_regions(
-    mask: Mask,
+    mask: Mask | DiskArray,
     name: str,
     index: int,
     probability: float,
@@ -146,8 +150,10 @@ def find_regions(
 ) -> tuple[Region, ...]:
     """The regions of a class, from the largest to the smallest.
 
+    Of a large mask memory holds some rows at a time, and each region in its box.
+
     Args:
-        mask: (H, W) in [0, 1], at the photo's resolution.
+        mask: (H, W) in [0, 1], at the photo's resolution; bytes are 255 · mask.
         name, index, probability: of the class.
         threshold: a pixel is inside where the mask is at least this.
         picture: the photo, RGB; needed to snap and for receipts.
@@ -160,36 +166,37 @@ def find_regions(
     if picture is None and (settings.snap or classifier is not None):
         raise InputError("picture is None; snap=True and a classifier need the photo that the mask is of.")
     if picture is not None and settings.snap:
-        mask = snapped_to_edges(mask, np.asarray(picture))
-    numbers = cut_regions(mask, threshold, settings.smallest, settings.largest_hole)
-    boxes = library("scipy.ndimage").find_objects(numbers)
-    asked = boxes[: settings.receipts]
-    made: Sequence[Receipt | None] = [None] * len(boxes)
+        mask = snapped_to_edges(mask, picture)
+    cut = cut_regions(mask, threshold, settings.smallest, settings.largest_hole)
+    asked = range(min(settings.receipts, len(cut.boxes)))
+    made: Sequence[Receipt | None] = [None] * len(cut.boxes)
     if classifier is not None and picture is not None and asked:
-        alone = [_at_input(numbers == number, classifier) for number in range(1, len(asked) + 1)]
+        alone = [_at_input(cut.inside(place + 1), cut.boxes[place], mask.shape, classifier) for place in asked]
         answers = _receipts(classifier, picture, torch.from_numpy(np.stack(alone)), index)
         made = [*answers, *made[len(answers) :]]
     found = []
-    for number, (where, receipt) in enumerate(zip(boxes, made, strict=True), 1):
-        inside = numbers[where] == number
-        values = mask[where][inside]
+    for number, (where, area, receipt) in enumerate(zip(cut.boxes, cut.sizes, made, strict=True), 1):
+        inside = cut.inside(number)
         line = centre_line(inside)
         top, left = (side.start for side in where)
-        rows, columns = np.nonzero(inside)
+        finer = fine_area(mask, where, inside, threshold)
+        mean, highest = _mean_and_highest(mask, where, inside)
+        x, y = ((inside.sum(axis) @ (np.arange(inside.shape[1 - axis]) + 0.5)) / area for axis in (0, 1))
         found.append(
             Region(
                 name,
                 index,
                 number,
                 probability,
-                int(inside.sum()),
-                float(inside.sum() / mask.size),
+                area,
+                finer,
+                area / (mask.shape[0] * mask.shape[1]),
                 (left, top, inside.shape[1], inside.shape[0]),
-                (float(columns.mean()) + left + 0.5, float(rows.mean()) + top + 0.5),
-                float(values.mean(dtype=np.float64)),
-                float(values.max()),
+                (float(x) + left, float(y) + top),
+                mean,
+                highest,
                 line.length,
-                line.mean_width,
+                finer / line.length,
                 line.largest_width,
                 receipt,
                 inside,
@@ -200,10 +207,36 @@ def find_regions(
     return tuple(found)
 
 
-def _at_input(inside: NDArray[np.bool_], classifier: Explanandum) -> Mask:
-    """A region at the size of the classifier's input, as zeros and ones: at least one pixel, however small it is."""
+def _mean_and_highest(mask: Mask | DiskArray, where: Box, inside: NDArray[np.bool_]) -> tuple[float, float]:
+    """Of the mask in a region, some rows at a time."""
+    rows, columns = where
+    step = max(1, AT_ONCE // inside.shape[1])
+    sums: list[float] = []
+    highest = 0.0
+    for top in range(0, len(inside), step):
+        part = slice(rows.start + top, min(rows.start + top + step, rows.stop))
+        values = values_of(mask, (part, columns)) * inside[top : top + step]
+        # By rows, so that the last bit does not depend on how many are looked at together.
+        sums += values.sum(axis=1, dtype=np.float64).tolist()
+        highest = max(highest, float(values.max(initial=0)))
+    return math.fsum(sums) / int(inside.sum()), highest
+
+
+def _at_input(inside: NDArray[np.bool_], where: Box, size: tuple[int, int], classifier: Explanandum) -> Mask:
+    """A region at the size of the classifier's input, as zeros and ones: at least one pixel, however small it is.
+
+    As if the region in a photo of that size, (H, W), were resized at once: along the rows first, some at a time.
+    """
     preprocessing = classifier.preprocessing
-    covered = resize_mask(inside.astype(np.float32), (preprocessing.height, preprocessing.width))
+    (rows, columns), (height, width) = where, size
+    narrow = np.zeros((height, preprocessing.width), np.float32)
+    step = max(1, AT_ONCE // width)
+    for top in range(0, len(inside), step):
+        some = inside[top : top + step]
+        wide = np.zeros((len(some), width), np.float32)
+        wide[:, columns] = some
+        narrow[rows.start + top : rows.start + top + len(some)] = resize_mask(wide, (len(some), preprocessing.width))
+    covered = resize_mask(narrow, (preprocessing.height, preprocessing.width))
     return (covered >= min(0.5, float(covered.max()))).astype(np.float32)
 
 

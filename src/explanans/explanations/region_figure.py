@@ -49,7 +49,7 @@ def region_figure(
 def measures(region: Region) -> list[str]:
     """What is written of a region: area, length, mean and largest width, kept."""
     scale, unit = (1.0, "px") if region.mm_per_pixel is None else (region.mm_per_pixel, "mm")
-    sizes = [f"{_short(region.area * scale**2)} {unit}²"]
+    sizes = [f"{_short(region.fine_area * scale**2)} {unit}²"]
     sizes += [f"{_short(value * scale)} {unit}" for value in (region.length, region.mean_width, region.largest_width)]
     return [*sizes, "" if region.receipt is None else f"{region.receipt.kept:.2f}"]
 

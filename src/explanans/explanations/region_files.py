@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco
 
 from explanans.explanations.region import Region
+from explanans.ops.cut_regions import AT_ONCE
 from explanans.ops.outlines import filled
 from explanans.utils.records import Kind
 
@@ -31,7 +32,7 @@ KIND = Kind(
 )
 
 NUMBERS = (
-    *("area", "share", "left", "top", "width", "height", "x", "y", "mean", "highest"),
+    *("area", "fine_area", "share", "left", "top", "width", "height", "x", "y", "mean", "highest"),
     *("length", "mean_width", "largest_width"),
     *("mm_per_pixel", "area_mm2", "length_mm", "mean_width_mm", "largest_width_mm"),
     *("kept", "removed", "elsewhere", "score"),
@@ -50,6 +51,7 @@ def row(region: Region) -> dict[str, Any]:
         "region": region.number,
         "probability": region.probability,
         "area": region.area,
+        "fine_area": region.fine_area,
         "share": region.share,
         **{"left": left, "top": top, "width": width, "height": height},
         **dict(zip(("x", "y"), region.centroid, strict=True)),
@@ -96,6 +98,38 @@ def mask_of(feature: Mapping[str, Any], height: int, width: int) -> NDArray[np.b
     return filled(polygons, height, width)
 
 
+def inside_of(feature: Mapping[str, Any]) -> NDArray[np.bool_]:
+    """The pixels of a feature within its box, (box height, box width)."""
+    facts = feature["properties"]
+    corner = np.array([facts["left"], facts["top"]], np.float64)
+    polygons = [[np.array(ring, np.float64) - corner for ring in rings] for rings in feature["geometry"]["coordinates"]]
+    return filled(polygons, facts["height"], facts["width"])
+
+
+def coco_code(feature: Mapping[str, Any], height: int, width: int) -> str:
+    """A feature of a picture of that size as COCO's compressed run lengths, column after column; the picture is never
+    whole in memory."""
+    inside, facts = inside_of(feature), feature["properties"]
+    starts: list[NDArray[np.int64]] = []
+    ends: list[NDArray[np.int64]] = []
+    columns = max(1, AT_ONCE // (len(inside) + 2))
+    for left in range(0, inside.shape[1], columns):
+        # A column above the other, with a pixel outside before and behind it.
+        part = np.pad(inside[:, left : left + columns].T.astype(np.int8), ((0, 0), (1, 1)))
+        steps = np.diff(part, axis=1)
+        for found, step in ((starts, 1), (ends, -1)):
+            column, row = np.nonzero(steps == step)
+            found.append((column + left + facts["left"]) * height + row + facts["top"])
+    first, last = np.concatenate(starts), np.concatenate(ends)
+    # A run that reaches the picture's lower edge may go on at its upper one.
+    goes_on = np.concatenate([first[1:] == last[:-1], [False]])
+    first, last = first[~np.roll(goes_on, 1)], last[~goes_on]
+    turns = np.stack([first, last], 1).ravel()
+    counts = np.diff(turns, prepend=0, append=[height * width] if turns[-1] < height * width else [])
+    code = coco.frPyObjects({"size": [height, width], "counts": counts.tolist()}, height, width)
+    return code["counts"].decode("ascii")
+
+
 def score_of(feature: Mapping[str, Any]) -> float:
     """The kept probability of a region's receipt, or its class's on the whole picture where it has none."""
     facts = feature["properties"]
@@ -126,13 +160,12 @@ def coco_annotations(collections: Iterable[Mapping[str, Any]]) -> dict[str, Any]
         names |= {found["index"]: found["name"] for found in each["classes"]}
         for feature in each["features"]:
             facts = feature["properties"]
-            code = coco.encode(np.asfortranarray(mask_of(feature, height, width).astype(np.uint8)))
             annotations.append(
                 {
                     "id": len(annotations) + 1,
                     "image_id": number,
                     "category_id": facts["class_index"] + 1,
-                    "segmentation": {"size": [height, width], "counts": code["counts"].decode("ascii")},
+                    "segmentation": {"size": [height, width], "counts": coco_code(feature, height, width)},
                     "area": facts["area"],
                     "bbox": [float(facts[side]) for side in ("left", "top", "width", "height")],
                     "iscrowd": 0,

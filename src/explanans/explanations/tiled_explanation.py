@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
@@ -19,7 +17,9 @@ from explanans.explanations.receipt import Receipt, receipts
 from explanans.explanations.region import Region, RegionSettings, find_regions
 from explanans.explanations.tiles import Tiled, Tiling, explain_tiles
 from explanans.images import drawing
+from explanans.images.png_rows import write_grey
 from explanans.utils.devices import like
+from explanans.utils.disk_array import DiskArray
 
 LARGE = 24_000_000
 """A picture with more pixels is drawn as a preview; its masks and regions are full size."""
@@ -27,48 +27,43 @@ LARGE = 24_000_000
 PREVIEW = 2048
 """Pixels of the longer side of a preview, about."""
 
+STRIP = 256
+"""Rows of a mask that are saved together."""
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ScanClass(ClassExplanation):
     """One class in a large picture: ``picture``, ``mask`` and all that is drawn are a preview.
 
     Attributes:
-        tiled: the picture at its own size, and what was found in its tiles.
+        full_picture: at its own size.
+        full_mask: 255 · mask, bytes (H, W) at the picture's own size, on the disk.
     """
 
-    tiled: Tiled
-
-    def full_mask(self) -> NDArray[np.uint8]:
-        """255 · mask, (H, W) at the picture's own size; made anew each time, a byte for each pixel."""
-        picture = self.tiled.picture
-        whole = np.empty((picture.height, picture.width), np.uint8)
-
-        def write(first: int, rows: drawing.Mask) -> None:
-            whole[first : first + len(rows)] = np.rint(rows * 255)
-
-        self.tiled.blend(self.index, write)
-        return whole
+    full_picture: Image.Image
+    full_mask: DiskArray
 
     def regions(
         self, settings: RegionSettings | None = None, classifier: Explanandum | None = None
     ) -> tuple[Region, ...]:
-        """At the picture's own size; takes some twenty bytes for each of its pixels."""
+        """At the picture's own size."""
         return find_regions(
-            np.asarray(self.full_mask() / np.float32(255), np.float32),
+            self.full_mask,
             self.name,
             self.index,
             self.probability,
             threshold=self.mask_threshold,
             settings=settings,
-            picture=self.tiled.picture,
+            picture=self.full_picture,
             classifier=classifier,
         )
 
-    def save(self, folder: Path) -> dict[str, Any]:
+    def _write(self, mask: Path, overlay: Path, cutout: Path) -> None:
         """The mask at the picture's own size, overlay and cut-out as previews."""
-        entry = super().save(folder)
-        Image.fromarray(self.full_mask()).save(folder / entry["mask"], compress_level=1)
-        return entry
+        height, width = self.full_mask.shape
+        write_grey(mask, (width, height), (self.full_mask[top : top + STRIP] for top in range(0, height, STRIP)))
+        self.overlay().save(overlay, compress_level=1)
+        self.cutout().save(cutout, compress_level=1)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -96,8 +91,8 @@ def tiled_explanation(
 ) -> Explanation:
     """Explain a picture in tiles (:func:`explanans.explanations.tiles.explain_tiles`).
 
-    A picture of up to :data:`LARGE` pixels has masks at its own size. Of a larger one memory holds the picture, a row
-    of tiles and one mask of a byte for each pixel at a time; see :class:`ScanExplanation`.
+    A picture of up to :data:`LARGE` pixels has masks at its own size. Of a larger one memory holds the picture and a
+    row of tiles; masks lie on the disk, see :class:`ScanExplanation`.
 
     Args:
         requested: bool (C,), the classes asked for; None lets the probabilities decide.
@@ -110,7 +105,8 @@ def tiled_explanation(
     classes = list(explanandum.classes)
     explained = []
     for column in columns:
-        mask, area = _reduced(tiled, column, factor, settings.mask_threshold)
+        full = None if factor == 1 else DiskArray((picture.height, picture.width), np.uint8)
+        mask, area = _reduced(tiled, column, factor, settings.mask_threshold, full)
         receipt = None
         if settings.receipts and tiling.merge == "whole":
             receipt = _receipt_of_whole(explanandum, tiled, mask, column, settings)
@@ -126,11 +122,10 @@ def tiled_explanation(
             shown,
             drawing.colour_of(column),
         )
-        explained.append(
-            found
-            if factor == 1
-            else ScanClass(**{each.name: getattr(found, each.name) for each in fields(ClassExplanation)}, tiled=tiled)
-        )
+        if full is not None:
+            own = {each.name: getattr(found, each.name) for each in fields(ClassExplanation)}
+            found = ScanClass(**own, full_picture=picture, full_mask=full)
+        explained.append(found)
     facts = {
         "settings": settings.to_dict(),
         "classifier": explanandum.identity(),
@@ -143,8 +138,13 @@ def tiled_explanation(
     return Explanation(*made) if factor == 1 else ScanExplanation(*made, full_size=picture.size)
 
 
-def _reduced(tiled: Tiled, column: int, factor: int, threshold: float) -> tuple[drawing.Mask, float]:
-    """The blended mask, each square of ``factor`` pixels averaged, and the share of the pixels inside at full size."""
+def _reduced(
+    tiled: Tiled, column: int, factor: int, threshold: float, full: DiskArray | None
+) -> tuple[drawing.Mask, float]:
+    """The blended mask, each square of ``factor`` pixels averaged, and the share of the pixels inside at full size.
+
+    255 · mask at full size is written to ``full``.
+    """
     width, height = tiled.picture.size
     across = np.arange(0, width, factor)
     sums = np.zeros((-(-height // factor), len(across)), np.float32)
@@ -153,6 +153,8 @@ def _reduced(tiled: Tiled, column: int, factor: int, threshold: float) -> tuple[
     def write(first: int, rows: drawing.Mask) -> None:
         nonlocal inside
         inside += int((rows >= threshold).sum())
+        if full is not None:
+            full[first : first + len(rows)] = np.rint(rows * 255)
         if factor == 1:
             sums[first : first + len(rows)] = rows
         else:

@@ -30,6 +30,9 @@ Merge = Literal["max", "mean", "whole"]
 SMALLEST = 16
 """Pixels of a tile's side."""
 
+AT_ONCE = 64
+"""Rows of a blended mask that are handed on together."""
+
 
 @dataclass(frozen=True)
 class Tiling:
@@ -136,7 +139,8 @@ class Tiled:
                 weights = vertical[row][:, None] * horizontal[self.lefts.index(tile.left)]
                 band[:, tile.left : tile.left + self.across].addcmul_(mask, weights)
             done = (self.tops[row + 1] if row + 1 < len(self.tops) else top + down) - top
-            write(top, band[:done].clamp(0, 1).numpy())
+            for first in range(0, done, AT_ONCE):
+                write(top + first, band[first : min(first + AT_ONCE, done)].clamp(0, 1).numpy())
             band = torch.cat([band[done:], torch.zeros(done, width)])
 
     def _mask(self, tile: Tile) -> Tensor:
@@ -283,7 +287,7 @@ def _explain(
     requested: Tensor | None = None,
 ) -> Explained:
     down, across = size
-    crops = [picture.crop((left, top, left + across, top + down)) for top, left in corners]
+    crops = (picture.crop((left, top, left + across, top + down)) for top, left in corners)
     inputs = torch.stack([masker.explanandum.preprocessing(crop) for crop in crops]).to(like(masker))
     found = explain_batch(masker, inputs, settings, requested, among)
     for (top, left), failure in zip(corners, found.failures, strict=True):

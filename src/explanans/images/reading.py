@@ -23,6 +23,9 @@ SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".t
 # What is in a file decides, not its name; Pillow would run Ghostscript for some of the others.
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 
+STRIP = 256
+"""Rows of a picture with transparency that are composited together."""
+
 _PNG, _CHECKSUM, _MOST_EXIF = b"\x89PNG\r\n\x1a\n", 4, 2**20
 
 _FORMS = (
@@ -87,7 +90,11 @@ def read_image(source: Any, *, fit: tuple[int, int] | None = None, max_pixels: i
         if fit is not None and picture is not source:
             # The longer side for both, because a rotated picture is stored with height and width exchanged.
             picture.draft(None, (2 * max(fit), 2 * max(fit)))
-        return _rgb(ImageOps.exif_transpose(picture))
+        if picture is source:
+            return _rgb(ImageOps.exif_transpose(picture))
+        # A copy of a large picture would be the most that the memory ever holds.
+        ImageOps.exif_transpose(picture, in_place=True)
+        return _rgb(picture)
 
 
 def image_size(source: Any, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
@@ -213,9 +220,17 @@ def _rgb(picture: Image.Image) -> Image.Image:
     if picture.mode == "F" or picture.mode.startswith("I;16"):
         return _from_array(np.asarray(picture))
     if picture.has_transparency_data:
-        coloured = picture.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", coloured.size, "white"), coloured).convert("RGB")
+        return _over_white(picture)
     return picture if picture.mode == "RGB" else picture.convert("RGB")
+
+
+def _over_white(picture: Image.Image) -> Image.Image:
+    """Strip by strip, since Pillow needs five copies of the whole."""
+    flat = Image.new("RGB", picture.size)
+    for top in range(0, picture.height, STRIP):
+        strip = picture.crop((0, top, picture.width, min(top + STRIP, picture.height))).convert("RGBA")
+        flat.paste(Image.alpha_composite(Image.new("RGBA", strip.size, "white"), strip), (0, top))
+    return flat
 
 
 def _from_tensor(tensor: Any) -> Image.Image:

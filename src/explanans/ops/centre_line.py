@@ -3,32 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from explanans.ops.chords import Points, Region, depth_of, reach_of, shortest_chords
 from explanans.ops.region_library import library
-
-Region = NDArray[np.bool_]
-Points = NDArray[np.float64]
-
-SPUR = 1.5
-"""A side branch that is at most so many times as long as the region's half width where it begins is no branch: it leads
-to a corner, or to a bump of the edge."""
+from explanans.ops.skeleton import Graph
 
 SMOOTHED = 9
 """Pixels of a path, at least, that a polynomial of second order is fitted to for each point."""
 
-DIRECTIONS = 24
-"""Of the chords; between two of them a strip looks at most 0.2 % wider than it is."""
+CANDIDATES, WIDE = 16, 48
+"""Places where a region may be widest that are looked at closely, unless it is so many pixels wide made smaller."""
 
-FINEST, STEPS = 0.5, 512
-"""Pixels between two looks along a chord, and how many looks at most."""
-
-AT_ONCE = 1 << 21
-"""Looks that are taken together."""
+LARGEST = 1 << 22
+"""Pixels of the box of a region that is measured at its own resolution."""
 
 
 @dataclass(frozen=True)
@@ -61,14 +52,39 @@ def centre_line(region: Region) -> CentreLine:
     A region whose middle is shorter than it is deep, such as a disc, has no line: its length is the longer axis of the
     ellipse of the same second moments, which is the diameter of a disc.
 
+    The line of a region whose box has more than :data:`LARGEST` pixels is that of the region made so many times smaller
+    that it fits, a pixel of which is inside where any of its pixels was; its largest width is then looked for at its
+    own resolution, where the smaller region is widest. Area is always that of all pixels.
+
     Raises:
         InputError: scikit-image is not installed.
     """
+    factor = math.ceil(math.sqrt(region.size / LARGEST))
+    if factor > 1:
+        smaller = _measured(_smaller(region, factor))
+        length = smaller.length * factor
+        paths = tuple(path * factor for path in smaller.paths)
+        return CentreLine(length, _area(region) / length, _widest(region, smaller, factor), paths)
+    line = _measured(region)
+    return CentreLine(line.length, _area(region) / line.length, float(line.chords.max()), line.paths)
+
+
+@dataclass(frozen=True)
+class _Line:
+    """Length and paths as of :class:`CentreLine`; points (P, 2) of row and column, whole numbers at the centres of
+    pixels, and the shortest chord through each."""
+
+    length: float
+    paths: tuple[Points, ...]
+    points: Points
+    chords: NDArray[np.float64]
+
+
+def _measured(region: Region) -> _Line:
     region = np.pad(region, 1)
-    depth = library("scipy.ndimage").distance_transform_edt(region)
-    graph = _Graph(library("skimage.morphology").skeletonize(region, method="lee") > 0, depth)
+    depth = depth_of(region)
+    graph = Graph(library("skimage.morphology").skeletonize(region, method="lee") > 0, depth)
     graph.prune()
-    area = float(region.sum())
     solid = region.astype(np.float32)
     curves, length = [], 0.0
     for path, free in graph.paths():
@@ -82,93 +98,47 @@ def centre_line(region: Region) -> CentreLine:
     else:
         stride = max(1, int(float(np.median(depth[tuple(graph.pixels().T)])) / 4))
         points = np.concatenate([graph.pixels()[::stride], np.array([deepest])]).astype(np.float64)
-    widest = float(_shortest_chords(points, solid, depth).max())
     # Rows and columns become x and y; pixel (0, 0) of what was padded has its centre at (−0.5, −0.5).
-    return CentreLine(length, area / length, widest, tuple(curve[:, ::-1] - 0.5 for curve in curves))
+    paths = tuple(curve[:, ::-1] - 0.5 for curve in curves)
+    return _Line(length, paths, points - 1, shortest_chords(points, solid, depth))
 
 
-class _Graph:
-    """The pixels of a skeleton, each with those it touches."""
-
-    def __init__(self, skeleton: Region, depth: NDArray[np.float64]) -> None:
-        self.depth = depth
-        self.around: dict[tuple[int, int], list[tuple[int, int]]] = {}
-        rows, columns = (values.tolist() for values in np.nonzero(skeleton))
-        there = set(zip(rows, columns, strict=True))
-        for row, column in there:
-            near = [
-                (row + i, column + j) for i, j in ((0, 1), (1, 0), (0, -1), (-1, 0)) if (row + i, column + j) in there
-            ]
-            # A diagonal step only where there is no way around the corner, or every corner were a junction.
-            near += [
-                (row + i, column + j)
-                for i in (-1, 1)
-                for j in (-1, 1)
-                if (row + i, column + j) in there and (row, column + j) not in there and (row + i, column) not in there
-            ]
-            self.around[row, column] = near
-
-    def prune(self) -> None:
-        """Take side branches off that are no longer than :data:`SPUR` allows, until none is left."""
-        changed = True
-        while changed:
-            changed = False
-            for path, free in list(self.paths()):
-                if free in ((True, True), (False, False)) or len(path) < 2:
-                    continue
-                branch = path if free[0] else path[::-1]
-                junction = tuple(branch[-1])
-                if len(self.around[junction]) > 2 and _along(branch) <= SPUR * self.depth[junction]:
-                    for pixel in map(tuple, branch[:-1]):
-                        for other in self.around.pop(pixel):
-                            self.around[other].remove(pixel)
-                    changed = True
-
-    def paths(self) -> Iterator[tuple[NDArray[np.int64], tuple[bool, bool]]]:
-        """Each branch as pixels (K, 2), and whether its first and its last one are free ends; a ring ends where it
-        begins."""
-        knots = [pixel for pixel, near in self.around.items() if len(near) != 2]
-        visited: set[tuple[tuple[int, int], tuple[int, int]]] = set()
-        passed = set(knots)
-        for knot in knots:
-            if not self.around[knot]:
-                yield np.array([knot]), (True, True)
-            for second in self.around[knot]:
-                if (knot, second) in visited:
-                    continue
-                path = [knot, second]
-                while len(self.around[path[-1]]) == 2:
-                    passed.add(path[-1])
-                    first, last = self.around[path[-1]]
-                    path.append(last if first == path[-2] else first)
-                    if path[-1] == knot:
-                        break
-                visited |= {(path[0], path[1]), (path[-1], path[-2])}
-                yield np.array(path), (len(self.around[path[0]]) == 1, len(self.around[path[-1]]) == 1)
-        for start in self.around:
-            if start in passed:
-                continue
-            ring = [start, self.around[start][0]]
-            while ring[-1] != start:
-                first, last = self.around[ring[-1]]
-                ring.append(last if first == ring[-2] else first)
-            passed |= set(ring)
-            yield np.array(ring), (False, False)
-
-    def pixels(self) -> NDArray[np.int64]:
-        return np.array(list(self.around))
-
-    def length(self) -> float:
-        """Of the paths as pixels."""
-        return sum(_along(path) for path, _ in self.paths())
-
-    def has_loop(self) -> bool:
-        """Whether there are at least as many links as pixels."""
-        return sum(map(len, self.around.values())) // 2 >= len(self.around)
+def _area(region: Region) -> float:
+    return float(np.count_nonzero(region))
 
 
-def _along(path: NDArray[np.int64]) -> float:
-    return float(np.hypot(*np.diff(path, axis=0).T).sum())
+def _smaller(region: Region, factor: int) -> Region:
+    height, width = region.shape
+    found = np.zeros((-(-height // factor), -(-width // factor)), bool)
+    across = np.arange(0, width, factor)
+    for row in range(len(found)):
+        found[row] = np.logical_or.reduceat(region[row * factor : (row + 1) * factor].any(0), across)
+    return found
+
+
+def _widest(region: Region, smaller: _Line, factor: int) -> float:
+    """The longest of the shortest chords at the region's own resolution, where those of the smaller one are longest."""
+    # A smaller region is up to a pixel wider on each side.
+    order = np.argsort(-smaller.chords)[:CANDIDATES]
+    order = order[smaller.chords[order] >= smaller.chords[order[0]] - 3]
+    found = []
+    for point, chord in zip(smaller.points[order], smaller.chords[order], strict=True):
+        reach = math.ceil(1.5 * factor * (chord + 4))
+        if chord > WIDE:
+            # So wide that what it is too wide by does not count.
+            found.append(factor * (chord - 1))
+            continue
+        row, column = ((point + 0.5) * factor).astype(int)
+        rows, columns = slice(max(0, row - reach), row + reach), slice(max(0, column - reach), column + reach)
+        part = np.pad(region[rows, columns], 1)
+        depth = depth_of(part)
+        near = np.zeros_like(depth)
+        row, column = row - rows.start + 1, column - columns.start + 1
+        around = slice(max(0, row - factor), row + factor + 1), slice(max(0, column - factor), column + factor + 1)
+        near[around] = depth[around]
+        deepest = np.array([np.unravel_index(near.argmax(), near.shape)], np.float64)
+        found.append(float(shortest_chords(deepest, part.astype(np.float32), depth)[0]))
+    return max(found)
 
 
 def _smoothed(path: NDArray[np.int64], depth: NDArray[np.float64]) -> Points:
@@ -200,52 +170,9 @@ def _to_the_edge(
         along = line[0] - line[min(len(line) - 1, max(4, int(2 * radius)))]
         norm = float(np.hypot(*along))
         direction = along / norm if norm else np.zeros(2)
-        reach = _reach(line[:1], direction[None], solid, np.array([3 * radius + 3]))[0, 0]
+        reach = reach_of(line[:1], direction[None], solid, np.array([3 * radius + 3]))[0, 0]
         ends.append(line[:1] + min(float(reach), 3 * radius + 3) * direction)
     return np.concatenate([ends[0], curve, ends[1]])
-
-
-def _shortest_chords(points: Points, solid: NDArray[np.float32], depth: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The shortest chord of the region through each point (P,), between pixels by linear interpolation."""
-    turns = np.arange(DIRECTIONS) * math.pi / DIRECTIONS
-    directions = np.stack([np.sin(turns), np.cos(turns)], 1)
-    directions = np.concatenate([directions, -directions])
-    radii = depth[tuple(points.astype(int).T)]
-    # Points of like depth together, since the deepest of them says how far is looked.
-    order = np.argsort(radii)
-    found = np.empty(len(points))
-    while len(order):
-        deepest = radii[order[-1]]
-        count = max(1, AT_ONCE // (len(directions) * _looks(2.5 * float(deepest) + 2)))
-        some, order = order[-count:], order[:-count]
-        reach = _reach(points[some], directions, solid, 2.5 * radii[some] + 2)
-        chords = (reach[:, :DIRECTIONS] + reach[:, DIRECTIONS:]).min(1)
-        found[some] = np.where(np.isfinite(chords), chords, 2 * radii[some])
-    return found
-
-
-def _looks(furthest: float) -> int:
-    return min(int(furthest / FINEST), STEPS) + 2
-
-
-def _reach(
-    points: Points, directions: Points, solid: NDArray[np.float32], furthest: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """How far it is from points (P, 2) to the region's edge in each direction (D, 2): (P, D), infinite if further than
-    ``furthest`` (P,)."""
-    steps = _looks(float(furthest.max()))
-    apart = furthest / (steps - 1)
-    far = np.arange(steps)[None] * apart[:, None]
-    places = points[:, None, None] + far[:, None, :, None] * directions[None, :, None]
-    values = library("scipy.ndimage").map_coordinates(solid, places.reshape(-1, 2).T, order=1)
-    values = values.reshape(len(points), len(directions), steps)
-    outside = values < 0.5
-    first = outside.argmax(2)
-    before = np.take_along_axis(values, np.maximum(first - 1, 0)[..., None], 2)[..., 0]
-    after = np.take_along_axis(values, first[..., None], 2)[..., 0]
-    share = np.where(first > 0, (before - 0.5) / np.maximum(before - after, 1e-6), 0)
-    reach = (np.maximum(first - 1, 0) + share) * apart[:, None]
-    return np.where(outside.any(2), reach, np.inf)
 
 
 def _longer_axis(region: Region) -> float:

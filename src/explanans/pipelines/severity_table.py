@@ -9,8 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from explanans.deploy.batch.encode import parquet
-from explanans.deploy.batch.folders import INDEX, RECORD
-from explanans.errors import InputError
+from explanans.deploy.batch.explained import read_index
 from explanans.explanations.region_files import FILE, KIND, csv_text
 from explanans.utils.files import atomic_file
 from explanans.utils.records import read_json
@@ -18,7 +17,8 @@ from explanans.utils.records import read_json
 COLUMNS = pa.schema(
     [
         *(("picture", pa.string()), ("class", pa.string()), ("probability", pa.float64())),
-        *(("number", pa.int64()), ("area", pa.int64()), ("share", pa.float64())),
+        *(("number", pa.int64()), ("area", pa.int64())),
+        *(("fine_area", pa.float64()), ("share", pa.float64())),
         *(("length", pa.float64()), ("longest", pa.float64()), ("widest", pa.float64())),
         *(("area_mm2", pa.float64()), ("length_mm", pa.float64())),
         *(("longest_mm", pa.float64()), ("widest_mm", pa.float64())),
@@ -28,21 +28,24 @@ COLUMNS = pa.schema(
 
 
 def sums(regions: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Of the regions of one class in one photo, each a row of a table of regions: number, area, share, length of all,
-    longest, widest; 0 without a region."""
+    """Of the regions of one class in one photo, each a row of a table of regions: number, area, fine area, share,
+    length of all, longest, widest; 0 without a region."""
     rows = list(regions)
     scale = next((row["mm_per_pixel"] for row in rows if row["mm_per_pixel"] is not None), None)
     found = {
         "number": len(rows),
         "area": sum(row["area"] for row in rows),
+        "fine_area": sum(row["fine_area"] for row in rows),
         "share": sum(row["share"] for row in rows),
         "length": sum(row["length"] for row in rows),
         "longest": max((row["length"] for row in rows), default=0.0),
         "widest": max((row["largest_width"] for row in rows), default=0.0),
     }
-    for name, power in (("area_mm2", 2), ("length_mm", 1), ("longest_mm", 1), ("widest_mm", 1)):
-        pixels = found[name.rpartition("_")[0]]
-        found[name] = None if scale is None else pixels * scale**power
+    for name, pixels, power in (
+        ("area_mm2", "fine_area", 2),
+        *((f"{each}_mm", each, 1) for each in ("length", "longest", "widest")),
+    ):
+        found[name] = None if scale is None else found[pixels] * scale**power
     return found
 
 
@@ -58,7 +61,7 @@ def severity(explanations: str | Path, classes: Sequence[str] | None = None) -> 
         InputError: no such folder, or one without regions.
     """
     rows = []
-    for each in read_folder(explanations)["images"]:
+    for each in read_index(explanations)["images"]:
         if each["folder"] is None:
             continue
         found = read_json(Path(explanations) / each["folder"] / FILE, KIND)
@@ -67,20 +70,6 @@ def severity(explanations: str | Path, classes: Sequence[str] | None = None) -> 
             own = (feature["properties"] for feature in found["features"] if feature["properties"]["class"] == name)
             rows.append({"picture": each["source"], "class": name, "probability": known.get(name), **sums(own)})
     return rows
-
-
-def read_folder(explanations: str | Path) -> dict[str, Any]:
-    """The index of a folder of explanations with regions.
-
-    Raises:
-        InputError: there is none.
-    """
-    index = read_json(Path(explanations) / INDEX, RECORD)
-    if "regions" not in index["settings"]["options"]:
-        raise InputError(
-            f"{explanations} has explanations without regions; make them with explanans explain --regions."
-        )
-    return index
 
 
 def write_table(path: Path, rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> None:

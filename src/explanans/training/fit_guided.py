@@ -210,13 +210,7 @@ def guide(
         mode="max",
         trainer_options=trainer_options,
     )
-    guided = Explanandum(
-        trained.result.cpu(),
-        classes=given.classes,
-        activation=given.activation,
-        preprocessing=given.preprocessing,
-        source=given.source,
-    )
+    guided = trained.explanandum(given.classes, given.source)
     after = _measured(guided, held_out, looked_at, regions, run.batch_size, show)
     saved = Path(out) / SAVED
     once(

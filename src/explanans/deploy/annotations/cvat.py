@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from explanans.explanations.region_files import mask_of, score_of
+from explanans.explanations.region_files import inside_of, score_of
 
 
 def cvat_xml(collections: Iterable[Mapping[str, Any]], names: Iterable[str], classes: Sequence[str]) -> str:
@@ -29,7 +29,7 @@ def cvat_xml(collections: Iterable[Mapping[str, Any]], names: Iterable[str], cla
         size = {"width": str(each["width"]), "height": str(each["height"])}
         image = ET.Element("image", {"id": str(number), "name": name, **size})
         for feature in each["features"]:
-            _add(image, feature, each["height"], each["width"])
+            _add(image, feature)
         images.append(image)
     task = ET.SubElement(ET.SubElement(root, "meta"), "task")
     for tag, text in (("name", "explanans"), ("size", str(len(images))), ("mode", "annotation")):
@@ -47,10 +47,9 @@ def cvat_xml(collections: Iterable[Mapping[str, Any]], names: Iterable[str], cla
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
 
 
-def _add(image: ET.Element, feature: Mapping[str, Any], height: int, width: int) -> None:
+def _add(image: ET.Element, feature: Mapping[str, Any]) -> None:
     facts = feature["properties"]
     left, top, across, down = (facts[side] for side in ("left", "top", "width", "height"))
-    inside = mask_of(feature, height, width)[top : top + down, left : left + across]
     mask = ET.SubElement(
         image,
         "mask",
@@ -58,7 +57,7 @@ def _add(image: ET.Element, feature: Mapping[str, Any], height: int, width: int)
             "label": facts["class"],
             "source": "auto",
             "occluded": "0",
-            "rle": ", ".join(map(str, run_lengths_of(inside))),
+            "rle": ", ".join(map(str, run_lengths_of(inside_of(feature)))),
             "left": str(left),
             "top": str(top),
             "width": str(across),
