@@ -1,4 +1,4 @@
-"""Where the evidence of accused classes should not lie: a table that ``explanans guide`` takes."""
+"""Where the evidence of an accused class should not lie: a table that ``explanans guide`` takes."""
 
 from __future__ import annotations
 
@@ -56,37 +56,38 @@ def write_avoid(
     """``avoid.csv``: all photos with a column of 0 and 1 for each class, and in ``segmentation`` an index map of what
     accused evidence covers, value c + 1 for class c, without the class's objects where those are known.
 
-    None, and nothing is written, where labels are unknown or nothing that has a place is accused.
+    Of the class that is accused first, and of no other: what stands further down is more often wrong, and may look
+    otherwise once the first is mended. None, and nothing is written, where labels are unknown or nothing that has a
+    place is accused.
+
+    Args:
+        suspects: ranked.
     """
-    by_photo: dict[int, dict[int, Cells]] = {}
-    for column, rows in enumerate(samples):
-        of_class = [suspect for suspect in suspects if suspect.name == classes[column]]
-        for index, cells in regions_of(of_class, rows).items():
-            by_photo.setdefault(index, {})[column] = cells
-    if not by_photo or not photos.labelled:
+    name = next((each.name for each in suspects if each.accused and each.kind != "colours"), None)
+    if name is None or not photos.labelled:
         return None
+    column = list(classes).index(name)
+    by_photo = regions_of([suspect for suspect in suspects if suspect.name == name], samples[column])
     (out / FOLDER).mkdir(exist_ok=True)
     with atomic_file(out / TABLE) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["image", *classes, "segmentation"])
         for index, path in enumerate(photos.data.paths):
-            name = ""
+            file_name = ""
             if index in by_photo:
-                name = f"{FOLDER}/{index:07d}.png"
-                Image.fromarray(_map(photos, index, by_photo[index])).save(out / name)
+                file_name = f"{FOLDER}/{index:07d}.png"
+                Image.fromarray(_map(photos, index, column, by_photo[index])).save(out / file_name)
             labels = photos.labels(index) or []
-            writer.writerow([str(path.resolve()), *(int(there) for there in labels), name])
+            writer.writerow([str(path.resolve()), *(int(there) for there in labels), file_name])
     return out / TABLE
 
 
-def _map(photos: Photos, index: int, regions: dict[int, Cells]) -> NDArray[np.uint8]:
+def _map(photos: Photos, index: int, column: int, cells: Cells) -> NDArray[np.uint8]:
     height, width = image_size(photos.data.paths[index])
     at_rows = (np.arange(height) * GRID // height).clip(max=GRID - 1)
     at_columns = (np.arange(width) * GRID // width).clip(max=GRID - 1)
-    found = np.zeros((height, width), np.uint8)
-    for column, cells in regions.items():
-        found[cells[at_rows][:, at_columns] & ~_object(photos, index, column, (height, width))] = column + 1
-    return found
+    inside = cells[at_rows][:, at_columns] & ~_object(photos, index, column, (height, width))
+    return np.where(inside, column + 1, 0).astype(np.uint8)
 
 
 def _object(photos: Photos, index: int, column: int, size: tuple[int, int]) -> NDArray[np.bool_]:

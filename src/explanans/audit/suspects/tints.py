@@ -25,7 +25,8 @@ def tint_suspects(asked: Interventions, column: int, rows: pa.Table, targets: li
 
     First photos of the class get the mean colours of others; those that then lose the class are what is suspected. Then
     photos of other classes get *their* mean colours, and the control the colours of each other. Colours that are merely
-    out of the way take the class from a photo too; those that also bring it to others come first and are counted.
+    out of the way take the class from a photo too; those that also bring it to others are counted, and without three
+    of them nothing is accused.
     """
     indices = rows["index"].to_pylist()[: 2 * PROBES]
     if len(indices) < FEWEST or len(targets) < FEWEST:
@@ -44,7 +45,9 @@ def tint_suspects(asked: Interventions, column: int, rows: pa.Table, targets: li
     with_it = asked.sees(recoloured(others, own[lost][which], low, high), column)
     without = asked.sees(recoloured(others, others.roll(1, 0), low, high), column)
     effect = difference(int(with_it.sum()), len(with_it), int(without.sum()), len(without))
-    photos = carriers(photos, which, with_it.tolist()) or photos
+    carried = carriers(photos, which, with_it.tolist())
+    enough = len(carried) >= FEWEST
+    photos = carried if enough else photos
     return [
         Suspect(
             "colours",
@@ -54,7 +57,7 @@ def tint_suspects(asked: Interventions, column: int, rows: pa.Table, targets: li
             f"The class goes with the photo's mean colour, in {len(photos)} of {len(indices)} photos.",
             effect,
             "photos of other classes in which the class appears when they get the mean colour of these",
-            True,
+            enough,
             photos,
         )
     ]
