@@ -117,10 +117,12 @@ def main() -> None:
     parser.add_argument("--scan", type=int, default=0, metavar="SIDE", help="measure such a picture instead")
     parser.add_argument("--tile", type=int, default=TILE)
     parser.add_argument("--overlap", type=float, default=0.5)
+    parser.add_argument("--cut", type=float, default=0.97, help="of a scan's masks: a few hundredths are inside")
     parser.add_argument("--receipts", action="store_true")
     given = parser.parse_args()
     explainer = made_explainer()
-    settings = Settings(Selection(threshold=0.0), receipts=given.receipts, batch_size=BATCH)
+    cut = given.cut if given.scan else 0.5
+    settings = Settings(Selection(threshold=0.0), mask_threshold=cut, receipts=given.receipts, batch_size=BATCH)
     tiling = Tiling(given.tile, given.overlap)
     if given.scan:
         with tempfile.TemporaryDirectory() as folder:
