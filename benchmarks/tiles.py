@@ -38,12 +38,16 @@ TILE, BATCH = 224, 16
 
 
 def made_picture(side: int, seed: int = 0) -> Image.Image:
-    """Clouds of three sizes, with sharp threads on them."""
+    """Clouds of three sizes, cut out anywhere, so that their own grids do not fall on the tiles'."""
     random = np.random.default_rng(seed)
     total = np.zeros((side, side, 3), np.uint8)
-    for cells, weight in ((side // 300 + 2, 90), (side // 60 + 2, 60), (side // 12 + 2, 40)):
-        clouds = Image.fromarray(random.integers(0, weight, (cells, cells, 3), np.uint8))
-        total += np.asarray(clouds.resize((side, side), Image.Resampling.BICUBIC)).clip(0, weight)
+    for cells, weight in ((307, 90), (61, 60), (13, 40)):
+        wide = side + 2 * cells
+        count = wide // cells
+        clouds = Image.fromarray(random.integers(0, weight, (count, count, 3), np.uint8))
+        left, top = random.integers(0, cells, 2).tolist()
+        box = [place * count / wide for place in (left, top, left + side, top + side)]
+        total += np.asarray(clouds.resize((side, side), Image.Resampling.BICUBIC, box)).clip(0, weight)
     return Image.fromarray(total)
 
 
