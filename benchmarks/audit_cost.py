@@ -38,7 +38,7 @@ def main() -> None:
         out = Path(folder) / "audit"
         out.mkdir()
         marks = [time.process_time()]
-        explain_photos(masker, photos, out, shard_size=settings.shard_size, batch_size=settings.batch_size, workers=0)
+        explain_photos(masker, photos, out, settings, workers=0)
         marks.append(time.process_time())
         look_at_all(masker, photos, out, workers=0)
         marks.append(time.process_time())

@@ -21,7 +21,7 @@ from urllib.parse import parse_qsl
 import torch
 from torch import Tensor
 
-from explanans import Explanandum, open_dataset
+from explanans import Explanandum
 from explanans.explanations.cut import choose_cuts, contrast, thresholds
 from explanans.explanations.receipt import Receipt, receipts
 from explanans.methods import METHODS, make_method
@@ -29,6 +29,7 @@ from explanans.methods.base import pairs_of
 from explanans.metrics import soft_iou
 from explanans.ops.refinement import stretch
 from explanans.utils.memory import keep_freed_memory
+from labelled import add_data, pictures
 
 LEVELS = tuple(step / 20 for step in range(2, 18))
 BATCH = 8
@@ -37,8 +38,7 @@ BATCH = 8
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("classifier", help="folder of a saved classifier")
-    parser.add_argument("data", help="data set with segmentations, such as voc:PATH")
-    parser.add_argument("--split", default="train[90%:]")
+    add_data(parser, "train[90%:]")
     parser.add_argument("--methods", nargs="+", default=["spread_cam", "grad_cam", "layer_cam", "grad_cam_pp"])
     parser.add_argument("--every", type=int, default=1, help="take each so-many-th photo (default: all)")
     parser.add_argument("--trust_factory", action="store_true", help="run the code that a saved classifier names")
@@ -90,9 +90,7 @@ def main() -> None:
     options = arguments()
     keep_freed_memory()
     explanandum = Explanandum.load(options.classifier, trust_factory=options.trust_factory)
-    data = open_dataset(
-        options.data, options.split, classes=explanandum.classes, preprocessing=explanandum.preprocessing
-    ).with_segmentation()
+    data = pictures(explanandum, options).with_segmentation()
     places = range(0, len(data), options.every)
     print(f"{data.name}, {len(places)} photos, {torch.get_num_threads()} threads, torch {torch.__version__}")
     print(f"{'method':24} {'masks':16}   union    label  several   area   kept  removed   ms/map")

@@ -18,30 +18,29 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from explanans import Explanandum, open_dataset
+from explanans import Explanandum
 from explanans.metrics.shared.overlap import soft_overlap
 from explanans.objectives import Guided
 from explanans.objectives.guides import LEVELS, VOID
+from labelled import add_data, pictures
 
 SIZE = 56
+SOFT = {"scales": (1.43,), "sharpness": 12.0}
+SHARP = {"scales": (1.43,), "sharpness": 1e4}
 VARIANTS: dict[str, dict[str, Any]] = {
-    "as in a step: one scale, level 0.55": {"scales": (1.43,), "contested": "all"},
-    "level 0.5": {"scales": (1.43,), "level": 0.5, "contested": "all"},
-    "level 0.5, sharp as a cut": {"scales": (1.43,), "level": 0.5, "sharpness": 1e4, "contested": "all"},
-    "level 0.7, sharp as a cut": {"scales": (1.43,), "level": 0.7, "sharpness": 1e4, "contested": "all"},
+    "as in a step: one scale, level 0.6, sharpness 30": {"scales": (1.43,), "contested": "all"},
+    "sharpness 12, level 0.55": {**SOFT, "level": 0.55, "contested": "all"},
+    "sharpness 12, level 0.5": {**SOFT, "level": 0.5, "contested": "all"},
+    "level 0.5, sharp as a cut": {**SHARP, "level": 0.5, "contested": "all"},
+    "level 0.7, sharp as a cut": {**SHARP, "level": 0.7, "contested": "all"},
     "three scales, level 0.5, sharp as a cut": {
         "scales": (1.0, 1.43, 2.0),
         "level": 0.5,
         "sharpness": 1e4,
         "contested": "all",
     },
-    "one scale, strongest alone where contested": {
-        "scales": (1.43,),
-        "level": 0.5,
-        "sharpness": 1e4,
-        "contested": "strongest",
-    },
-    "… and 0.4 to 0.6 left out": {"scales": (1.43,), "level": 0.5, "sure": 0.77, "contested": "strongest"},
+    "one scale, strongest alone where contested": {**SHARP, "level": 0.5, "contested": "strongest"},
+    "… and 0.4 to 0.6 left out": {**SOFT, "level": 0.5, "sure": 0.77, "contested": "strongest"},
 }
 
 
@@ -68,20 +67,12 @@ def measured(objective: Guided, explanandum: Explanandum, dataset: Any) -> Itera
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("classifier", help="folder of a saved classifier")
-    parser.add_argument("data", help="data set with segmentations")
-    parser.add_argument("--split", default="train[90%:]")
+    add_data(parser, "train[90%:]")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     explanandum = Explanandum.load(options.classifier)
-    dataset = open_dataset(
-        options.data,
-        options.split,
-        classes=explanandum.classes,
-        preprocessing=explanandum.preprocessing,
-        segmentation=True,
-        cache=True,
-    ).with_segmentation()
+    dataset = pictures(explanandum, options, cache=True).with_segmentation()
     for name, settings in VARIANTS.items():
         found = list(measured(Guided(once=True, **settings), explanandum, dataset))
         for several in (False, True):

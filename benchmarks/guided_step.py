@@ -11,12 +11,13 @@ from dataclasses import replace
 
 import torch
 
-from explanans import Explainer, Explanandum, open_dataset
+from explanans import Explainer, Explanandum
 from explanans.data import collate
 from explanans.explainers.networks.heads import class_maps
 from explanans.objectives import Guided
 from explanans.training.depthwise import quick_depthwise
 from explanans.training.guides import with_guides
+from labelled import add_data, pictures
 
 BATCH = 16
 
@@ -24,22 +25,14 @@ BATCH = 16
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("classifier", help="folder of a saved classifier")
-    parser.add_argument("data", help="data set")
-    parser.add_argument("--split", default="train[90%:]")
+    add_data(parser, "train[90%:]")
     parser.add_argument("--network", default="trunk")
     parser.add_argument("--precision", choices=["32-true", "bf16-mixed"], default="bf16-mixed")
     parser.add_argument("--steps", type=int, default=4)
     options = parser.parse_args()
     torch.manual_seed(0)
     explanandum = Explanandum.load(options.classifier)
-    dataset = open_dataset(
-        options.data,
-        options.split,
-        classes=explanandum.classes,
-        preprocessing=explanandum.preprocessing,
-        segmentation=False,
-        cache=True,
-    ).select(f"[:{BATCH}]")
+    dataset = pictures(explanandum, options, cache=True, segmentation=False).select(f"[:{BATCH}]")
     network = Explainer(explanandum, options.network).network.to(memory_format=torch.channels_last)
     plain, once = Guided(), replace(Guided(), once=True)
     collate([dataset[index] for index in range(len(dataset))])

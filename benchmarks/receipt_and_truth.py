@@ -18,13 +18,14 @@ from statistics import fmean
 import torch
 from torchmetrics.functional import spearman_corrcoef
 
-from explanans import Explanandum, open_dataset
+from explanans import Explanandum
 from explanans.explainers.explainer import Explainer
 from explanans.explanations.batch import Masker, Settings, explain_batch
 from explanans.explanations.explain import masker_of
 from explanans.explanations.receipt import Receipt, receipts
 from explanans.explanations.selection import Selection
 from explanans.utils.memory import keep_freed_memory
+from labelled import add_data, pictures
 
 FIGURES: dict[str, Callable[[Receipt], float]] = {
     "kept − removed": lambda receipt: receipt.kept - receipt.removed,
@@ -52,8 +53,7 @@ def with_removed(receipt: Receipt) -> float:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("classifier", help="folder of a saved classifier or Explainer")
-    parser.add_argument("data", help="data set with segmentations, such as voc:PATH")
-    parser.add_argument("--split", default="test")
+    add_data(parser, "test")
     parser.add_argument("--methods", nargs="+", default=["spread_cam"])
     parser.add_argument("--every", type=int, default=1, help="take each so-many-th picture (default: all)")
     return parser.parse_args()
@@ -63,9 +63,7 @@ def measured(
     explanandum: Explanandum, masker: Masker | None, options: argparse.Namespace
 ) -> list[tuple[float, Receipt]]:
     """The IoU of every mask, and its receipt; without a masker those of the true regions."""
-    data = open_dataset(
-        options.data, options.split, classes=explanandum.classes, preprocessing=explanandum.preprocessing
-    ).with_segmentation()
+    data = pictures(explanandum, options).with_segmentation()
     found = []
     for place in range(0, len(data), options.every):
         sample = data[place]

@@ -10,6 +10,7 @@ mask for each method; ``--classes 2`` explains so many classes instead, in a row
 from __future__ import annotations
 
 import argparse
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +20,13 @@ from explanans import Explanandum, Explanation, explain
 from explanans.explanations.figure import figure
 from explanans.methods import METHODS
 from explanans.utils.read_table import read_table
+
+# Some tables write a byte beyond ASCII as a backslash and three octal digits.
+_OCTAL = re.compile(r"(?:\\[0-3][0-7]{2})+")
+
+
+def unescaped(name: str) -> str:
+    return _OCTAL.sub(lambda found: bytes(int(each, 8) for each in found[0].split("\\")[1:]).decode(), name)
 
 
 def explained(classifier: Explanandum, path: Path, method: str, classes: int) -> Explanation:
@@ -65,7 +73,7 @@ def main() -> None:
     rows: list[Image.Image] = []
     for row in read_table(options.table).slice(options.skip, options.first).to_pylist():
         path, title = options.table.parent / row["image"], row["label"].split(",")[0]
-        rows += rows_of(classifier, path, title, row["author"], options.methods, options.classes)
+        rows += rows_of(classifier, path, title, unescaped(row["author"]), options.methods, options.classes)
         print(f"{path.name}: {title}", flush=True)
     stacked(rows, options.width).save(options.out, quality=80, method=6)
     print(options.out)

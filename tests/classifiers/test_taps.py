@@ -68,5 +68,5 @@ def test_reading_leaves_no_hook_and_returns_what_the_layers_said() -> None:
 
 def test_a_classifier_without_places() -> None:
     flat = nn.Sequential(nn.Flatten(), nn.Linear(3 * 64 * 64, 2))
-    with pytest.raises(InputError, match="trunk"):
+    with pytest.raises(InputError, match="no layer with spatial features"):
         find_taps(classifier(flat))

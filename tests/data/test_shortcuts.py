@@ -9,7 +9,7 @@ from PIL import Image
 
 from explanans.data import open_dataset
 from explanans.data.scenes import CLASSES, write_scenes
-from explanans.data.shortcuts import SHORTCUTS, write_planted
+from explanans.data.shortcuts import SHORTCUTS, Plant, write_planted
 from explanans.errors import InputError
 from explanans.images.preprocessing import Preprocessing
 
@@ -39,7 +39,7 @@ def test_only_the_region_changes(name: str) -> None:
 def test_a_share_of_one_class_gets_it(scenes: Path, tmp_path: Path) -> None:
     data = open_dataset(f"scenes:{scenes}", "train", preprocessing=PREPROCESSING)
     name = NAMES[int(data.labels.sum(0).argmax())]
-    table = write_planted(data, tmp_path / "tag", "tag", name, 0.5, seed=1)
+    table = write_planted(data, tmp_path / "tag", [Plant("tag", name, 0.5)], seed=1)
     with table.open() as file:
         rows = list(csv.DictReader(file))
     having = [row for row in rows if row["planted"]]
@@ -59,17 +59,28 @@ def test_a_share_of_one_class_gets_it(scenes: Path, tmp_path: Path) -> None:
 
 def test_none_is_planted(scenes: Path, tmp_path: Path) -> None:
     data = open_dataset(f"scenes:{scenes}", "train[:3]", preprocessing=PREPROCESSING)
-    table = write_planted(data, tmp_path / "clean", None)
+    table = write_planted(data, tmp_path / "clean", [])
     assert (np.asarray(Image.open(table.parent / "0000000.png")) == np.asarray(data.picture(0))).all()
     assert not list(table.parent.glob("*-planted.png"))
+
+
+def test_two_classes_have_each_its_own(scenes: Path, tmp_path: Path) -> None:
+    data = open_dataset(f"scenes:{scenes}", "train", preprocessing=PREPROCESSING)
+    first, second = (NAMES[column] for column in data.labels.sum(0).argsort(descending=True)[:2].tolist())
+    table = write_planted(data, tmp_path / "two", [Plant("border", first), Plant("tag", second)])
+    with table.open() as file:
+        for row in csv.DictReader(file):
+            labels = row["labels"].split(";")
+            values = np.unique(Image.open(table.parent / row["planted"])).tolist() if row["planted"] else [0]
+            assert values == [0, *sorted(NAMES.index(name) + 1 for name in (first, second) if name in labels)]
 
 
 @pytest.mark.bad_input
 def test_what_is_refused(scenes: Path, tmp_path: Path) -> None:
     data = open_dataset(f"scenes:{scenes}", "train[:3]", preprocessing=PREPROCESSING)
     with pytest.raises(InputError, match="take one of tag, border"):
-        write_planted(data, tmp_path / "x", "glue", NAMES[0])
+        write_planted(data, tmp_path / "x", [Plant("glue", NAMES[0])])
     with pytest.raises(InputError, match="a class of striped star"):
-        write_planted(data, tmp_path / "x", "tag", "dog")
+        write_planted(data, tmp_path / "x", [Plant("tag", "dog")])
     with pytest.raises(InputError, match="share=2"):
-        write_planted(data, tmp_path / "x", "tag", NAMES[0], 2)
+        write_planted(data, tmp_path / "x", [Plant("tag", NAMES[0], 2)])

@@ -135,8 +135,9 @@ def test_without_gradients_the_classifier_is_asked() -> None:
     found = only(explanans.explain(box, red_square(), calls=40, top_k=1))
     assert found.facts["method"]["name"] == "occlusion"
     assert "no gradients" in found.facts["method"]["why"]
-    # The picture, again and with a square in 36 places, a dozen cuts, two fills kept and removed, two other places.
-    assert sum(counts) == 1 + 37 + 12 + 4 + 2
+    # The picture, again and with a square in 36 places, inside and outside of seven cuts, two fills kept and removed,
+    # two other places.
+    assert sum(counts) == 1 + 37 + 14 + 4 + 2
 
 
 def test_every_method_by_its_name_and_the_same_saved_file(tmp_path: Path) -> None:

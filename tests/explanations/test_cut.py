@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from explanans.classifiers.explanandum import Explanandum
-from explanans.explanations.cut import AREAS, choose, choose_cuts, contrast, rescaled, thresholds
+from explanans.explanations.cut import AREAS, LEVELS, choose, choose_cuts, contrast, rescaled, thresholds
 from explanans.images.preprocessing import Preprocessing
 
 QUARTERS = (0.25, 0.5, 0.75)
@@ -33,6 +33,7 @@ def classifier() -> Explanandum:
 
 
 def asked_of(explanandum: Explanandum, images: Tensor, maps: Tensor, asked: Tensor, **options: object) -> Tensor:
+    options = {"levels": (), **options}
     return choose_cuts(explanandum, images, maps, asked, explanandum.probabilities(images), fill="black", **options)
 
 
@@ -110,18 +111,33 @@ def test_nothing_asked_and_maps_that_say_nothing() -> None:
     assert masks[1].isnan().all()
 
 
+def test_a_thing_smaller_than_every_area_is_cut_at_a_level() -> None:
+    """Half a map's height is the thing, two of 64 pixels, where the smallest area would take sixteen."""
+    images = torch.zeros(1, 3, 8, 8)
+    images[0, 0, 3, 3:5] = 4
+    maps = 0.3 * torch.rand(1, 8, 8, generator=torch.Generator().manual_seed(0))
+    maps[0, 3, 3:5] = torch.tensor([0.9, 1.0])
+    asked = torch.tensor([[True, False]])
+    by_area = asked_of(classifier(), images, maps, asked, areas=(0.25,))
+    assert (by_area >= 0.5).sum() == 16
+    either = asked_of(classifier(), images, maps, asked, areas=(0.25,), levels=(0.5, 0.95))
+    assert (either[0] >= 0.5).nonzero().tolist() == [[3, 3], [3, 4]]
+
+
 def test_the_score_by_hand() -> None:
-    # η + (k − r) / 2 − a, over a whole of 0.5: 0.5 − 0.3 − 0.1, 0.7 + 0.4 − 0.4, 0.4 + 0.5 − 0.6.
-    contrasts, shares = torch.tensor([[0.5, 0.7, 0.4]]), torch.tensor([[0.1, 0.4, 0.6]])
+    # max(k − r, 0) (1 − √a) + η / 10, over a whole of 0.5: 0 + 0.05, 0.8 · 0.4 + 0.07, 1 · 0.2 + 0.04.
+    contrasts, shares = torch.tensor([[0.5, 0.7, 0.4]]), torch.tensor([[0.04, 0.36, 0.64]])
     kept, removed, whole = torch.tensor([[0.2, 0.9, 0.5]]), torch.tensor([[0.6, 0.1, 0.0]]), torch.tensor([0.5])
     assert choose(contrasts, shares, kept, removed, whole).item() == 1
-    # What is removed keeps all of the class: 0.7 + 0 − 0.4 is as much as the third, and 0.1 wider it is behind.
-    worse, wider = torch.tensor([[0.6, 0.5, 0.0]]), torch.tensor([[0.1, 0.5, 0.6]])
-    assert choose(contrasts, wider, kept, worse, whole).item() == 2
+    # What is removed keeps a little more: 0.4 · 0.4 + 0.07 is behind 0.24. What is kept above the whole counts as 1.
+    assert choose(contrasts, shares, kept, torch.tensor([[0.6, 0.3, 0.0]]), whole).item() == 2
+    # More removed than kept is no less than nothing: the map decides, 0.05 against 0.07.
+    assert choose(contrasts[:, :2], shares[:, :2], kept[:, :2] * 0, removed[:, :2], whole).item() == 1
     assert choose(contrasts, shares, torch.tensor([[0.2, torch.nan, 0.5]]), removed, whole).item() == 2
     assert choose(contrasts, shares, kept * torch.nan, removed, whole).item() == 0
-    # A class of probability 0 is decided by the map.
-    assert choose(contrasts, shares, kept * 0, removed * 0, torch.zeros(1)).item() == 0
+    # A class of probability 0 is decided by the map; of equal cuts the first is taken.
+    assert choose(contrasts, shares, kept * 0, removed * 0, torch.zeros(1)).item() == 1
+    assert choose(contrasts * 0, shares, kept * 0, removed * 0, whole).item() == 0
 
 
 def test_contrast_by_hand() -> None:
@@ -137,7 +153,13 @@ def test_contrast_by_hand() -> None:
 def test_equal_values_are_cut_together_and_zeros_never() -> None:
     maps = torch.tensor([[3.0, 2.0, 2.0, 0.0, 0.0, 0.0, 0.0, 0.0]]).view(1, 2, 4)
     assert thresholds(maps, (0.125, 0.25, 0.5, 0.9)).tolist() == [[3, 2, 2, 2]]
-    assert thresholds(torch.zeros(1, 2, 2), (0.25, 0.5)).tolist() == [[torch.inf, torch.inf]]
+    assert thresholds(torch.zeros(1, 2, 2), (0.25, 0.5), (0.5,)).tolist() == [[torch.inf] * 3]
+
+
+def test_levels_lie_between_the_lowest_and_the_highest_value() -> None:
+    maps = torch.tensor([[-2.0, -1.0, 0.0, 2.0], [0.0, 0.0, 0.0, 8.0]]).view(2, 2, 2)
+    # Nothing is cut below the lowest value but one: −1 for −1.6, 8 for 4 and 0.8.
+    assert thresholds(maps, (0.25,), (0.5, 0.1)).tolist() == [[2, 0, -1], [8, 8, 8]]
 
 
 def test_rescaled_by_hand() -> None:
@@ -157,5 +179,6 @@ def test_rounding_lifts_no_pixel_over_the_cut() -> None:
     assert ((rescaled(maps, cuts) >= 0.5) == (maps >= cuts[:, None, None])).all()
 
 
-def test_the_tried_areas_rise() -> None:
-    assert all(0 < small < large < 1 for small, large in pairwise(AREAS))
+def test_what_is_tried_rises() -> None:
+    for tried in (AREAS, LEVELS):
+        assert all(0 < small < large < 1 for small, large in pairwise(tried))

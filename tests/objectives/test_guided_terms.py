@@ -229,7 +229,7 @@ def test_own_masks_take_part_in_the_guide_from_their_start_on(progress: float, s
     (evidence,) = SpreadCAM(explained, steps=2, refinements=10).at(
         images[:1], LABELS[:1].bool(), (GRID, GRID), scale=2.0, seeds=own[None].sigmoid(), share=share
     )
-    target = (12 * (evidence - 0.55)).sigmoid()
+    target = (30 * (evidence - 0.6)).sigmoid()
     expected = -(target * own.sigmoid().log() + (1 - target) * (-own).sigmoid().log()).mean()
     assert float(made["guide"].detach()) == pytest.approx(2 * float(expected), rel=1e-12)
 
@@ -241,7 +241,7 @@ def test_a_guide_of_pictures_that_are_not_square() -> None:
     (evidence,) = SpreadCAM(explained, steps=2, refinements=10).at(
         images, LABELS[:1].bool(), (GRID, GRID // 2), scale=2.0
     )
-    target, own = (12 * (evidence - 0.55)).sigmoid(), logits[0, 0]
+    target, own = (30 * (evidence - 0.6)).sigmoid(), logits[0, 0]
     expected = -(target * own.sigmoid().log() + (1 - target) * (-own).sigmoid().log()).mean()
     assert float(made["guide"]) == pytest.approx(2 * float(expected), rel=1e-12)
 

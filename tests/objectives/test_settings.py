@@ -78,5 +78,5 @@ def test_what_is_asked_stays(objective: str) -> None:
 
 def test_the_guide_looks_at_an_enlargement_unless_told_otherwise() -> None:
     """320 pixels of a picture of 224."""
-    assert Guided() == Guided(scales=(1.43,), sharpness=12.0, level=0.55)
+    assert Guided() == Guided(scales=(1.43,), sharpness=30.0, level=0.6)
     assert Guided().scales[0] == pytest.approx(320 / 224, abs=0.01)

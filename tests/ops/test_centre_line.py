@@ -116,3 +116,90 @@ def test_smallest_things() -> None:
     loop = np.ones((3, 3), bool)
     loop[1, 1] = False
     assert 4 <= centre_line(loop).length <= 10
+
+
+@pytest.mark.parametrize(
+    ("depth", "weights"),
+    [
+        (1, [-21, 14, 39, 54, 59, 54, 39, 14, -21]),
+        (4.9, [-21, 14, 39, 54, 59, 54, 39, 14, -21]),
+        (5, [-36, 9, 44, 69, 84, 89, 84, 69, 44, 9, -36]),
+        (6, [-11, 0, 9, 16, 21, 24, 25, 24, 21, 16, 9, 0, -11]),
+    ],
+)
+def test_a_path_is_smoothed_as_savitzky_and_golay_say(depth: float, weights: list[int]) -> None:
+    """One pixel that is off by one becomes the weights of their table, over 9 pixels or twice the depth and one."""
+    path = np.stack([np.full(41, 3), np.arange(41)], 1)
+    path[20, 0] += 1
+    curve = module._smoothed(path, np.full((6, 50), depth))
+    bump = np.zeros(41)
+    bump[20 - len(weights) // 2 : 21 + len(weights) // 2] = np.array(weights) / sum(weights)
+    assert curve[:, 0] - 3 == pytest.approx(bump, abs=1e-9)
+    assert curve[:, 1] == pytest.approx(np.arange(41), abs=1e-9)
+
+
+def test_a_closed_path_is_smoothed_across_its_seam() -> None:
+    angle = np.arange(48) * 2 * np.pi / 48
+    ring = np.stack([100 + 50 * np.sin(angle), 100 + 50 * np.cos(angle)], 1)
+    bumped = ring.copy()
+    bumped[0, 0] += 1
+    depth = np.full((200, 200), 1.0)
+    smooth, wavy = (module._smoothed(np.concatenate([each, each[:1]]).astype(int), depth) for each in (ring, bumped))
+    assert (wavy[0] == wavy[-1]).all()
+    moved = (wavy - smooth)[:, 0] * 231
+    assert moved[[0, 1, 2, 3, 4, -2, -3, -4, -5]] == pytest.approx([59, 54, 39, 14, -21, 54, 39, 14, -21], abs=1e-6)
+    assert moved[5:-5] == pytest.approx(0, abs=1e-6)
+
+
+def test_short_paths_take_the_window_that_they_have() -> None:
+    depth = np.full((6, 9), 1.0)
+    bent = np.array([[1, 0], [1, 1], [2, 2], [1, 3], [1, 4]])
+    # Of five pixels all: the parabola that is nearest to 0 0 1 0 0.
+    assert module._smoothed(bent, depth)[:, 0] - 1 == pytest.approx(np.array([-3, 12, 17, 12, -3]) / 35)
+    # Six are smoothed over five; four are left as they are.
+    longer = np.concatenate([bent, [[1, 5]]])
+    assert module._smoothed(longer, depth)[:3, 0] - 1 == pytest.approx(np.array([-3, 12, 17]) / 35)
+    assert (module._smoothed(bent[:4], depth) == bent[:4]).all()
+
+
+def test_a_free_end_goes_straight_on_from_where_it_came() -> None:
+    """The last 4 points, or as many as the region is wide, say where to: a hook at the end says little."""
+    solid = np.ones((80, 100), np.float32)
+    solid[:, 60:] = 0
+    line = np.stack([np.full(30, 40.0), np.arange(50.0, 20, -1)], 1)
+    straight = module._to_the_edge(line, (True, False), solid, np.full((80, 100), 10.0))
+    assert straight[0] == pytest.approx([40, 59.5], abs=1e-6)
+    assert (straight[1:] == line).all()
+    turned = module._to_the_edge(line[::-1], (False, True), solid, np.full((80, 100), 10.0))
+    assert turned[-1] == pytest.approx([40, 59.5], abs=1e-6)
+    assert len(turned) == 31
+    for radius, back in ((1, 4), (2.6, 5), (10, 20), (40, 29)):
+        bent = line.copy()
+        bent[back] += [3, 0]
+        reach = math.hypot(3, back)
+        # As far to the side as the point that it looks at, in proportion, up to the edge or to three times the depth.
+        ahead = min(9.5, (3 * radius + 3) * back / reach)
+        found = module._to_the_edge(bent, (True, False), solid, np.full((80, 100), float(radius)))
+        assert found[0] == pytest.approx([40 - 3 * ahead / back, 50 + ahead], abs=1e-3)
+
+
+def test_the_longer_axis_by_hand() -> None:
+    """n pixels in a row have a variance of n² / 12, whatever lies beside them."""
+    for shape in ((3, 7), (7, 3)):
+        assert module._longer_axis(np.ones(shape, bool)) == pytest.approx(4 * 7 / math.sqrt(12))
+    oblique = np.eye(5, dtype=bool)
+    # Both coordinates vary by 2 together; along the line 4, and 1/12 of a pixel itself.
+    assert module._longer_axis(oblique) == pytest.approx(4 * math.sqrt(4 + 1 / 12))
+
+
+def test_places_of_the_line_are_those_of_the_picture() -> None:
+    """The middle of rows 10 … 16 and of columns 5 … 44 is at 13.5 from the top."""
+    region = np.zeros((30, 60), bool)
+    region[10:17, 5:45] = True
+    found = centre_line(region)
+    (path,) = found.paths
+    ends = sorted(path[[0, -1]].tolist())
+    assert ends == [pytest.approx([5, 13.5], abs=0.6), pytest.approx([45, 13.5], abs=0.6)]
+    assert path[:, 1] == pytest.approx(13.5, abs=0.1)
+    assert (found.length, found.largest_width) == (pytest.approx(40, abs=0.5), pytest.approx(7, abs=0.02))
+    assert found.mean_width == pytest.approx(280 / found.length)

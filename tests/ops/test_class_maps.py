@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import Tensor
@@ -99,6 +101,15 @@ def test_large_and_small_logits(dtype: torch.dtype) -> None:
     torch.testing.assert_close(slope, maps.sigmoid(), rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("highest", [-30.0, 0.0, 1.0, 1.001, 20.0, 90.0])
+def test_both_sides_of_where_products_may_vanish(highest: float) -> None:
+    """A product of 1 − σ alone would be 0 in single precision for large logits, in a column that is all alike too."""
+    maps = torch.linspace(highest - 2, highest, 40)[:, None].expand(40, 300).T.contiguous()
+    maps[:, -1] = highest
+    total, _ = softplus_and_slope(maps, torch.ones(300, dtype=torch.bool))
+    torch.testing.assert_close(total.double(), functional.softplus(maps.double()).sum(), rtol=2e-6, atol=2e-3)
+
+
 def test_what_is_not_finite_is_not_hidden() -> None:
     for value in (torch.inf, torch.nan):
         total, _ = softplus_and_slope(torch.full((2, 2), value), torch.tensor([True, False]))
@@ -116,3 +127,64 @@ def test_autocast_multiplies_in_its_own_precision() -> None:
     torch.testing.assert_close(made, exact, rtol=1e-2, atol=0)
     (gradient,) = torch.autograd.grad(made, left)
     assert gradient.dtype == torch.float32
+
+
+def test_sixty_four_classes_are_few() -> None:
+    assert [class_maps.are_few(classes) for classes in (1, 64, 65)] == [True, True, False]
+
+
+def test_no_image_has_no_sum() -> None:
+    left, right, fixed = leaves()
+    none = FactoredMaps(left[:0], right[:0], fixed, (HEIGHT, WIDTH))
+    for maps in (none, WholeMaps(torch.zeros(0, CLASSES, HEIGHT, WIDTH))):
+        assert maps.softplus_sum(COUNTED[:0]).item() == 0
+
+
+def test_half_precision_is_added_up_in_single() -> None:
+    """300 · log 2 in bfloat16 would be 208; the gradient is what the logits are."""
+    logits = torch.zeros(1, 3, 10, 10, dtype=torch.bfloat16, requires_grad=True)
+    total = WholeMaps(logits).softplus_sum(torch.ones(1, 3, dtype=torch.bool))
+    assert total.dtype == torch.float32
+    assert total.item() == pytest.approx(300 * math.log(2))
+    (gradient,) = torch.autograd.grad(total, logits)
+    assert gradient.dtype == torch.bfloat16
+    assert (gradient == 0.5).all()
+
+
+def test_slopes_are_made_where_they_are_wanted() -> None:
+    maps, counted = torch.tensor([[0.0, 2.0], [1.0, 1.0]]), torch.tensor([True, False])
+    total, slope = softplus_and_slope(maps, counted)
+    assert slope is not None
+    torch.testing.assert_close(slope, torch.tensor([[0.5, 1 / (1 + math.exp(-2))], [0, 0]]))
+    alone, nothing = softplus_and_slope(maps, counted, with_slope=False)
+    assert nothing is None
+    assert total.item() == alone.item() == pytest.approx(math.log(2) + math.log(1 + math.exp(2)))
+    assert maps.tolist() == [[0, 2], [1, 1]]
+
+
+@pytest.mark.parametrize("alone", [0, 1])
+def test_one_of_the_matrices_may_be_all_that_is_trained(alone: int) -> None:
+    parts = list(leaves())
+    parts[1 - alone] = parts[1 - alone].detach()
+    maps = FactoredMaps(*parts, (HEIGHT, WIDTH))
+    expected = (functional.softplus(product(*parts)) * COUNTED[:, :, None, None]).sum()
+    (found,) = torch.autograd.grad(maps.softplus_sum(COUNTED), parts[alone])
+    (wanted,) = torch.autograd.grad(expected, parts[alone])
+    torch.testing.assert_close(found, wanted, atol=1e-10, rtol=0)
+
+
+def test_precisions() -> None:
+    """The wider of the two matrices, single at least; half precision is too small for a sum over positions."""
+    left, right, fixed = (each.detach() for each in leaves())
+    mixed = FactoredMaps(left.bfloat16(), right.half(), fixed, (HEIGHT, WIDTH))
+    assert {mixed.left.dtype, mixed.right.dtype, mixed.fixed.dtype} == {torch.float32}
+    assert FactoredMaps(left, right.float(), fixed, (HEIGHT, WIDTH)).right.dtype == torch.float64
+    assert FactoredMaps(left.float(), right, fixed, (HEIGHT, WIDTH)).left.dtype == torch.float64
+    with torch.autocast("cpu", torch.float16):
+        assert FactoredMaps(left.float(), right.float(), fixed, (HEIGHT, WIDTH)).left.dtype == torch.float32
+
+
+def test_how_many_classes_a_block_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(class_maps, "ON_PROCESSOR", 45)
+    maps = WholeMaps(torch.zeros(1, CLASSES, HEIGHT, WIDTH))
+    assert [len(some) for some, _ in maps.blocks(0, torch.arange(CLASSES))] == [2, 2, 2, 1]

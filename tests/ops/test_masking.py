@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from explanans.errors import InputError
 from explanans.images.preprocessing import Preprocessing
-from explanans.ops.masking import FILLS, BlurFill, apply_mask, make_fill, merge
+from explanans.ops.masking import FILLS, BlurFill, NoiseFill, apply_mask, make_fill, merge
 
 PREPROCESSING = Preprocessing(64, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 MASKS = torch.tensor([[[[0.1, 0.9], [0.4, 0.0]], [[0.5, 0.2], [0.4, 1.0]], [[0.3, 0.3], [0.8, 0.0]]]])
@@ -204,3 +204,36 @@ def test_a_colour_on_a_grey_picture_is_as_light_as_pillow_makes_it() -> None:
     filled = make_fill("#40a0c8", grey)(torch.zeros(2, 1, 4, 4))
     expected = 0.299 * 64 / 255 + 0.587 * 160 / 255 + 0.114 * 200 / 255
     torch.testing.assert_close(filled, torch.full((2, 1, 4, 4), expected))
+
+
+@pytest.mark.parametrize(
+    ("side", "share", "shrink"),
+    [(32, 0.15, 2), (31, 0.15, 1), (64, 0.06, 1), (64, 0.1, 3), (64, 0.125, 4), (64, 0.3, 4)],
+)
+def test_a_wide_blur_is_made_of_a_picture_that_is_half_a_sigma_smaller(side: int, share: float, shrink: int) -> None:
+    """At most a quarter of the size, and from 32 pixels on: shrunk, blurred by what is left of σ, and enlarged."""
+    picture, sigma = images(1, side), share * side / shrink
+    small = nn.functional.interpolate(picture, scale_factor=1, mode="nearest")
+    if shrink > 1:
+        size = (side // shrink, side // shrink)
+        small = nn.functional.interpolate(picture, size, mode="bilinear", antialias=True)
+    reach = min(int(3 * sigma), small.shape[-1] - 1)
+    bell = torch.exp(-(torch.arange(-reach, reach + 1) ** 2) / (2 * sigma**2))
+    bell = (bell / bell.sum()).view(1, 1, 1, -1).expand(3, 1, 1, -1)
+    small = nn.functional.conv2d(nn.functional.pad(small, (reach,) * 4, mode="reflect"), bell, groups=3)
+    small = nn.functional.conv2d(small, bell.mT, groups=3)
+    expected = small if shrink == 1 else nn.functional.interpolate(small, (side, side), mode="bilinear", antialias=True)
+    torch.testing.assert_close(BlurFill(share)(picture), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_a_blur_of_nothing_changes_nothing() -> None:
+    picture = images(1, 16)
+    torch.testing.assert_close(BlurFill(0.0)(picture), picture)
+
+
+def test_noise_is_of_the_width_that_is_asked_for() -> None:
+    fill = NoiseFill(Preprocessing(8, (0.0,) * 3, (1.0,) * 3), std=0.02)
+    filled = fill(torch.zeros(40, 3, 64, 64), torch.Generator().manual_seed(0))
+    inner = filled[(filled.amin((2, 3)) > 0) & (filled.amax((2, 3)) < 1)]
+    assert len(inner) > 60
+    assert inner.std((1, 2)).mean() == pytest.approx(0.02, rel=0.02)

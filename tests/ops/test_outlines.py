@@ -80,3 +80,27 @@ def test_any_polygon_is_filled_by_the_centres_inside() -> None:
     assert (inside == (x + y <= 8)).all()
     assert (filled([[triangle + 5]], 8, 8)[5:, 5:] == inside[:3, :3]).all()
     assert (filled([[triangle - 3]], 8, 8)[:5, :5] == inside[3:, 3:]).all()
+
+
+def test_one_pixel_is_a_diamond_around_its_centre() -> None:
+    region = np.zeros((4, 3), bool)
+    region[2, 1] = True
+    ((ring,),) = outlines(region)
+    assert sorted(ring[:-1].tolist()) == [[1, 2.5], [1.5, 2], [1.5, 3], [2, 2.5]]
+    assert signed_area(ring) == 0.5
+
+
+def test_what_two_polygons_share_is_outside() -> None:
+    square = np.array([[1, 1], [5, 1], [5, 5], [1, 5], [1, 1]])
+    found = filled([[square], [square + 2]], 8, 9)
+    expected = np.zeros((8, 9), bool)
+    expected[1:5, 1:5] = expected[3:7, 3:7] = True
+    expected[3:5, 3:5] = False
+    assert (found == expected).all()
+    # Once as a hole is the same as twice as a polygon, whichever way it runs.
+    assert (filled([[square, (square + 2)[::-1]]], 8, 9) == expected).all()
+
+
+def test_twice_the_signed_area_by_hand() -> None:
+    ring = np.array([[1, 1], [4, 1], [4, 3], [1, 1]])
+    assert (signed_area(ring), signed_area(ring[::-1])) == (3, -3)

@@ -174,3 +174,25 @@ def test_maps_of_one_image_compete_by_hand() -> None:
     expected = [[0.8, 0, 0.25], [0.2, 0, 1], [0.3, 0.2, 0.1]]
     assert compete(maps, image).flatten(1).tolist() == [pytest.approx(row) for row in expected]
     assert compete(maps[:0], image[:0]).shape == (0, 1, 3)
+
+
+def test_colours_of_one_image_say_nothing_of_another() -> None:
+    """Each image is refined, spread and held together by itself."""
+    maps, images, features = random(2, 6, 5), random(2, 3, 6, 5, seed=1), random(2, 4, 6, 5, seed=2)
+    for number in range(2):
+        one = slice(number, number + 1)
+        torch.testing.assert_close(adapt_to_pixels(maps, images)[one], adapt_to_pixels(maps[one], images[one]))
+        torch.testing.assert_close(spread(maps, features)[one], spread(maps[one], features[one]))
+    alone = [edge_aware_variation(maps[[number]], images[[number]]) for number in range(2)]
+    torch.testing.assert_close(edge_aware_variation(maps, images), (alone[0] + alone[1]) / 2)
+
+
+def test_maps_of_nothing_stay_nothing() -> None:
+    assert compete(torch.zeros(2, 1, 3), torch.tensor([0, 0])).tolist() == [[[0] * 3]] * 2
+    assert stretch(torch.full((1, 2, 2), 3.0)).tolist() == [[[0, 0], [0, 0]]]
+    flat = torch.ones(1, 3, 4, 4)
+    # A picture of one colour has no edge to stop at: the mean of eight neighbours.
+    point = torch.zeros(1, 4, 4)
+    point[0, 1, 1] = 1
+    adapted = adapt_to_pixels(point, flat, 1, (1,))[0]
+    assert adapted[:3, :3].flatten().tolist() == pytest.approx([1 / 8] * 4 + [0] + [1 / 8] * 4)

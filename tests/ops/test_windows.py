@@ -41,3 +41,21 @@ def test_no_tile_begins_with_a_step() -> None:
     assert inner[:, [0, -1]].max() < 0.001
     assert (inner[:, 1:] - inner[:, :-1]).abs().max() < 0.04
     assert weights[0, :50] == pytest.approx(torch.ones(50))
+
+
+def test_tiles_are_a_pixel_apart_at_least() -> None:
+    assert places(103, 100, 0.999) == [0, 1, 2, 3]
+
+
+def test_weights_by_hand() -> None:
+    """sin² of an eighth and three eighths of π where two tiles of four share two pixels."""
+    little, much = (1 - 0.5**0.5) / 2, (1 + 0.5**0.5) / 2
+    expected = [[1, 1, much, little], [little, much, 1, 1]]
+    assert windows([0, 2], 4, 6).tolist() == [pytest.approx(row) for row in expected]
+    # Of one shared pixel each has half; the furthest two tiles say how much is shared.
+    assert windows([0, 3], 4, 7).tolist() == [pytest.approx(row) for row in ([1, 1, 1, 0.5], [0.5, 1, 1, 1])]
+    uneven = [[1, 1, 2 / 3, 1 / 3], [1 / 3, 2 / 3, 1, 0.5], [0.5, 1, 1, 1]]
+    assert windows([0, 2, 5], 4, 9).tolist() == [pytest.approx(row) for row in uneven]
+    # Nothing is shared.
+    assert windows([0], 3, 3).tolist() == [[1, 1, 1]]
+    assert windows([0, 3], 3, 6).tolist() == [[1, 1, 1]] * 2

@@ -165,6 +165,6 @@ def test_wrong_tables(explained: Path, tmp_path: Path, table: str, says: str) ->
 def test_wrong_folders_and_classes(explained: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="'carck' is no class"):
         read_series(explained / "out", explained / "series.csv", ["carck"])
-    with pytest.raises(InputError, match="is missing"):
+    with pytest.raises(InputError, match="holds no explanations"):
         severity(tmp_path)
     assert main(["severity", str(explained / "out"), "--series", "x.csv"]) == 2

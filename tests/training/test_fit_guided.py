@@ -71,6 +71,8 @@ def test_the_command_says_before_and_after(
         ({"evidence": "outside", "loss": "ppce"}, "asks for evidence everywhere in a region"),
         ({"share": 0}, "share"),
         ({"share": 1.5}, "share"),
+        ({"swapped": 0.5}, "swapped with evidence=.inside."),
+        ({"evidence": "outside", "swapped": 2}, "swapped"),
         ({"weight": -1}, "weight"),
         ({"weight": float("nan")}, "weight"),
         ({"layers": []}, "layers: the list is empty"),
@@ -106,3 +108,14 @@ def test_a_classifier_that_cannot_be_guided(classes: tuple[str, ...], scenes: st
     loose = Explanandum(module, classes=classes, activation="sigmoid", preprocessing=PREPROCESSING)
     with pytest.raises(InputError, match="a module in hand cannot be saved"):
         guide(loose, scenes, run=RUN, out=out)
+
+
+def test_the_last_layer_alone_on_balanced_pictures(saved: Path, scenes: str, out: Path) -> None:
+    options: dict[str, Any] = {"evidence": "outside", "weight": 0.0, "swapped": 0.5, "balanced": True}
+    folder = guide(saved, scenes, trainable_from="head", looked_at=0, run=RUN, out=out, **options)
+    said = json.loads((folder / "explanandum.json").read_text())["guided"]
+    assert (said["swapped"], said["balanced"], said["weight"]) == (0.5, True, 0.0)
+    before, after = (dict(Explanandum.load(each).module.named_parameters()) for each in (saved, folder))
+    moved = {name for name, value in after.items() if not torch.equal(value, before[name])}
+    assert moved
+    assert all(name.startswith("head") for name in moved)

@@ -124,3 +124,35 @@ def test_the_term_is_weighted_beside_the_labels() -> None:
     terms = module.terms(logits, given["image"], given["labels"], 0.0, torch.Generator().manual_seed(0))
     assert set(terms) == {"loss", "localisation"}
     torch.testing.assert_close(terms["localisation"], 2 * located(training(), given)[0])
+
+
+def test_swapped_regions_of_annotated_pictures_only() -> None:
+    given = batch()
+    given["segmentation"][2:] = 0
+    module = training(side="outside", swapped=1.0, annotated=[0, 2, 3])
+    module._batch = given  # type: ignore[assignment]
+    labels = given["labels"]
+    changed, same = module.changed(given["image"], labels, torch.Generator().manual_seed(0))
+    assert torch.equal(same, labels)
+    moved = (changed != given["image"]).any(1)
+    assert moved[0, 1:, :4].all()
+    assert not moved[0, :, 4:].any()
+    assert not moved[0, 0].any()
+    assert int(moved.flatten(1).any(1).sum()) == 2
+
+
+def test_weights_are_of_the_pictures_and_blanks_count_once() -> None:
+    given = batch()
+    weights = torch.tensor([[2.0, 1.0]] * 4)
+    plain, weighted = training(weight=0.0), training(weight=0.0, weights=weights)
+    images = torch.cat([given["image"], torch.zeros(1, 3, SIDE, SIDE)])
+    labels = torch.cat([given["labels"], torch.zeros(1, 2)])
+    losses = []
+    for module in (plain, weighted):
+        module._batch = given  # type: ignore[assignment]
+        logits = module.answer(module.network, images)
+        terms = module.terms(logits, images, labels, 0.0, torch.Generator().manual_seed(0))
+        assert set(terms) == {"loss"}
+        losses.append(terms["loss"])
+    more = torch.nn.functional.softplus(-logits[:4, 0]).sum() / 10
+    torch.testing.assert_close(losses[1] - losses[0], more)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from explanans.classifiers import SmallResNet
 from explanans.classifiers.explanandum import Explanandum
 from explanans.cli.commands.classifier_fit import following
 from explanans.errors import InputError
 from explanans.explainers.explainer import Explainer
-from explanans.explainers.networks import FALLBACK, choose_network
 from explanans.images.preprocessing import Preprocessing
 from explanans.training import newcomer
 from explanans.training.run_settings import Run, epochs_for
@@ -39,12 +39,26 @@ def test_a_length_that_is_given_is_checked() -> None:
         Run(max_epochs=0)
 
 
-def test_the_network_follows_from_the_classifier() -> None:
-    seen = classifier(SmallResNet(2, (4, 8)))
-    assert choose_network(seen) == "trunk"
-    assert Explainer(seen).network_name == "trunk"
-    blind = classifier(nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 2)))
-    assert choose_network(blind) == FALLBACK
+class Numb(SmallResNet):
+    """Its features can be read, and have no gradient."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        with torch.no_grad():
+            return super().forward(images)
+
+
+@pytest.mark.parametrize(
+    ("module", "network"),
+    [
+        (SmallResNet(2, (4, 8)), "copy"),
+        (Numb(2, (4, 8)), "trunk"),
+        (nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 2)), "light/mobilenetv3_large_100"),
+    ],
+)
+def test_the_network_follows_from_the_classifier(module: nn.Module, network: str) -> None:
+    explainer = Explainer(classifier(module), encoder_weights=None).eval()
+    assert explainer.network_name == network
+    assert explainer(torch.zeros(1, 3, 32, 32)).shape == (1, 2, 32, 32)
 
 
 @pytest.mark.parametrize("network", [None, 3, SmallResNet])

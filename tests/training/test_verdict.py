@@ -88,7 +88,7 @@ def row(**changes: float | None) -> dict[str, float | None]:
         ({}, {"still_falling": True}, "the validation loss was still falling: train longer, --run.max_epochs 18"),
         ({"kept": 0.4}, {}, "no method's masks keep much"),
         ({}, {"pictures": 80}, "80 pictures to learn from are few"),
-        ({}, {"network": "trunk"}, "another network learns more than a head on the classifier"),
+        ({}, {"network": "trunk"}, "a network of its own learns more than a head on the classifier"),
         ({}, {"calibrated": False, "pictures": 80}, "80 pictures to learn from are few"),
         ({}, {}, "another objective or network"),
         ({"full": None, "empty": None, "kept": None}, {"pictures": 80}, "no method's masks keep much"),

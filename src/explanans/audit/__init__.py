@@ -5,6 +5,7 @@ class), ``ways`` (clusters of what is kept), ``suspects`` (each with a test) →
 """
 
 from explanans.audit.photos import Photos, open_photos
-from explanans.audit.run import Audit, Settings, audit
+from explanans.audit.run import Audit, audit
+from explanans.audit.settings import Settings
 
 __all__ = ["Audit", "Photos", "Settings", "audit", "open_photos"]

@@ -16,7 +16,8 @@ from explanans.audit.intervals import Effect, difference
 from explanans.audit.looked import grids, read_parts
 from explanans.audit.pass_over import Told, explain_photos, look_at_all, part_paths
 from explanans.audit.photos import Photos
-from explanans.audit.run import Audit, Settings
+from explanans.audit.run import Audit
+from explanans.audit.settings import Settings
 from explanans.errors import InputError
 from explanans.explanations.batch import Masker
 from explanans.utils.files import atomic_file
@@ -93,15 +94,7 @@ def audit_against(
             "compared on the same classes."
         )
     out = found.folder / FOLDER
-    explain_photos(
-        masker.eval(),
-        photos,
-        out,
-        shard_size=chosen.shard_size,
-        batch_size=chosen.batch_size,
-        workers=workers,
-        told=told,
-    )
+    explain_photos(masker.eval(), photos, out, chosen, workers=workers, told=told)
     other = look_at_all(masker, photos, out, workers=workers, told=told)
     own = part_paths(found.folder)
     if len(own) != len(other):

@@ -11,6 +11,7 @@ from explanans.audit.features import Embedder
 from explanans.audit.looked import is_made_from, write_part
 from explanans.audit.looking import Shard, look, made_from
 from explanans.audit.photos import Photos
+from explanans.audit.settings import Settings
 from explanans.deploy.batch import Job, Options, explain_shards
 from explanans.deploy.batch.encode import parquet
 from explanans.deploy.batch.places import place_of
@@ -45,20 +46,13 @@ def write_list(photos: Photos, out: Path) -> Path:
 
 
 def explain_photos(
-    masker: Masker,
-    photos: Photos,
-    out: Path,
-    *,
-    shard_size: int,
-    batch_size: int,
-    workers: int,
-    told: Told | None = None,
+    masker: Masker, photos: Photos, out: Path, settings: Settings, *, workers: int, told: Told | None = None
 ) -> list[tuple[str, str]]:
     """Masks and receipts of all photos below ``out``, those that are missing; the photos that failed, with reasons."""
     listed = write_list(photos, out)
-    options = options_for(masker, batch_size)
+    options = options_for(masker, settings.batch_size)
     outcome = explain_shards(
-        masker, [listed], out / EXPLAINED, options, shard_size=shard_size, workers=workers, progress=told
+        masker, [listed], out / EXPLAINED, options, shard_size=settings.shard_size, workers=workers, progress=told
     )
     return outcome.failed
 

@@ -54,11 +54,11 @@ class Photos:
         """Whether it is known of some photo where the objects are."""
         return self.boxes is not None or (self.truth and self.data.has_segmentation)
 
-    def image(self, index: int) -> Tensor:
-        """A photo as the classifier sees it, normalised (3, H, W)."""
+    def pixels(self, index: int) -> Tensor:
+        """A photo at the classifier's size, uint8 (channels, H, W)."""
         preprocessing = self.data.preprocessing
         size = (preprocessing.height, preprocessing.width)
-        return preprocessing.normalise(preprocessing.resize(read_image(self.data.paths[index], fit=size)))
+        return preprocessing.resize(read_image(self.data.paths[index], fit=size))
 
     def labels(self, index: int) -> list[bool] | None:
         return self.data.labels[index].bool().tolist() if self.labelled else None

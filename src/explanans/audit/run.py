@@ -8,19 +8,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from explanans.audit.avoid import write_avoid
 from explanans.audit.classes import ClassSummary, summarise
 from explanans.audit.looked import read_parts
 from explanans.audit.pass_over import EXPLAINED, LIST, LOOKED, explain_photos, look_at_all, seen_by
 from explanans.audit.photos import Photos
 from explanans.audit.report.write import write_report
 from explanans.audit.samples import draw
+from explanans.audit.settings import Settings
 from explanans.audit.suspects import Suspect, find_suspects
 from explanans.audit.suspects.interventions import Interventions
 from explanans.audit.tables import LOOK_AT_COLUMNS, look_at, write_csv, write_table
 from explanans.audit.ways import Way, ways_of
 from explanans.errors import InputError
 from explanans.explanations.batch import Masker
-from explanans.utils.numbers import check_count
 from explanans.utils.records import Kind, write_json
 from explanans.utils.run_folder import as_json, check_same, claimed
 from explanans.utils.text import printable
@@ -33,25 +34,6 @@ RECORD, FINDINGS, TABLE, FAILED = "audit.json", "findings.json", "photos.parquet
 LOOK_AT = "look_at.csv"
 KIND = Kind("audit", "put back a copy of it, or name a new folder", {"settings": dict})
 FOUND = Kind("findings of an audit", "repeat the command of the audit to make it again", {"classes": [dict]})
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How an audit is made.
-
-    Attributes:
-        shard_size: photos per shard; what is in memory at once.
-        batch_size: photos, and masked ones, in one forward pass.
-        seed: of whatever is drawn.
-    """
-
-    shard_size: int = 500
-    batch_size: int = 16
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name, least in (("shard_size", 1), ("batch_size", 1), ("seed", 0)):
-            check_count(name, getattr(self, name), least)
 
 
 @dataclass(frozen=True)
@@ -96,7 +78,8 @@ def audit(
         photos: see :func:`explanans.audit.open_photos`.
         out: a new folder, or that of an earlier run with the same arguments. It gets ``photos.parquet`` (a row per
             photo and class, see :data:`explanans.audit.looked.ROWS`), ``findings.json``, ``report.html`` with a
-            page for each class, ``look_at.csv`` (photos to look at, for each suspicion), ``failed.csv``, and in
+            page for each class, ``look_at.csv`` (photos to look at, for each suspicion), ``failed.csv``, ``avoid.csv``
+            (what :func:`explanans.audit.avoid.write_avoid` makes of accusations), and in
             ``explained`` masks and receipts as :func:`explanans.deploy.batch.explain_shards` writes them.
         workers: processes that read and decode photos.
         told: is told how far each step is.
@@ -113,15 +96,7 @@ def audit(
             check_same(record, KIND, earlier["settings"], now)
         else:
             write_json(record, KIND, {"settings": now, "explanans": __version__})
-        failed = explain_photos(
-            masker.eval(),
-            photos,
-            out,
-            shard_size=chosen.shard_size,
-            batch_size=chosen.batch_size,
-            workers=workers,
-            told=_of(told, "explaining"),
-        )
+        failed = explain_photos(masker.eval(), photos, out, chosen, workers=workers, told=_of(told, "explaining"))
         if len(failed) == len(photos):
             source, reason = failed[0]
             raise InputError(f"data: none of the {len(photos)} photos could be used; the first, {source}: {reason}")
@@ -133,6 +108,7 @@ def audit(
         suspects = find_suspects(asked, samples, ways, seed=chosen.seed, told=_of(told, "asking about suspects"))
         troubled = write_table(parts, ways, out / TABLE)
         found = Audit(out, len(photos) - len(failed), classes, failed, troubled, ways, suspects)
+        write_avoid(out, photos, masker.explanandum.classes, samples, suspects)
         write_csv(out / FAILED, ("file", "reason"), failed)
         write_csv(out / LOOK_AT, LOOK_AT_COLUMNS, look_at(suspects, photos))
         write_json(out / FINDINGS, FOUND, _findings(found, masker))

@@ -57,10 +57,10 @@ def survey(explanandum: Explanandum) -> list[Seen]:
     size = _size(explanandum)
 
     def see(name: str, module: nn.Module, inputs: Any, output: Any) -> None:
-        first = _first(output)
-        if isinstance(first, Tensor) and first.ndim and not isinstance(module, nn.Identity):
-            view = spatial_view(first, size) if len(first) == 1 else None
-            seen.append(Seen(name, module, first, first is output, view))
+        made = first(output)
+        if isinstance(made, Tensor) and made.ndim and not isinstance(module, nn.Identity):
+            view = spatial_view(made, size) if len(made) == 1 else None
+            seen.append(Seen(name, module, made, made is output, view))
 
     with torch.no_grad(), watching(_parts(explanandum), see):
         explanandum(grey_image(explanandum))
@@ -76,13 +76,14 @@ def reading(explanandum: Explanandum, names: Iterable[str]) -> Iterator[dict[str
     features: dict[str, Any] = {}
 
     def see(name: str, module: nn.Module, inputs: Any, output: Any) -> None:
-        features[name] = _first(output)
+        features[name] = first(output)
 
     with watching(((name, explanandum.module.get_submodule(name)) for name in names), see):
         yield features
 
 
-def _first(output: Any) -> Any:
+def first(output: Any) -> Any:
+    """A layer's output, or of a tuple the first."""
     return output[0] if isinstance(output, tuple) and output else output
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from torch import nn
+from torch import Tensor, nn
 
 from explanans.classifiers.explanandum import Explanandum
 from explanans.classifiers.layers import Seen, pools, survey
+from explanans.classifiers.spatial import spatial_view
 from explanans.errors import InputError
 
 FINEST = 4
@@ -58,7 +60,7 @@ def find_taps(explanandum: Explanandum) -> tuple[Tap, ...]:
     ]
     if not seen:
         raise InputError(
-            "network='trunk': the classifier has no layer with spatial features (N, C, h, w) or tokens; take a network "
+            "network: the classifier has no layer with spatial features (N, C, h, w) or tokens; take a network "
             "of its own, such as light/mobilenetv2_100."
         )
     named = {each.name: each for each in seen}
@@ -67,6 +69,25 @@ def find_taps(explanandum: Explanandum) -> tuple[Tap, ...]:
         return tuple(map(_tap, _even_depths(own, explanandum.module)))
     last = {each.grid: each for each in own}
     return tuple(sorted(map(_tap, last.values()), key=lambda tap: -tap.height * tap.width))
+
+
+def tapped(taps: Sequence[Tap], features: Mapping[str, Tensor], images: Tensor) -> list[Tensor]:
+    """Of what the layers returned for images the features by position, (N, K, h, w) each.
+
+    Raises:
+        InputError: images of this size leave no grid.
+    """
+    size = (images.shape[-2], images.shape[-1])
+    views = []
+    for tap in taps:
+        view = spatial_view(features[tap.name], size)
+        if view is None or view.shape[1] != tap.channels:
+            raise InputError(
+                f"network: layer {tap.name} returned {tuple(features[tap.name].shape)} for images of "
+                f"{size[0]}x{size[1]} pixels; take images of the classifier's own size."
+            )
+        views.append(view)
+    return views
 
 
 def _tap(seen: Seen) -> Tap:

@@ -1,15 +1,16 @@
-"""Shortcuts planted on purpose: marks in the pictures of one class, to try what finds shortcuts on."""
+"""Shortcuts planted on purpose: marks in the pictures of some classes, to try what finds shortcuts on."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
 
 from explanans.data.dataset import LabelledImages
 from explanans.errors import InputError
@@ -95,42 +96,71 @@ SHORTCUTS: dict[str, Callable[[Pixels, Region, np.random.Generator], Planted]] =
 """By name: (picture, where its objects are, generator) → what was planted."""
 
 
-def write_planted(
-    data: LabelledImages, folder: str | Path, shortcut: str | None, name: str = "", share: float = 1.0, seed: int = 0
-) -> Path:
-    """The pictures of a data set with a shortcut in a share of those of one class, as a folder with a table.
+@dataclass(frozen=True)
+class Plant:
+    """A shortcut of :data:`SHORTCUTS` in ``share`` of the pictures of the class ``name``, as many as
+    round(share · number)."""
 
-    ``photos.csv`` has the columns ``image``, ``labels``, ``segmentation`` where the data has them, and ``planted``:
-    the file with the shortcut's region, empty where there is none. Objects are never covered by a tint or a texture.
+    shortcut: str
+    name: str
+    share: float = 1.0
+
+
+def choose(
+    labels: Tensor, classes: Sequence[str], plants: Sequence[Plant], generator: np.random.Generator
+) -> list[list[Plant]]:
+    """The plants of each picture, in the order given, from labels (N, C).
+
+    Raises:
+        InputError: an unknown shortcut or class, or a share outside of [0, 1].
+    """
+    found: list[list[Plant]] = [[] for _ in labels]
+    for plant in plants:
+        if plant.shortcut not in SHORTCUTS or plant.name not in classes:
+            raise InputError(
+                f"plants: {plant.shortcut!r} for {plant.name!r}; take one of {', '.join(SHORTCUTS)}, and a class of "
+                f"{', '.join(classes)}."
+            )
+        check_number("share", plant.share, 0, 1)
+        of_class = labels[:, list(classes).index(plant.name)].bool().nonzero().flatten().numpy()
+        for index in generator.permutation(of_class)[: round(plant.share * len(of_class))].tolist():
+            found[index].append(plant)
+    return found
+
+
+def put(picture: Pixels, objects: Region, shortcuts: Sequence[str], generator: np.random.Generator) -> list[Planted]:
+    """One shortcut over the other; the last of what is returned is the picture with all of them."""
+    found = []
+    for name in shortcuts:
+        found.append(SHORTCUTS[name](picture, objects, generator))
+        picture = found[-1].picture
+    return found
+
+
+def write_planted(data: LabelledImages, folder: str | Path, plants: Sequence[Plant], seed: int = 0) -> Path:
+    """The pictures of a data set with shortcuts in shares of some classes' pictures, as a folder with a table.
+
+    ``photos.csv`` has the columns ``image``, ``labels``, ``segmentation`` where the data has them, and ``planted``: the
+    file with the shortcuts' regions, value c + 1 where that of class c lies, empty where there is none. Objects are
+    never covered by a tint or a texture.
 
     Args:
         data: with segmentations, or else no object is spared.
         folder: a new or an empty one.
-        shortcut: a name of :data:`SHORTCUTS`; None plants nothing.
-        name: the class.
-        share: of its pictures, in [0, 1]; as many as round(share · number).
+        plants: put one over the other in this order; none plants nothing.
         seed: decides which pictures, and where an object goes.
 
     Returns:
         the table's path.
 
     Raises:
-        InputError: an unknown shortcut or class.
+        InputError: an unknown shortcut or class, or a share outside of [0, 1].
     """
-    if shortcut is not None and (shortcut not in SHORTCUTS or name not in data.classes):
-        raise InputError(
-            f"shortcut={shortcut!r} for name={name!r}; take one of {', '.join(SHORTCUTS)}, and a class of "
-            f"{', '.join(data.classes)}."
-        )
-    check_number("share", share, 0, 1)
     generator = np.random.default_rng(seed)
-    chosen = _choose(data, shortcut, name, share, generator)
+    chosen = choose(data.labels, data.classes, plants, generator)
     header = ["image", "labels", *(["segmentation"] if data.has_segmentation else []), "planted"]
     with atomic_folder(folder) as temporary:
-        rows = [
-            _write(data, index, temporary, shortcut if index in chosen else None, generator)
-            for index in range(len(data))
-        ]
+        rows = [_write(data, index, temporary, of, generator) for index, of in enumerate(chosen)]
         with (temporary / TABLE).open("w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, header)
             writer.writeheader()
@@ -138,17 +168,8 @@ def write_planted(
     return Path(folder) / TABLE
 
 
-def _choose(
-    data: LabelledImages, shortcut: str | None, name: str, share: float, generator: np.random.Generator
-) -> set[int]:
-    if shortcut is None:
-        return set()
-    of_class = data.labels[:, data.classes.index(name)].bool().nonzero().flatten().numpy()
-    return set(generator.permutation(of_class)[: round(share * len(of_class))].tolist())
-
-
 def _write(
-    data: LabelledImages, index: int, folder: Path, shortcut: str | None, generator: np.random.Generator
+    data: LabelledImages, index: int, folder: Path, plants: Sequence[Plant], generator: np.random.Generator
 ) -> dict[str, str]:
     pixels = np.asarray(data.picture(index))
     row = {
@@ -163,10 +184,13 @@ def _write(
         objects = index_map > 0
         row["segmentation"] = f"{index:07d}-objects.png"
         Image.fromarray(index_map).save(folder / row["segmentation"])
-    if shortcut is not None:
-        planted = SHORTCUTS[shortcut](pixels, objects, generator)
-        pixels, row["planted"] = planted.picture, f"{index:07d}-planted.png"
-        Image.fromarray(planted.region.astype(np.uint8) * 255).save(folder / row["planted"])
+    if plants:
+        planted = put(pixels, objects, [plant.shortcut for plant in plants], generator)
+        regions = np.zeros(pixels.shape[:2], np.uint8)
+        for plant, each in zip(plants, planted, strict=True):
+            regions[each.region] = data.classes.index(plant.name) + 1
+        pixels, row["planted"] = planted[-1].picture, f"{index:07d}-planted.png"
+        Image.fromarray(regions).save(folder / row["planted"])
     Image.fromarray(pixels).save(folder / row["image"])
     return row
 

@@ -14,7 +14,7 @@ from explanans.classifiers import sources
 from explanans.classifiers.explanandum import Explanandum
 from explanans.errors import InputError
 from explanans.explainers.folding import fold_batch_norms
-from explanans.explainers.networks import AUTO, TrunkHead, build_network, choose_network
+from explanans.explainers.networks import AUTO, CopiedTrunk, TrunkHead, build_network, build_own_network
 from explanans.explainers.networks.heads import only
 from explanans.explainers.saving import Saved
 from explanans.explanations.batch import Draw, Masker
@@ -44,8 +44,9 @@ class Explainer(Saved, Masker):
 
     Args:
         explanandum: the classifier that is explained; it is kept as it is and never trained.
-        network: the mask network's name: "auto" (what the classifier suggests: "trunk" where its features can be read,
-            else "light/mobilenetv3_large_100"), "trunk" (a head on the classifier's own features), "compact",
+        network: the mask network's name: "auto" (what the classifier suggests: "copy" where its features can be read
+            and learned, else "light/mobilenetv3_large_100"), "copy" (a light pyramid on a copy of the classifier's own
+            trunk, which is trained), "trunk" (a head on the classifier itself, which stays as it is), "compact",
             "light/ENCODER", "deeplabv3_resnet50" (the paper's), "unet/ENCODER", …, see
             :func:`explanans.explainers.networks.build_network`; in Python also a module (N, 3, H, W) → (N, C, h, w) of
             your own (then loading needs that module again).
@@ -73,13 +74,14 @@ class Explainer(Saved, Masker):
             raise InputError(f"explanandum is a {type(explanandum).__name__}; wrap it: Explanandum(module, classes=…).")
         if not isinstance(network, str | nn.Module):
             raise InputError(f"network is a {type(network).__name__}; give a name, such as 'trunk', or a module.")
-        if network == AUTO:
-            network = choose_network(explanandum)
         self.explanandum = explanandum
         self.network_name = network if isinstance(network, str) else None
         if isinstance(network, str):
             weights = _encoder_weights(encoder_weights, explanandum)
-            self.network = build_network(network, explanandum.num_classes, weights, explanandum)
+            if network == AUTO:
+                self.network_name, self.network = build_own_network(explanandum, weights)
+            else:
+                self.network = build_network(network, explanandum.num_classes, weights, explanandum)
         else:
             self.network = network
         self.register_buffer("scale", torch.ones(()))
@@ -97,7 +99,7 @@ class Explainer(Saved, Masker):
 
     @property
     def trunk_layers(self) -> list[str] | None:
-        return self.network.layers if isinstance(self.network, TrunkHead) else None
+        return self.network.layers if isinstance(self.network, CopiedTrunk | TrunkHead) else None
 
     def head_logits(self, images: Tensor, classes: int | None = None) -> Tensor:
         """Mask logits at the network's own resolution, (N, C, h, w): ``scale`` · (network(x) + ``shift``).

@@ -11,8 +11,14 @@ from torch import Tensor
 from explanans.classifiers.explanandum import Explanandum
 from explanans.ops.masking import apply_mask, make_fill
 
-AREAS = (0.03, 0.06, 0.15, 0.27, 0.45, 0.6)
-"""Shares of the image that are tried."""
+AREAS = (0.06, 0.15, 0.27, 0.45)
+"""Shares of the image that are tried: what a map with a single high peak needs."""
+
+LEVELS = (0.5, 0.6, 0.7)
+"""Of the way from a map's lowest to its highest value: what small and thin things need, whatever their area."""
+
+CONTRAST = 0.1
+"""What the map's own contrast counts beside the classifier's answers, which all cuts may leave equal."""
 
 FILL = "blur"
 """Over the mean colour an outline alone may say what was cut out, so that nothing seems to be removed."""
@@ -33,17 +39,19 @@ def choose_cuts(
     whole: Tensor,
     *,
     areas: Sequence[float] = AREAS,
+    levels: Sequence[float] = LEVELS,
     fill: str = FILL,
     batch_size: int = 16,
 ) -> Tensor:
     """Masks of P maps: each is cut where map and classifier together say that the class ends.
 
-    For each area a, the pixels of the a highest values are shown and the rest is hidden behind ``fill``, and the other
-    way round. With k and r the probabilities of the class on what is kept and on what is removed, each over that on the
-    whole image and at most 1, and η the map's own :func:`contrast` at this cut, the cut is where η + (k − r) / 2 − a
-    is highest: the map falls steeply there, what is inside is enough, what is outside is not, and nothing is wasted.
+    For each of :func:`thresholds`, the pixels from it on are shown and the rest is hidden behind ``fill``, and the
+    other way round. With k and r the probabilities of the class on what is kept and on what is removed, each over that
+    on the whole image and at most 1, a the area and η the map's own :func:`contrast` at this cut, the cut is where
+    max(k − r, 0) · (1 − √a) + η / 10 is highest: what is inside is enough, what is outside is not, and its side is a
+    small part of the image's. Where the classifier's answers say nothing, the map's contrast decides.
     The map is then rescaled by :func:`rescaled`, so that a mask of any method means the same where it is 0.5. Costs
-    2 · len(areas) forwards of the classifier for each map.
+    2 · (len(areas) + len(levels)) forwards of the classifier for each map.
 
     Args:
         images: normalised, (N, 3, H, W).
@@ -51,7 +59,8 @@ def choose_cuts(
             and becomes 0; what is NaN stays NaN.
         asked: bool (N, C) with P true entries.
         whole: probabilities (N, C) on the whole images.
-        areas: rising, in (0, 1).
+        areas: shares of the pixels, in (0, 1).
+        levels: shares of the way from a map's lowest to its highest value, in (0, 1).
         fill: see :func:`explanans.ops.masking.make_fill`.
         batch_size: masked images in one forward pass.
 
@@ -59,12 +68,12 @@ def choose_cuts(
         (P, H, W) float32 in [0, 1]; a pixel is inside from 0.5 on.
     """
     maps = maps.float()
-    cuts = torch.cat([thresholds(some, areas) for some in maps.split(AT_ONCE)])
+    cuts = torch.cat([thresholds(some, areas, levels) for some in maps.split(AT_ONCE)])
     image, column = asked.nonzero(as_tuple=True)
     background = make_fill(fill, explanandum.preprocessing)(images)
     answers = [whole.new_zeros(0)]
     for job in torch.arange(2 * cuts.numel(), device=images.device).split(batch_size):
-        pair, place, removes = job // (2 * len(areas)), job // 2 % len(areas), job % 2 == 1
+        pair, place, removes = job // (2 * cuts.shape[1]), job // 2 % cuts.shape[1], job % 2 == 1
         shown = (maps[pair] >= cuts[pair, place][:, None, None]) ^ removes[:, None, None]
         masked = apply_mask(images[image[pair]], shown, background[image[pair]])
         answers.append(explanandum.probabilities(explanandum.laid_out(masked)).gather(1, column[pair, None])[:, 0])
@@ -75,18 +84,21 @@ def choose_cuts(
     return torch.cat([rescaled(some, cut) for some, cut in parts])
 
 
-def thresholds(maps: Tensor, areas: Sequence[float]) -> Tensor:
-    """The value (P, A) from which on a map (P, H, W) covers each share of its pixels.
+def thresholds(maps: Tensor, areas: Sequence[float], levels: Sequence[float] = ()) -> Tensor:
+    """Values (P, A + L) of maps (P, H, W), falling, from which on a map covers each share of its pixels, and levels.
 
-    Where many pixels are equal, as the zeros of a map that knows no negative, the area that comes out is larger, but
-    the lowest value of a map is never taken for a cut: the next higher one is.
+    A level t is lowest + t · (highest − lowest). Where many pixels are equal, as the zeros of a map that knows no
+    negative, the area that comes out is larger, but the lowest value of a map is never taken for a cut: the next higher
+    one is.
     """
     flat = maps.flatten(1)
     order = flat.sort(1, descending=True).values
     places = [max(0, math.ceil(area * flat.shape[1]) - 1) for area in areas]
-    lowest = order[:, -1:]
+    highest, lowest = order[:, :1], order[:, -1:]
+    steps = order.new_tensor(levels).expand(len(order), -1)
     above = torch.where(flat > lowest, flat, torch.inf).amin(1, keepdim=True)
-    return torch.maximum(order[:, places], above)
+    cuts = torch.cat([order[:, places], lowest + steps * (highest - lowest)], 1)
+    return torch.maximum(cuts, above).sort(1, descending=True).values
 
 
 def contrast(maps: Tensor, cuts: Tensor) -> tuple[Tensor, Tensor]:
@@ -112,13 +124,13 @@ def contrast(maps: Tensor, cuts: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def choose(contrasts: Tensor, shares: Tensor, kept: Tensor, removed: Tensor, whole: Tensor) -> Tensor:
-    """Index (P,) of the highest η + (min(k, 1) − min(r, 1)) / 2 − a of A cuts (P, A), with k and r over ``whole`` (P,).
+    """Index (P,) of the highest max(k − r, 0) · (1 − √a) + η / 10 of A cuts (P, A), k and r over ``whole`` (P,).
 
-    A cut for which something is NaN is not taken unless all are; of equal ones the smallest is.
+    A cut for which something is NaN is not taken unless all are; of equal ones the first is.
     """
     whole = whole[:, None].clamp(min=torch.finfo(whole.dtype).tiny)
     answers = (kept / whole).clamp(max=1) - (removed / whole).clamp(max=1)
-    scores = contrasts + answers / 2 - shares
+    scores = answers.clamp(min=0) * (1 - shares.sqrt()) + CONTRAST * contrasts
     return scores.nan_to_num(-torch.inf).argmax(1)
 
 

@@ -62,16 +62,19 @@ def check_weights(objective: Any) -> None:
             check_number(each.name, getattr(objective, each.name))
 
 
-def classification_loss(logits: Tensor, labels: Tensor, activation: Activation) -> Tensor:
+def classification_loss(
+    logits: Tensor, labels: Tensor, activation: Activation, weights: Tensor | None = None
+) -> Tensor:
     """L_c of logits (N, C) against labels Y (N, C).
 
     "sigmoid": binary cross-entropy, mean over N and C. "softmax": −Σ_{c in Y} log p_c / |Y|, mean over N; an image
-    without a label adds 0.
+    without a label adds 0. Each term is multiplied by its weight, (N, C), where weights are given.
     """
     labels = labels.to(logits.dtype)
     if activation == "sigmoid":
-        return functional.binary_cross_entropy_with_logits(logits, labels)
+        return functional.binary_cross_entropy_with_logits(logits, labels, weights)
     share = labels / labels.sum(1, keepdim=True).clamp(min=1)
+    share = share if weights is None else share * weights
     return -(share * logits.log_softmax(1)).sum(1).mean()
 
 

@@ -89,8 +89,8 @@ class Guided:
     own_start: float = 0.3
     own_share: float = 0.75
     scales: tuple[float, ...] = (1.43,)
-    sharpness: float = 12.0
-    level: float = 0.55
+    sharpness: float = 30.0
+    level: float = 0.6
     fill: str = "mean+blur+noise"
     once: bool = False
     sure: float = 0.5

@@ -211,7 +211,7 @@ class Stalder2022:
         check_weights(self)
         for name in ("minimum_area", "maximum_area"):
             check_number(name, getattr(self, name), 0, 1)
-        if not 0 <= self.minimum_area <= self.maximum_area <= 1:
+        if self.minimum_area > self.maximum_area:
             raise InputError(
                 f"minimum_area={self.minimum_area}, maximum_area={self.maximum_area}; want 0 ≤ minimum ≤ maximum ≤ 1."
             )

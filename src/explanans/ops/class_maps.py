@@ -16,8 +16,8 @@ ON_PROCESSOR, ELSEWHERE = 1 << 18, 1 << 26
 FEW = 64
 """Of so many classes all maps are made at once, which is quicker and fits into any memory."""
 
-# Factors of at least 1/2 whose product is still a normal number in single precision.
-FACTORS = 64
+# Below this logit 1 − σ is above 1/4, and the product of so many such factors a normal number in single precision.
+UNDECIDED, FACTORS = 1.0, 60
 
 
 def are_few(classes: int) -> bool:
@@ -131,26 +131,28 @@ class _OfWhole(torch.autograd.Function):
 
 
 class _OfFactored(torch.autograd.Function):
-    """As :class:`_OfWhole`, with the gradients of both matrices, so that no map outlives its block."""
+    """As :class:`_OfWhole`, with the gradients of both matrices, so that no map outlives its image."""
 
     @staticmethod
     def forward(ctx: Any, left: Tensor, right: Tensor, fixed: Tensor, counted: Tensor) -> Tensor:
         wanted = any(ctx.needs_input_grad[:2])
-        to_left, to_right = torch.zeros_like(left), torch.zeros_like(_wide(right))
+        to_left, to_right = torch.zeros_like(left), torch.zeros_like(right)
         own = right.shape[1]
+        # Of one image: a product of all its slopes is quicker than a sum of products of blocks.
+        slopes = left.new_empty(left.shape[1], right.shape[2]) if wanted else None
         sums = []
         with torch.autocast(left.device.type, enabled=False):
             for image in range(len(left)):
                 rows = torch.cat([right[image], fixed])
                 for some in _slices(left.shape[1], rows.shape[1], left.device):
-                    maps = left[image, some] @ rows
-                    value, slope = softplus_and_slope(maps, counted[image, some], wanted)
+                    value, slope = softplus_and_slope(left[image, some] @ rows, counted[image, some], wanted)
                     sums.append(value)
-                    if slope is not None:
-                        slope = slope.to(left.dtype)
-                        to_left[image, some] = slope @ rows.T
-                        to_right[image] += left[image, some, :own].T @ slope
-        ctx.save_for_backward(to_left, to_right.to(right.dtype))
+                    if slopes is not None and slope is not None:
+                        slopes[some] = slope
+                if slopes is not None:
+                    torch.mm(slopes, rows.T, out=to_left[image])
+                    torch.mm(left[image, :, :own].T, slopes, out=to_right[image])
+        ctx.save_for_backward(to_left, to_right)
         return torch.stack(sums).sum() if sums else _wide(left).new_zeros(())
 
     @staticmethod
@@ -163,17 +165,19 @@ class _OfFactored(torch.autograd.Function):
 def softplus_and_slope(maps: Tensor, counted: Tensor, with_slope: bool = True) -> tuple[Tensor, Tensor | None]:
     """Σ log(1 + e^x) over the rows of ``maps`` (K, P) that are true in ``counted`` (K,), and σ(x), 0 in other rows.
 
-    log(1 + e^x) = max(x, 0) − log max(σ(x), 1 − σ(x)), and a sum of logarithms is the logarithm of a product. On a
-    processor PyTorch's own log(1 + e^x) takes twenty times as long as σ.
+    log(1 + e^x) = −log(1 − σ(x)) where x is not large, max(x, 0) − log max(σ(x), 1 − σ(x)) for any x, and a sum of
+    logarithms is the logarithm of a product. On a processor PyTorch's own log(1 + e^x) takes twenty times as long as σ.
     """
     maps = _wide(maps)
     hidden = (~counted).nonzero()[:, 0]
     # Most blocks of many classes have none, and need no copy.
     maps = maps.index_fill(0, hidden, -torch.inf) if len(hidden) else maps
     slope = maps.sigmoid()
-    certain = torch.maximum(slope, 1 - slope)
-    total = maps.clamp(min=0).sum()
-    for some in certain.split(FACTORS):
+    factors, total = 1 - slope, maps.new_zeros(())
+    if not (maps.numel() and maps.amax() <= UNDECIDED):
+        torch.maximum(factors, slope, out=factors)
+        total = maps.clamp(min=0).sum()
+    for some in factors.split(FACTORS):
         total = total - some.prod(0).log().sum()
     return total, slope if with_slope else None
 

@@ -14,6 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from PIL import Image
 
+from explanans.deploy.batch.explained import read_index
 from explanans.deploy.batch.folders import folder_name
 from explanans.errors import InputError
 from explanans.explanations.explanation import RECORD, RESULT
@@ -22,7 +23,7 @@ from explanans.explanations.region_files import row
 from explanans.images.listing import list_items
 from explanans.images.reading import read_image
 from explanans.ops.registration import Shift, common_window, find_shift, seen
-from explanans.pipelines.severity_table import read_folder, sums
+from explanans.pipelines.severity_table import sums
 from explanans.utils.read_table import read_table
 from explanans.utils.records import read_json
 
@@ -149,7 +150,7 @@ def read_series(
         InputError: a column that is missing, a time that is none or is there twice, a place with one photo, photos that
             are not explained or of several sizes, or that share nothing.
     """
-    options = read_folder(explanations)["settings"]["options"]
+    options = read_index(explanations)["settings"]["options"]
     settings, threshold = RegionSettings(**options["regions"]), options["mask_threshold"]
     rows = read_table(table)
     if lacking := [name for name in (place, time) if name not in rows.column_names]:

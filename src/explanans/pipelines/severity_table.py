@@ -9,8 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from explanans.deploy.batch.encode import parquet
-from explanans.deploy.batch.folders import INDEX, RECORD
-from explanans.errors import InputError
+from explanans.deploy.batch.explained import read_index
 from explanans.explanations.region_files import FILE, KIND, csv_text
 from explanans.utils.files import atomic_file
 from explanans.utils.records import read_json
@@ -62,7 +61,7 @@ def severity(explanations: str | Path, classes: Sequence[str] | None = None) -> 
         InputError: no such folder, or one without regions.
     """
     rows = []
-    for each in read_folder(explanations)["images"]:
+    for each in read_index(explanations)["images"]:
         if each["folder"] is None:
             continue
         found = read_json(Path(explanations) / each["folder"] / FILE, KIND)
@@ -71,20 +70,6 @@ def severity(explanations: str | Path, classes: Sequence[str] | None = None) -> 
             own = (feature["properties"] for feature in found["features"] if feature["properties"]["class"] == name)
             rows.append({"picture": each["source"], "class": name, "probability": known.get(name), **sums(own)})
     return rows
-
-
-def read_folder(explanations: str | Path) -> dict[str, Any]:
-    """The index of a folder of explanations with regions.
-
-    Raises:
-        InputError: there is none.
-    """
-    index = read_json(Path(explanations) / INDEX, RECORD)
-    if "regions" not in index["settings"]["options"]:
-        raise InputError(
-            f"{explanations} has explanations without regions; make them with explanans explain --regions."
-        )
-    return index
 
 
 def write_table(path: Path, rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torchmetrics import Metric, MetricCollection
 
 from explanans.classifiers.explanandum import Activation, Explanandum
+from explanans.classifiers.sources import Source
 from explanans.data import LabelledImages, loader
 from explanans.images.preprocessing import Preprocessing
 from explanans.objectives.base import classification_loss
@@ -90,6 +91,16 @@ class ClassifierTraining(TrainingModule):
         self, logits: Tensor, images: Tensor, labels: Tensor, progress: float, generator: torch.Generator
     ) -> Mapping[str, Tensor]:
         return {"loss": classification_loss(logits, labels, self.activation)}
+
+    def explanandum(self, classes: Sequence[str], source: Source | None) -> Explanandum:
+        """What was trained, on the processor, as a frozen classifier of these classes."""
+        return Explanandum(
+            self.result.cpu(),
+            classes=classes,
+            activation=self.activation,
+            preprocessing=self.preprocessing,
+            source=source,
+        )
 
     def is_pretrained(self, name: str) -> bool:
         return not name.startswith(self._head)

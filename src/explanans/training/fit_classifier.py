@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from explanans.classifiers.class_names import read_classes
-from explanans.classifiers.explanandum import ACTIVATIONS, Activation, Explanandum
+from explanans.classifiers.explanandum import ACTIVATIONS, Activation
 from explanans.data import LabelledImages, loader, open_dataset
 from explanans.errors import InputError
 from explanans.images.preprocessing import Preprocessing
@@ -186,9 +186,7 @@ def fit_classifier(
         mode=MONITORS[monitor],
         trainer_options=trainer_options,
     )
-    explanandum = Explanandum(
-        trained.result.cpu(), classes=names, activation=activation, preprocessing=preprocessing, source=source
-    )
+    explanandum = trained.explanandum(names, source)
     metrics = validate(explanandum, held_out, run.batch_size, progress=run.progress and is_first())
     saved = Path(out) / SAVED
     once(trained.trainer, lambda: explanandum.save(saved, metrics=metrics, seed=run.seed, **facts))

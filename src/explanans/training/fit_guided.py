@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import lightning
-import torch
 
 from explanans.classifiers.explanandum import Explanandum
 from explanans.classifiers.layers import find_layer, last_spatial_layer
@@ -17,12 +16,14 @@ from explanans.data import LabelledImages, open_dataset
 from explanans.errors import InputError
 from explanans.objectives.localisation import LOSSES, Localisation
 from explanans.objectives.localisation.evidence import INPUT, Evidence
+from explanans.training.annotated import annotated_pictures, having_regions
 from explanans.training.augmentation import Augmentation, augmentation
 from explanans.training.backbone import freeze_before
+from explanans.training.balancing import balance_weights
 from explanans.training.claim import check_run_folder
 from explanans.training.classification import validate
 from explanans.training.fit_classifier import FINE_TUNING, check_single_labels
-from explanans.training.guided_classification import Form, GuidedTraining, Side
+from explanans.training.guided_classification import Form, GuidedTraining, Side, check_guidance
 from explanans.training.localised import localised
 from explanans.training.opened_splits import describe, facts_of, loaders, open_splits
 from explanans.training.optimizer import Optimizer
@@ -31,13 +32,9 @@ from explanans.training.run_settings import Run
 from explanans.training.runs import train
 from explanans.training.sharing import on_free_cores
 from explanans.training.watch import announce, size_of
-from explanans.utils.numbers import check_count, check_number
 
 SAVED = "classifier"
 RUN = Run(max_epochs=10, patience=0, keep="last")
-SIDES = ("inside", "outside")
-INSIDE_ONLY = ("l1", "ppce")
-"""Losses that ask for evidence everywhere in a region: outside of one nothing of the kind is wanted."""
 
 
 @on_free_cores
@@ -54,6 +51,8 @@ def guide(
     regions: Form = "boxes",
     evidence: Side = "inside",
     share: float = 1.0,
+    swapped: float = 0.0,
+    balanced: bool = False,
     trainable_from: str | None = None,
     augment: Augmentation = "flip",
     blanks: float = 0.0,
@@ -84,6 +83,10 @@ def guide(
         regions: "boxes" around each class's region, or "masks", the regions themselves.
         evidence: whether it should lie "inside" or "outside" of the regions.
         share: of the pictures with regions whose regions are used, drawn by the seed; in (0, 1].
+        swapped: share of the pictures with regions in which, step by step, what lies in them trades places with the
+            same part of a picture without one, so that it tells nothing; with evidence "outside".
+        balanced: pictures of a class with a region of it and without count the same in the labels' loss. With weight 0
+            and ``trainable_from`` the last layer it is last-layer retraining (Kirichenko et al., ICLR 2023).
         trainable_from: name of the first part that is trained ("blocks.4", "layer4"); None trains everything.
         augment: random changes of the training pictures: "none", "flip", "turn" or "crop".
         blanks, hidden: as for ``classifier fit``; a classifier that was trained with them is best guided with them.
@@ -104,7 +107,7 @@ def guide(
     """
     run, optimizer = run or RUN, optimizer or FINE_TUNING
     check_run_folder(out)
-    _check(loss, weight, regions, evidence, share, looked_at)
+    check_guidance(loss, weight, regions, evidence, share, swapped, looked_at)
     given = classifier
     if not isinstance(given, Explanandum):
         given = Explanandum.load(given, trust_factory=trust_factory)
@@ -142,7 +145,7 @@ def guide(
     if given.activation == "softmax":
         for argument, dataset in (("data", training), ("validation", held_out)):
             check_single_labels(argument, dataset)
-    annotated = _annotated(training, share, run.seed)
+    annotated = annotated_pictures(training, share, run.seed)
     facts = {
         "data": {"training": facts_of(training), "validation": facts_of(held_out)},
         "guided": {
@@ -153,6 +156,8 @@ def guide(
             "regions": regions,
             "evidence": evidence,
             "share": share,
+            "swapped": swapped,
+            "balanced": balanced,
             "pictures": len(annotated),
             "trainable_from": trainable_from,
             "augment": augment,
@@ -182,6 +187,8 @@ def guide(
         form=regions,
         side=evidence,
         annotated=annotated,
+        swapped=swapped,
+        weights=balance_weights(training.labels.bool(), having_regions(training, annotated)) if balanced else None,
         num_classes=given.num_classes,
         activation=given.activation,
         preprocessing=given.preprocessing,
@@ -203,13 +210,7 @@ def guide(
         mode="max",
         trainer_options=trainer_options,
     )
-    guided = Explanandum(
-        trained.result.cpu(),
-        classes=given.classes,
-        activation=given.activation,
-        preprocessing=given.preprocessing,
-        source=given.source,
-    )
+    guided = trained.explanandum(given.classes, given.source)
     after = _measured(guided, held_out, looked_at, regions, run.batch_size, show)
     saved = Path(out) / SAVED
     once(
@@ -228,31 +229,3 @@ def _measured(
         "metrics": validate(explanandum, dataset, batch, progress=show),
         "evidence": localised(explanandum, dataset, images, form=form, progress=show) if images else {},
     }
-
-
-def _annotated(dataset: LabelledImages, share: float, seed: int) -> list[int]:
-    """Positions of the pictures whose regions are used."""
-    maps = dataset.segmentations or [dataset.name] * len(dataset)
-    known = [place for place, path in enumerate(maps) if path is not None and dataset.labels[place].any()]
-    count = max(1, round(share * len(known))) if known else 0
-    if not count:
-        raise InputError(f"data: no picture of {dataset.name} has both a label and a region; guide needs some.")
-    drawn = torch.randperm(len(known), generator=torch.Generator().manual_seed(seed))[:count]
-    return sorted(known[place] for place in drawn.tolist())
-
-
-def _check(loss: str, weight: float, regions: str, evidence: str, share: float, looked_at: int) -> None:
-    if loss not in LOSSES:
-        raise InputError(f"loss={loss!r}; take one of {', '.join(LOSSES)}.")
-    if regions not in ("boxes", "masks"):
-        raise InputError(f"regions={regions!r}; take 'boxes' or 'masks'.")
-    if evidence not in SIDES:
-        raise InputError(f"evidence={evidence!r}; take 'inside' or 'outside'.")
-    if evidence == "outside" and loss in INSIDE_ONLY:
-        raise InputError(
-            f"loss={loss!r} asks for evidence everywhere in a region, which means nothing with evidence='outside'; "
-            "take 'energy' or 'rrr'."
-        )
-    check_number("weight", weight)
-    check_number("share", share, 0, 1, above=True)
-    check_count("looked_at", looked_at, 0)

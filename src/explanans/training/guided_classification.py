@@ -11,12 +11,19 @@ from torch.nn import functional
 
 from explanans.data import Batch
 from explanans.data.index_maps import VOID
-from explanans.objectives.localisation import LocalisationLoss
+from explanans.errors import InputError
+from explanans.objectives.base import classification_loss
+from explanans.objectives.localisation import LOSSES, LocalisationLoss
 from explanans.objectives.localisation.evidence import Evidence
 from explanans.training.classification import ClassifierTraining
+from explanans.training.swapped_regions import swap_regions
+from explanans.utils.numbers import check_count, check_number
 
 Form = Literal["masks", "boxes"]
 Side = Literal["inside", "outside"]
+SIDES = ("inside", "outside")
+INSIDE_ONLY = ("l1", "ppce")
+"""Losses that ask for evidence everywhere in a region: outside of one nothing of the kind is wanted."""
 
 
 def box_around(regions: Tensor) -> Tensor:
@@ -39,6 +46,9 @@ class GuidedTraining(ClassifierTraining):
         form: regions as they are, or the box around each.
         side: evidence should lie inside of the regions, or outside of them.
         annotated: positions in the data set of the pictures whose regions may be looked at.
+        swapped: share of these whose regions trade places with the same part of a picture without one.
+        weights: of each picture's and class's part in L_class, (pictures, C), see
+            :func:`explanans.training.balancing.balance_weights`; None: 1.
     """
 
     def __init__(
@@ -51,6 +61,8 @@ class GuidedTraining(ClassifierTraining):
         form: Form,
         side: Side,
         annotated: Collection[int],
+        swapped: float = 0.0,
+        weights: Tensor | None = None,
         **settings: Any,
     ) -> None:
         super().__init__(module, **settings)
@@ -58,6 +70,7 @@ class GuidedTraining(ClassifierTraining):
         self.form: Form = form
         self.side: Side = side
         self.annotated = frozenset(annotated)
+        self.swapped, self.weights = swapped, weights
         self._batch: Batch | None = None
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
@@ -67,8 +80,13 @@ class GuidedTraining(ClassifierTraining):
         finally:
             self._batch = None
 
+    def changed(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        if self.swapped and self._batch is not None:
+            images = swap_regions(images, self._regions(self._batch).any(1), self.swapped, generator)
+        return super().changed(images, labels, generator)
+
     def answer(self, network: nn.Module, images: Tensor) -> Any:
-        if self._batch is None:
+        if self._batch is None or not self.weight:
             return super().answer(network, images)
         with self.evidence.watched(network, images) as watched:
             return super().answer(network, watched)
@@ -76,22 +94,34 @@ class GuidedTraining(ClassifierTraining):
     def terms(
         self, logits: Any, images: Tensor, labels: Tensor, progress: float, generator: torch.Generator
     ) -> dict[str, Tensor]:
-        terms = dict(super().terms(logits, images, labels, progress, generator))
-        if self._batch is not None:
+        if self._batch is None:
+            return dict(super().terms(logits, images, labels, progress, generator))
+        weights = torch.ones_like(labels)
+        if self.weights is not None:
+            # Blank pictures come after those of the batch.
+            weights[: len(self._batch["index"])] = self.weights[self._batch["index"].cpu()].to(labels)
+        terms = {"loss": classification_loss(logits, labels, self.activation, weights)}
+        if self.weight:
             terms["localisation"] = self.weight * self._located(logits, self._batch, generator)
         return terms
 
+    def _regions(self, batch: Batch) -> Tensor:
+        """Where each class's regions lie, bool (N, C, H, W), of the pictures that are annotated."""
+        known = torch.tensor([place in self.annotated for place in batch["index"].tolist()])
+        segmentation = batch["segmentation"]
+        values = torch.arange(1, self.num_classes + 1, device=segmentation.device, dtype=segmentation.dtype)
+        return (segmentation[:, None] == values[:, None, None]) & known.to(segmentation.device)[:, None, None, None]
+
     def _located(self, logits: Tensor, batch: Batch, generator: torch.Generator) -> Tensor:
         segmentation, labels = batch["segmentation"], batch["labels"].bool()
-        known = torch.tensor([place in self.annotated for place in batch["index"].tolist()], device=labels.device)
-        counts = functional.one_hot(segmentation.flatten(1).long(), VOID + 1).sum(1)[:, 1 : labels.shape[1] + 1]
-        possible = labels & (counts > 0) & known[:, None]
+        of_classes = self._regions(batch)
+        possible = labels & of_classes.flatten(2).any(2)
         rows = possible.any(1).nonzero()[:, 0]
         if not len(rows):
             return logits.new_zeros(())
         columns = torch.multinomial(possible[rows].float(), 1, generator=generator)[:, 0]
         own = segmentation[rows]
-        regions = own == (columns + 1).to(torch.uint8)[:, None, None]
+        regions = of_classes[rows, columns]
         regions = box_around(regions) if self.form == "boxes" else regions
         valid = own != VOID
         regions = (regions if self.side == "inside" else ~regions) & valid
@@ -103,3 +133,25 @@ class GuidedTraining(ClassifierTraining):
             )
             losses.append(self.loss(evidence, region, counted).mean())
         return torch.stack(losses).mean()
+
+
+def check_guidance(
+    loss: str, weight: float, regions: str, evidence: str, share: float, swapped: float, looked_at: int
+) -> None:
+    """Refuse settings that mean nothing."""
+    if loss not in LOSSES:
+        raise InputError(f"loss={loss!r}; take one of {', '.join(LOSSES)}.")
+    if regions not in ("boxes", "masks"):
+        raise InputError(f"regions={regions!r}; take 'boxes' or 'masks'.")
+    if evidence not in SIDES:
+        raise InputError(f"evidence={evidence!r}; take 'inside' or 'outside'.")
+    if evidence == "outside" and loss in INSIDE_ONLY:
+        raise InputError(
+            f"loss={loss!r} asks for evidence everywhere in a region, which means nothing with evidence='outside'; "
+            "take 'energy' or 'rrr'."
+        )
+    check_number("weight", weight)
+    check_number("share", share, 0, 1, above=True)
+    check_count("looked_at", looked_at, 0)
+    if check_number("swapped", swapped, 0, 1) and evidence == "inside":
+        raise InputError("swapped with evidence='inside' puts objects into other pictures; give evidence='outside'.")

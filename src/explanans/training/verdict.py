@@ -164,7 +164,7 @@ def advice(rows: Mapping[str, Mapping[str, float | None]], circumstances: Circum
     if circumstances.pictures < FEW_PICTURES:
         tips.append(f"{circumstances.pictures} pictures to learn from are few: give more")
     if circumstances.network == "trunk":
-        tips.append("another network learns more than a head on the classifier: --network light/mobilenetv3_large_100")
+        tips.append("a network of its own learns more than a head on the classifier: --network copy")
     elif not tips:
         tips.append("another objective or network: docs/objectives.md")
     if not circumstances.calibrated and len(tips) < 3 and not full >= MANY and not empty >= MANY:

@@ -38,11 +38,11 @@ def check(classifier: Explanandum) -> None:
     images = torch.randn(1, 3, height, width, generator=torch.Generator().manual_seed(0))
     maps = make_method("grad_cam", classifier)(images, [1])
     assert maps.shape == (1, classifier.num_classes, height, width)
-    explainer = Explainer(classifier, "trunk?width=8&depth=1").eval()
     picture = np.random.default_rng(0).integers(0, 256, (70, 90, 3), np.uint8)
-    (found,) = explainer.explain(picture, top_k=1)
-    assert found.mask.shape == (70, 90)
-    assert found.receipt is not None
+    for network in ("trunk?width=8&depth=1", "copy?width=8"):
+        (found,) = Explainer(classifier, network).eval().explain(picture, top_k=1)
+        assert found.mask.shape == (70, 90)
+        assert found.receipt is not None
 
 
 @pytest.mark.parametrize("name", TIMM)

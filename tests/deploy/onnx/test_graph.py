@@ -42,6 +42,7 @@ def helper() -> ModuleType:
         ("compact", "masks"),
         ("trunk?width=8", "both"),
         ("trunk?width=8", "masks"),
+        ("copy?width=8", "both"),
         ("light/test_efficientnet?pad_type=same", "both"),
         ("fpn/resnet18", "masks"),
     ],

@@ -74,9 +74,8 @@ def outside_suspects(asked: Interventions, column: int, rows: pa.Table, targets:
         return []
     regions = asked.enlarged(np.stack([kept[index] for index in good]))
     regions &= ~near(objects, border_width(*asked.size()))
-    which = cycled(range(len(good)), len(targets))
     sources = asked.images(good)
-    effect = asked.pasted(sources[which], regions[which], asked.images(targets), column)
+    effect = asked.pasted(sources, regions, asked.images(targets), column)
     seen = asked.sees(sources, column)
     gone = seen & ~asked.sees_without(sources, regions, column)
     return [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -20,6 +21,8 @@ from explanans.utils.devices import like
 
 PROBES = 60
 """Photos that a suspicion is tested on."""
+REMEMBERED = 600
+"""Photos whose pixels stay in memory: the suspicions of a class are tested on much the same ones."""
 
 
 class Interventions:
@@ -44,11 +47,13 @@ class Interventions:
         self.left_out = frozenset(left_out)
         self.explanandum, self.photos, self.selection, self.batch_size = explanandum, photos, selection, batch_size
         self.like = like(explanandum)
+        self._pixels = lru_cache(REMEMBERED)(photos.pixels)
         self.fills = [make_fill(name, explanandum.preprocessing) for name in FILLS]
 
     def images(self, indices: Sequence[int]) -> Tensor:
         """Photos as the classifier sees them, (N, 3, H, W)."""
-        return torch.stack([self.photos.image(index) for index in indices]).to(self.like)
+        pixels = torch.stack([self._pixels(index) for index in indices]).to(self.like.device)
+        return self.explanandum.preprocessing.normalise(pixels).to(self.like)
 
     @torch.no_grad()
     def sees(self, images: Tensor, column: int) -> Tensor:
@@ -67,13 +72,16 @@ class Interventions:
     def pasted(self, sources: Tensor, regions: Tensor, targets: Tensor, column: int) -> Effect:
         """Whether a class appears in other photos where a region of its photos is pasted into them.
 
-        Source and region k go into target k; the control is the same region of the next target, pasted likewise.
+        Source and region k go into target k, and again from the first where they are fewer; the control is the same
+        region of the next target, pasted likewise.
 
         Args:
-            sources: (K, 3, H, W), of photos with the class.
-            regions: bool (K, H, W).
+            sources: (N, 3, H, W), of photos with the class.
+            regions: bool (N, H, W).
             targets: (K, 3, H, W), of photos in which it is not seen.
         """
+        which = cycled(range(len(sources)), len(targets))
+        sources, regions = sources[which], regions[which]
         with_it = self.sees(apply_mask(sources, regions, targets), column)
         strangers = targets.roll(1, 0)
         without = self.sees(apply_mask(strangers, regions, targets), column)

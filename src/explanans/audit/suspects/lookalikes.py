@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from explanans.audit.looked import grids, vectors
-from explanans.audit.suspects.interventions import PROBES, Interventions, cycled
+from explanans.audit.suspects.interventions import PROBES, Interventions
 from explanans.audit.suspects.suspect import FEWEST, Suspect
 from explanans.audit.ways import Way, alike
 
@@ -43,8 +43,7 @@ def lookalike_suspects(
         indices = cut["index"].to_pylist()
         regions = asked.enlarged(grids(cut.slice(0, PROBES)) >= 0.5)
         sources = asked.images(indices[:PROBES])
-        which = cycled(range(len(sources)), len(targets))
-        effect = asked.pasted(sources[which], regions[which], asked.images(targets), column)
+        effect = asked.pasted(sources, regions, asked.images(targets), column)
         why = "lie off the object" if off else "all look the same"
         facts = {"alike": way.alike, "alike, all classes": usual}
         if way.on_object is not None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from explanans.audit.geometry import GRID
 from explanans.audit.looked import grids
-from explanans.audit.suspects.interventions import PROBES, Interventions, cycled
+from explanans.audit.suspects.interventions import PROBES, Interventions
 from explanans.audit.suspects.suspect import FEWEST, Suspect
 
 SIGNIFICANCE = 0.01
@@ -77,8 +77,7 @@ def place_suspects(
     indices = [rows["index"][place].as_py() for place in having]
     probes, sources = asked.images(targets), asked.images(indices[:PROBES])
     area = asked.enlarged(region[None])
-    which = cycled(range(len(sources)), len(targets))
-    effect = asked.pasted(sources[which], area.expand(len(which), -1, -1), probes, column)
+    effect = asked.pasted(sources, area.expand(len(sources), -1, -1), probes, column)
     inside = area[0].cpu().numpy()
     some, strange = (each.cpu().numpy()[:, :, inside].reshape(len(each), -1) for each in (sources, probes))
     same = sameness(some, strange.mean(0))

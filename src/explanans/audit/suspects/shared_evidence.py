@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from explanans.audit.intervals import difference
 from explanans.audit.looked import grids
-from explanans.audit.suspects.interventions import PROBES, Interventions, cycled
+from explanans.audit.suspects.interventions import PROBES, Interventions
 from explanans.audit.suspects.suspect import FEWEST, Suspect
 from explanans.explanations.word import SHARED
 
@@ -39,8 +39,7 @@ def shared_suspects(
         cut = rows.take([n for n, name in enumerate(shares) if name == other])
         indices = cut["index"].to_pylist()
         sources, regions = asked.images(indices[:PROBES]), asked.enlarged(grids(cut.slice(0, PROBES)) >= 0.5)
-        which = cycled(range(len(sources)), len(targets))
-        effect = asked.pasted(sources[which], regions[which], asked.images(targets), columns[other])
+        effect = asked.pasted(sources, regions, asked.images(targets), columns[other])
         name = rows["class"][0].as_py()
         found.append(
             Suspect(

@@ -9,7 +9,7 @@ from explanans.audit.intervals import Effect
 
 Kind = Literal["place", "look-alike", "context", "outside", "colours", "shared", "receipts"]
 
-ACCUSED = 0.1
+ACCUSED = 0.05
 """A suspicion whose effect is larger than this, with its whole interval, is an accusation."""
 
 FEWEST = 3

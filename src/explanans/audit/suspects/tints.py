@@ -24,7 +24,8 @@ def tint_suspects(asked: Interventions, column: int, rows: pa.Table, targets: li
     """At most one for a class.
 
     First photos of the class get the mean colours of others; those that then lose the class are what is suspected. Then
-    photos of other classes get *their* mean colours, and the control the colours of each other.
+    photos of other classes get *their* mean colours, and the control the colours of each other. Colours that are merely
+    out of the way take the class from a photo too; those that also bring it to others come first and are counted.
     """
     indices = rows["index"].to_pylist()[: 2 * PROBES]
     if len(indices) < FEWEST or len(targets) < FEWEST:
@@ -39,10 +40,11 @@ def tint_suspects(asked: Interventions, column: int, rows: pa.Table, targets: li
     photos = [index for index, gone in zip(indices, lost.tolist(), strict=True) if gone]
     if len(photos) < max(FEWEST, OFTEN * len(indices)):
         return []
-    sources = own[lost][cycled(range(len(photos)), len(others))]
-    with_it = asked.sees(recoloured(others, sources, low, high), column)
+    which = cycled(range(len(photos)), len(others))
+    with_it = asked.sees(recoloured(others, own[lost][which], low, high), column)
     without = asked.sees(recoloured(others, others.roll(1, 0), low, high), column)
     effect = difference(int(with_it.sum()), len(with_it), int(without.sum()), len(without))
+    photos = carriers(photos, which, with_it.tolist()) or photos
     return [
         Suspect(
             "colours",
@@ -56,3 +58,21 @@ def tint_suspects(asked: Interventions, column: int, rows: pa.Table, targets: li
             photos,
         )
     ]
+
+
+def carriers(photos: list[int], which: list[int], brought: list[bool]) -> list[int]:
+    """Of photos those whose colours brought the class to half and more of the photos that got them, the most first.
+
+    >>> carriers([7, 8, 9], [0, 1, 2, 0, 1], [False, True, True, False, False])
+    [9, 8]
+
+    Args:
+        which: the place in ``photos`` of each photo that gave its colours.
+        brought: whether the class appeared.
+    """
+    rates = []
+    for place, photo in enumerate(photos):
+        of = [hit for source, hit in zip(which, brought, strict=True) if source == place]
+        if of and 2 * sum(of) >= len(of):
+            rates.append((-sum(of) / len(of), place, photo))
+    return [photo for _, _, photo in sorted(rates)]

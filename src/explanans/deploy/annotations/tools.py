@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 from explanans.deploy.annotations.cvat import cvat_xml
 from explanans.deploy.annotations.label_studio import labelling_config, tasks
 from explanans.deploy.annotations.yolo import data_yaml, yolo_lines
-from explanans.deploy.batch.folders import INDEX, RECORD
+from explanans.deploy.batch.explained import read_index
 from explanans.errors import InputError
 from explanans.explanations.region_files import FILE, KIND, coco_annotations
 from explanans.utils.files import atomic_folder
@@ -43,9 +43,7 @@ def write_annotations(
     if format not in get_args(Tool):
         raise InputError(f"format={format!r}; take one of {', '.join(get_args(Tool))}.")
     folder = Path(explanations)
-    index = read_json(folder / INDEX, RECORD)
-    if "regions" not in index["settings"]["options"]:
-        raise InputError(f"{folder} has explanations without regions; make them with explanans explain --regions.")
+    index = read_index(folder)
     found = [read_json(folder / each["folder"] / FILE, KIND) for each in index["images"] if each["folder"] is not None]
     names = [f"{prefix}{name}" for name in _names([each["source"] for each in found], root)]
     # In the classifier's order.

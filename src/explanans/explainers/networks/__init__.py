@@ -10,9 +10,9 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 from explanans.classifiers.explanandum import Explanandum
-from explanans.classifiers.taps import find_taps
 from explanans.errors import InputError
 from explanans.explainers.networks.compact import compact
+from explanans.explainers.networks.copied import CopiedTrunk, copied_trunk
 from explanans.explainers.networks.deeplab import deeplabv3_resnet50
 from explanans.explainers.networks.encoders import EncoderWeights
 from explanans.explainers.networks.fpn import light_fpn
@@ -22,14 +22,19 @@ from explanans.explainers.networks.trunk import TrunkHead, trunk_head
 from explanans.ops.class_maps import ClassMaps
 from explanans.utils.text import did_you_mean
 
-__all__ = ["AUTO", "NETWORKS", "TRUNK", "TrunkHead", "build_network", "choose_network"]
+__all__ = ["AUTO", "CHOICES", "NETWORKS", "CopiedTrunk", "TrunkHead", "build_network", "build_own_network"]
 
 AUTO = "auto"
-FALLBACK = "light/mobilenetv3_large_100"
+CHOICES = ("copy", "trunk", "light/mobilenetv3_large_100")
+"""What "auto" tries, in this order."""
 
 Builder = Callable[[str, int, EncoderWeights], nn.Module]
 
-TRUNK = "trunk"
+OF_THE_CLASSIFIER: dict[str, Callable[[str, Explanandum | None], nn.Module]] = {
+    "copy": copied_trunk,
+    "trunk": trunk_head,
+}
+"""Networks that are made of the classifier itself; settings may follow the name."""
 
 NETWORKS: dict[str, Builder] = {
     "compact": compact,
@@ -39,13 +44,17 @@ NETWORKS: dict[str, Builder] = {
 }
 
 
-def choose_network(explanandum: Explanandum) -> str:
-    """What a classifier suggests: "trunk" where its own features can be read, else a light network of its own."""
-    try:
-        find_taps(explanandum)
-    except InputError:
-        return FALLBACK
-    return TRUNK
+def build_own_network(explanandum: Explanandum, encoder_weights: EncoderWeights = "published") -> tuple[str, nn.Module]:
+    """What a classifier suggests, and its name: the first of :data:`CHOICES` that can be built.
+
+    "copy" where its features can be read and learned, "trunk" where they can only be read, else a light network.
+    """
+    for name in CHOICES[:-1]:
+        try:
+            return name, build_network(name, explanandum.num_classes, encoder_weights, explanandum)
+        except InputError:
+            continue
+    return CHOICES[-1], build_network(CHOICES[-1], explanandum.num_classes, encoder_weights, explanandum)
 
 
 def build_network(
@@ -60,21 +69,21 @@ def build_network(
         name: "compact" (small, from scratch), "light/ENCODER" (a light pyramid over a timm encoder, whose settings may
             follow: "light/mobilenetv2_100?pad_type=same"),
             "deeplabv3_resnet50" (the paper's), or a decoder of segmentation-models-pytorch over a timm encoder:
-            "unet/ENCODER", "deeplabv3plus/ENCODER", "fpn/ENCODER", …; or "trunk", a head on the frozen features of the
-            classifier itself, whose settings may follow: "trunk?width=64&depth=1".
+            "unet/ENCODER", "deeplabv3plus/ENCODER", "fpn/ENCODER", …; or, made of the classifier itself, "copy" (a
+            light pyramid on a copy of its trunk, which is trained) and "trunk" (a head on its own frozen features),
+            whose settings may follow: "copy?width=64", "trunk?width=64&depth=1".
         num_classes: C, one logit map each.
-        encoder_weights: "published" (ImageNet), None (random), or a state dict whose names are the encoder's.
-        explanandum: the classifier, which "trunk" reads.
+        encoder_weights: "published" (ImageNet), None (random), or a state dict whose names are the encoder's; "copy"
+            and "trunk" have the classifier's whatever it says.
+        explanandum: the classifier, which "copy" copies and "trunk" reads.
     """
-    if name.partition("?")[0] == TRUNK:
-        return trunk_head(name, explanandum)
+    if (own := OF_THE_CLASSIFIER.get(name.partition("?")[0])) is not None:
+        return own(name, explanandum)
     family, _, encoder = name.partition("/")
     if family not in NETWORKS:
-        near = did_you_mean(family, [*NETWORKS, TRUNK])
-        raise InputError(
-            f"network={name!r}{near}; take one of {', '.join(sorted([*NETWORKS, TRUNK]))}, with /ENCODER where it "
-            "needs one."
-        )
+        known = sorted([*NETWORKS, *OF_THE_CLASSIFIER])
+        near = did_you_mean(family, known)
+        raise InputError(f"network={name!r}{near}; take one of {', '.join(known)}, with /ENCODER where it needs one.")
     network = NETWORKS[family](encoder, num_classes, encoder_weights)
     grey = explanandum is not None and explanandum.preprocessing.channels == 1
     return GreyInput(network) if grey else network

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import cast
+from typing import Any, cast
 
 from torch import Tensor, nn
 from torch.nn import functional
@@ -38,19 +38,25 @@ class Smooth(nn.Sequential):
 
 
 class LightFPN(nn.Module):
-    """Feature pyramid (Lin et al. 2017) with depthwise-separable smoothing over a timm encoder.
+    """Feature pyramid (Lin et al. 2017) with depthwise-separable smoothing over an encoder.
 
     Images (N, 3, H, W) → logits (N, C, H/4, W/4): a quarter of the resolution holds what a classifier's features know,
     and the Explainer enlarges it. The two deepest levels add logits of their own, so that the classes are told apart
     early and the pyramid only has to refine them.
+
+    Args:
+        encoder: images → features, finest first.
+        channels: of the features.
+        num_classes: C.
+        multiple: what the sides of the images have to be multiples of.
+        width: channels of the pyramid.
     """
 
-    def __init__(self, encoder: nn.Module, num_classes: int, width: int = 96) -> None:
+    def __init__(
+        self, encoder: nn.Module, channels: Sequence[int], num_classes: int, *, multiple: int = 1, width: int = 96
+    ) -> None:
         super().__init__()
-        self.encoder = encoder
-        info = encoder.feature_info
-        self.multiple = int(max(info.reduction()))  # type: ignore[union-attr, operator]
-        channels: Sequence[int] = info.channels()  # type: ignore[union-attr, operator]
+        self.encoder, self.multiple = encoder, multiple
         self.lateral = nn.ModuleList(nn.Conv2d(count, width, 1) for count in channels)
         self.smooth = nn.ModuleList(Smooth(width) for _ in channels)
         self.head = mask_head(width, num_classes)
@@ -80,4 +86,6 @@ class LightFPN(nn.Module):
 
 
 def light_fpn(encoder: str, num_classes: int, encoder_weights: EncoderWeights) -> nn.Module:
-    return LightFPN(timm_encoder(encoder, encoder_weights, out_indices=(-4, -3, -2, -1)), num_classes)
+    pyramid = timm_encoder(encoder, encoder_weights, out_indices=(-4, -3, -2, -1))
+    info: Any = pyramid.feature_info
+    return LightFPN(pyramid, info.channels(), num_classes, multiple=int(max(info.reduction())))

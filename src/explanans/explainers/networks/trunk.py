@@ -8,8 +8,7 @@ from torch import Tensor, nn
 
 from explanans.classifiers.explanandum import Explanandum
 from explanans.classifiers.layers import reading
-from explanans.classifiers.spatial import spatial_view
-from explanans.classifiers.taps import find_taps
+from explanans.classifiers.taps import find_taps, tapped
 from explanans.errors import InputError
 from explanans.explainers.networks.fpn import Smooth, mask_head
 from explanans.explainers.networks.heads import Heads, factored, sum_of_heads
@@ -90,17 +89,7 @@ class TrunkHead(nn.Module):
         """The classifier's logits (N, C), and the features of ``layers`` that :meth:`decode` makes masks of."""
         with reading(self._shared.explanandum, self.layers) as features:
             answer = self._shared.explanandum(images)
-        size = (images.shape[-2], images.shape[-1])
-        views = []
-        for tap in self.taps:
-            view = spatial_view(features[tap.name], size)
-            if view is None or view.shape[1] != tap.channels:
-                raise InputError(
-                    f"network='trunk': layer {tap.name} returned {tuple(features[tap.name].shape)} for images of "
-                    f"{size[0]}x{size[1]} pixels; take images of the classifier's own size."
-                )
-            views.append(view)
-        return answer, views
+        return answer, tapped(self.taps, features, images)
 
     def decode(self, views: list[Tensor]) -> Tensor:
         """Mask logits (N, C, h, w)."""

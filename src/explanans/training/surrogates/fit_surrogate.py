@@ -191,13 +191,7 @@ def fit_surrogate(
         what="training the surrogate",
         trainer_options=trainer_options,
     )
-    surrogate = Explanandum(
-        trained.result.cpu(),
-        classes=box.classes,
-        activation=box.activation,
-        preprocessing=box.preprocessing,
-        source=source,
-    )
+    surrogate = trained.explanandum(box.classes, source)
     fidelity = measure(surrogate, checked, held, run.batch_size, show=show)
     facts["calls"] = {"training": taught, "held-out": held}
     saved = out / SAVED

@@ -1,0 +1,34 @@
+"""Which pictures of a training have regions, and which of them are used."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from explanans.data import LabelledImages
+from explanans.data.index_maps import VOID
+from explanans.errors import InputError
+
+
+def annotated_pictures(dataset: LabelledImages, share: float, seed: int) -> list[int]:
+    """Positions of the pictures whose regions are used, ``share`` of those with a label and a region.
+
+    Raises:
+        InputError: no picture has both.
+    """
+    maps = dataset.segmentations or [dataset.name] * len(dataset)
+    known = [place for place, path in enumerate(maps) if path is not None and dataset.labels[place].any()]
+    count = max(1, round(share * len(known))) if known else 0
+    if not count:
+        raise InputError(f"data: no picture of {dataset.name} has both a label and a region; guide needs some.")
+    drawn = torch.randperm(len(known), generator=torch.Generator().manual_seed(seed))[:count]
+    return sorted(known[place] for place in drawn.tolist())
+
+
+def having_regions(dataset: LabelledImages, annotated: list[int]) -> Tensor:
+    """bool (N, C): whether a picture that is annotated has a region of the class. Reads their maps once."""
+    found = torch.zeros(len(dataset), len(dataset.classes), dtype=torch.bool)
+    for place in annotated:
+        values = dataset.segmentation_map(place).unique().long()
+        found[place, values[(values > 0) & (values != VOID)] - 1] = True
+    return found
