@@ -38,12 +38,16 @@ TILE, BATCH = 224, 16
 
 
 def made_picture(side: int, seed: int = 0) -> Image.Image:
-    """Clouds of three sizes, with sharp threads on them."""
+    """Clouds of three sizes, cut out anywhere, so that their own grids do not fall on the tiles'."""
     random = np.random.default_rng(seed)
     total = np.zeros((side, side, 3), np.uint8)
-    for cells, weight in ((side // 300 + 2, 90), (side // 60 + 2, 60), (side // 12 + 2, 40)):
-        clouds = Image.fromarray(random.integers(0, weight, (cells, cells, 3), np.uint8))
-        total += np.asarray(clouds.resize((side, side), Image.Resampling.BICUBIC)).clip(0, weight)
+    for cells, weight in ((307, 90), (61, 60), (13, 40)):
+        wide = side + 2 * cells
+        count = wide // cells
+        clouds = Image.fromarray(random.integers(0, weight, (count, count, 3), np.uint8))
+        left, top = random.integers(0, cells, 2).tolist()
+        box = [place * count / wide for place in (left, top, left + side, top + side)]
+        total += np.asarray(clouds.resize((side, side), Image.Resampling.BICUBIC, box)).clip(0, weight)
     return Image.fromarray(total)
 
 
@@ -117,10 +121,12 @@ def main() -> None:
     parser.add_argument("--scan", type=int, default=0, metavar="SIDE", help="measure such a picture instead")
     parser.add_argument("--tile", type=int, default=TILE)
     parser.add_argument("--overlap", type=float, default=0.5)
+    parser.add_argument("--cut", type=float, default=0.97, help="of a scan's masks: a few hundredths are inside")
     parser.add_argument("--receipts", action="store_true")
     given = parser.parse_args()
     explainer = made_explainer()
-    settings = Settings(Selection(threshold=0.0), receipts=given.receipts, batch_size=BATCH)
+    cut = given.cut if given.scan else 0.5
+    settings = Settings(Selection(threshold=0.0), mask_threshold=cut, receipts=given.receipts, batch_size=BATCH)
     tiling = Tiling(given.tile, given.overlap)
     if given.scan:
         with tempfile.TemporaryDirectory() as folder:

@@ -80,6 +80,9 @@ from explanans.metrics.thresholds import best_threshold as best_threshold
 from explanans.metrics.thresholds import binarised_f1 as binarised_f1
 from explanans.metrics.thresholds import binarised_iou as binarised_iou
 from explanans.metrics.thresholds import binarised_overlap as binarised_overlap
+from explanans.metrics.tolerant import TolerantF1 as TolerantF1
+from explanans.metrics.tolerant import tolerant_f1 as tolerant_f1
+from explanans.metrics.tolerant import tolerant_scores as tolerant_scores
 from explanans.metrics.top_area import kept_top as kept_top
 from explanans.metrics.top_area import top_area as top_area
 from explanans.metrics.voc_miou import VocMIoU as VocMIoU

@@ -239,6 +239,18 @@ def test_cvat(explained: Path, tmp_path: Path) -> None:
     assert run_lengths_of(np.array([[True, False], [False, True]])) == [0, 1, 2, 1]
 
 
+def test_cvat_is_what_its_sdk_reads(explained: Path, tmp_path: Path) -> None:
+    masks = pytest.importorskip("cvat_sdk.masks", reason="needs cvat-sdk")
+    out = write_annotations(explained / "out", tmp_path / "cvat", "cvat")
+    root = ET.parse(out / "annotations.xml").getroot()
+    for image, collection in zip(root.iter("image"), regions_of(explained), strict=True):
+        for shape, (_, mask) in zip(image.iter("mask"), masks_of(collection), strict=True):
+            left, top, width, height = (int(shape.attrib[side]) for side in ("left", "top", "width", "height"))
+            code = [*map(int, shape.attrib["rle"].split(",")), left, top, left + width - 1, top + height - 1]
+            assert (masks.decode_mask(code, image_width=WIDTH, image_height=HEIGHT) == mask).all()
+            assert masks.encode_mask(mask) == code
+
+
 def test_cvat_is_what_datumaro_reads(explained: Path, tmp_path: Path) -> None:
     datumaro = pytest.importorskip("datumaro", reason="needs datumaro")
     out = write_annotations(explained / "out", tmp_path / "cvat", "cvat")

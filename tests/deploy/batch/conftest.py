@@ -3,6 +3,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from explanans.classifiers.explanandum import Explanandum
 from explanans.classifiers.sources import Source
 from explanans.explainers.explainer import Explainer
 from explanans.images.preprocessing import Preprocessing
+from explanans.utils import object_storage
 
 SIZE = 32
 
@@ -53,3 +55,32 @@ def port() -> Iterator[int]:
         yield running.get_host_and_port()[1]
     finally:
         running.stop()
+
+
+@pytest.fixture(scope="session")
+def client(port: int) -> Any:
+    """Of that server, with a bucket "results"."""
+    boto3 = pytest.importorskip("boto3", reason="needs moto, of the extra dev")
+    found = boto3.client(
+        "s3",
+        endpoint_url=f"http://127.0.0.1:{port}",
+        aws_access_key_id="key",
+        aws_secret_access_key="secret",
+        region_name="us-east-1",
+    )
+    found.create_bucket(Bucket="results")
+    return found
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What fails is not tried again."""
+    monkeypatch.setattr(object_storage, "WAITS", ())
+
+
+@pytest.fixture
+def place(client: Any, quick: None, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A path that nothing lies below."""
+    path = f"results/{request.node.name.replace('[', '/').rstrip(']')} ü"
+    yield path
+    assert not client.list_multipart_uploads(Bucket="results").get("Uploads")
