@@ -96,6 +96,8 @@ def test_predictions_only(make_photos: Make, masker: Masker, explanandum: Explan
     make_photos(squares(4))
     for path in (tmp_path / "photos").glob("*-map.png"):
         path.unlink()
+    with pytest.raises(InputError, match="no sub-folder.* Pictures without labels are audited with --no_labels"):
+        open_photos(explanandum, tmp_path / "photos")
     photos = open_photos(explanandum, tmp_path / "photos", labels=False)
     found = audit(masker, photos, tmp_path / "out", FEW, workers=0)
     assert (found.classes[0].labelled, found.classes[0].seen, found.classes[0].right) == (None, 2, None)

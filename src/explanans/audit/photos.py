@@ -118,7 +118,12 @@ def open_photos(
                 f"{list(explanandum.classes)}; open it with the classifier's."
             )
     elif labels:
-        found = open_dataset(data, split, classes=explanandum.classes, preprocessing=explanandum.preprocessing)
+        try:
+            found = open_dataset(data, split, classes=explanandum.classes, preprocessing=explanandum.preprocessing)
+        except InputError as error:
+            if Path(data).is_dir():
+                raise InputError(f"{error} Pictures without labels are audited with --no_labels.") from error
+            raise
     else:
         paths = list_images(data)
         found = LabelledImages(
