@@ -34,8 +34,8 @@ import torch
 from explanans import Explainer
 from explanans.deploy.batch import Options, explain_shards
 from explanans.deploy.batch.decoding import load_shards
+from explanans.deploy.batch.job_options import FORMATS
 from explanans.deploy.batch.manifest import Manifest, write_manifest
-from explanans.deploy.batch.options import FORMATS
 from explanans.images.listing import list_files, list_items
 from explanans.utils.memory import keep_freed_memory
 

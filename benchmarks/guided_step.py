@@ -16,7 +16,7 @@ from explanans.data import collate
 from explanans.explainers.networks.heads import class_maps
 from explanans.objectives import Guided
 from explanans.training.depthwise import quick_depthwise
-from explanans.training.guides import with_guides
+from explanans.training.guides_once import with_guides
 from labelled import add_data, pictures
 
 BATCH = 16

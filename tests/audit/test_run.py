@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from explanans.audit import Photos, Settings, audit, open_photos
-from explanans.audit.tables import TABLE
+from explanans.audit.written_tables import TABLE
 from explanans.classifiers.explanandum import Explanandum
 from explanans.errors import InputError
 from explanans.explanations.batch import Masker
@@ -96,7 +96,7 @@ def test_predictions_only(make_photos: Make, masker: Masker, explanandum: Explan
     make_photos(squares(4))
     for path in (tmp_path / "photos").glob("*-map.png"):
         path.unlink()
-    with pytest.raises(InputError, match="no sub-folder.* Pictures without labels are audited with --no_labels"):
+    with pytest.raises(InputError, match=r"no sub-folder.* Pictures without labels are audited with --no_labels"):
         open_photos(explanandum, tmp_path / "photos")
     photos = open_photos(explanandum, tmp_path / "photos", labels=False)
     found = audit(masker, photos, tmp_path / "out", FEW, workers=0)

@@ -18,7 +18,7 @@ from explanans.classifiers.explanandum import Explanandum
 from explanans.classifiers.sources import Source
 from explanans.cli.main import main
 from explanans.deploy.batch import explain_many, explain_shards
-from explanans.deploy.batch.options import Options
+from explanans.deploy.batch.job_options import Options
 from explanans.errors import InputError
 from explanans.explainers.explainer import Explainer
 from explanans.explanations.batch import Settings

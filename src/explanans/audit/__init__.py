@@ -4,8 +4,8 @@
 class), ``ways`` (clusters of what is kept), ``suspects`` (each with a test) → ``report``. ``run`` is all of it.
 """
 
-from explanans.audit.photos import Photos, open_photos
+from explanans.audit.audit_settings import Settings
+from explanans.audit.audited_photos import Photos, open_photos
 from explanans.audit.run import Audit, audit
-from explanans.audit.settings import Settings
 
 __all__ = ["Audit", "Photos", "Settings", "audit", "open_photos"]

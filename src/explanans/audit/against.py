@@ -12,12 +12,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from explanans.audit.audit_settings import Settings
+from explanans.audit.audited_photos import Photos
 from explanans.audit.intervals import Effect, difference
 from explanans.audit.looked import grids, read_parts
 from explanans.audit.pass_over import Told, explain_photos, look_at_all, part_paths
-from explanans.audit.photos import Photos
 from explanans.audit.run import Audit
-from explanans.audit.settings import Settings
 from explanans.errors import InputError
 from explanans.explanations.batch import Masker
 from explanans.utils.files import atomic_file

@@ -11,9 +11,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from PIL import Image
 
+from explanans.audit.audited_photos import Photos
 from explanans.audit.geometry import GRID
 from explanans.audit.looked import grids
-from explanans.audit.photos import Photos
 from explanans.audit.suspects import Suspect
 from explanans.images.reading import ImageError, image_size
 from explanans.utils.files import atomic_file

@@ -14,10 +14,10 @@ import torch
 from pycocotools import mask as coco
 from torch import Tensor
 
+from explanans.audit.audited_photos import Photos
 from explanans.audit.features import Embedder, colours
 from explanans.audit.geometry import centres, on_grid, shares
 from explanans.audit.looked import LOOKS
-from explanans.audit.photos import Photos
 from explanans.deploy.batch.decoding import Loaded
 from explanans.deploy.batch.encode import MASKS
 from explanans.deploy.batch.job import PICTURES

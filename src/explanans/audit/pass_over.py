@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from explanans.audit.audit_settings import Settings
+from explanans.audit.audited_photos import Photos
 from explanans.audit.features import Embedder
 from explanans.audit.looked import is_made_from, write_part
 from explanans.audit.looking import Shard, look, made_from
-from explanans.audit.photos import Photos
-from explanans.audit.settings import Settings
 from explanans.deploy.batch import Job, Options, explain_shards
 from explanans.deploy.batch.encode import parquet
 from explanans.deploy.batch.places import place_of

@@ -8,18 +8,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from explanans.audit.audit_settings import Settings
+from explanans.audit.audited_photos import Photos
 from explanans.audit.avoid import write_avoid
-from explanans.audit.classes import ClassSummary, summarise
+from explanans.audit.class_findings import ClassSummary, summarise
 from explanans.audit.looked import read_parts
 from explanans.audit.pass_over import EXPLAINED, LIST, LOOKED, explain_photos, look_at_all, seen_by
-from explanans.audit.photos import Photos
-from explanans.audit.report.write import write_report
+from explanans.audit.report.write_report import write_report
 from explanans.audit.samples import draw
-from explanans.audit.settings import Settings
 from explanans.audit.suspects import Suspect, find_suspects
 from explanans.audit.suspects.interventions import Interventions
-from explanans.audit.tables import LOOK_AT_COLUMNS, look_at, write_csv, write_table
 from explanans.audit.ways import Way, ways_of
+from explanans.audit.written_tables import LOOK_AT_COLUMNS, look_at, write_csv, write_table
 from explanans.errors import InputError
 from explanans.explanations.batch import Masker
 from explanans.utils.records import Kind, write_json

@@ -17,13 +17,6 @@ from explanans.metrics.coverage import ObjectCoverage as ObjectCoverage
 from explanans.metrics.coverage import background_coverage as background_coverage
 from explanans.metrics.coverage import mask_area as mask_area
 from explanans.metrics.coverage import object_coverage as object_coverage
-from explanans.metrics.evidence import AverageDrop as AverageDrop
-from explanans.metrics.evidence import AverageIncrease as AverageIncrease
-from explanans.metrics.evidence import KeptProbability as KeptProbability
-from explanans.metrics.evidence import RemovedProbability as RemovedProbability
-from explanans.metrics.evidence import average_drop as average_drop
-from explanans.metrics.evidence import average_increase as average_increase
-from explanans.metrics.evidence import kept_removed as kept_removed
 from explanans.metrics.grid_pointing import GridPointing as GridPointing
 from explanans.metrics.grid_pointing import grid_pointing as grid_pointing
 from explanans.metrics.grid_pointing import montage as montage
@@ -32,6 +25,13 @@ from explanans.metrics.insertion import Insertion as Insertion
 from explanans.metrics.insertion import curve_auc as curve_auc
 from explanans.metrics.insertion import deletion as deletion
 from explanans.metrics.insertion import insertion as insertion
+from explanans.metrics.kept_and_removed import AverageDrop as AverageDrop
+from explanans.metrics.kept_and_removed import AverageIncrease as AverageIncrease
+from explanans.metrics.kept_and_removed import KeptProbability as KeptProbability
+from explanans.metrics.kept_and_removed import RemovedProbability as RemovedProbability
+from explanans.metrics.kept_and_removed import average_drop as average_drop
+from explanans.metrics.kept_and_removed import average_increase as average_increase
+from explanans.metrics.kept_and_removed import kept_removed as kept_removed
 from explanans.metrics.pointing import EnergyPointingGame as EnergyPointingGame
 from explanans.metrics.pointing import PointingGame as PointingGame
 from explanans.metrics.pointing import energy_pointing_game as energy_pointing_game

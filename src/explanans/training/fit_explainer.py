@@ -27,7 +27,7 @@ from explanans.training.calibration import Calibration, calibrate, first_labelle
 from explanans.training.claim import check_run_folder
 from explanans.training.cut_curve import CURVE, RECORD, summary
 from explanans.training.depthwise import quick_depthwise
-from explanans.training.guides import Guiding, with_guides
+from explanans.training.guides_once import Guiding, with_guides
 from explanans.training.held_out import measured, untrained
 from explanans.training.module import TrainingModule
 from explanans.training.opened_splits import describe, facts_of, loaders, open_splits

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from explanans.deploy.batch import claim
-from explanans.deploy.batch.claim import claimed
+from explanans.deploy.batch import storage_claim
+from explanans.deploy.batch.storage_claim import claimed
 from explanans.errors import InputError
 from explanans.explainers.explainer import Explainer
 from explanans.utils.object_storage import Disconnected, Objects
@@ -68,7 +68,7 @@ def test_the_claim_of_another_machine_runs_out(
     with pytest.raises(InputError, match=told), claimed(objects):
         pass
     assert set(there(client, place)) == {foreign}
-    monkeypatch.setattr(claim, "STALE", -timedelta(seconds=1).total_seconds())
+    monkeypatch.setattr(storage_claim, "STALE", -timedelta(seconds=1).total_seconds())
     with claimed(objects):
         assert foreign not in there(client, place)
     assert there(client, place) == {}
@@ -86,12 +86,12 @@ def test_a_claim_is_renewed_and_one_that_was_lost_stays_lost(
             renewed.set()
 
     monkeypatch.setattr(Objects, "write", seen)
-    monkeypatch.setattr(claim, "EVERY", 0.01)
-    monkeypatch.setattr(claim, "_clock", lambda: now[0])
+    monkeypatch.setattr(storage_claim, "EVERY", 0.01)
+    monkeypatch.setattr(storage_claim, "_clock", lambda: now[0])
     with claimed(objects) as check:
         assert renewed.wait(20)
         check()
-        now[0] = claim.STALE
+        now[0] = storage_claim.STALE
         with pytest.raises(Disconnected, match=r"another process may have gone on with it.*repeat the command"):
             check()
     assert there(client, place) == {}

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from explanans.audit.against import FOLDER, ClassChange
-from explanans.audit.photos import Photos
+from explanans.audit.audited_photos import Photos
 from explanans.audit.report.pictures import Pictures
-from explanans.audit.report.write import REPORT
+from explanans.audit.report.write_report import REPORT
 from explanans.benchmark.report import page as html
 from explanans.utils.files import atomic_file
 

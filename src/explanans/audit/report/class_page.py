@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from explanans.audit.classes import ClassSummary
+from explanans.audit.class_findings import ClassSummary
 from explanans.audit.report.index_page import suspect_card
 from explanans.audit.report.pictures import Pictures, frame
 from explanans.audit.suspects import Suspect

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from explanans.audit.classes import ClassSummary
+from explanans.audit.class_findings import ClassSummary
 from explanans.audit.report.pictures import Pictures
 from explanans.audit.suspects import ACCUSED, Suspect
 from explanans.benchmark.report import page as html

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from explanans.audit.audited_photos import Photos
 from explanans.audit.looking import Shard
 from explanans.audit.pass_over import job_in
-from explanans.audit.photos import Photos
 from explanans.benchmark.report import page as html
 from explanans.benchmark.report.demo_page import spotlight
 from explanans.images import drawing

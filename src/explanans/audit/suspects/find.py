@@ -10,7 +10,7 @@ import pyarrow as pa
 from explanans.audit.suspects.contexts import context_suspects, outside_suspects
 from explanans.audit.suspects.interventions import PROBES, Interventions
 from explanans.audit.suspects.lookalikes import lookalike_suspects, usual_likeness
-from explanans.audit.suspects.places import place_suspects
+from explanans.audit.suspects.same_place import place_suspects
 from explanans.audit.suspects.shared_evidence import shared_suspects, unheld_suspects
 from explanans.audit.suspects.suspect import Suspect, ranked
 from explanans.audit.suspects.tints import tint_suspects

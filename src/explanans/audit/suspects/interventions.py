@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from explanans.audit.audited_photos import Photos
 from explanans.audit.intervals import Effect, difference
-from explanans.audit.photos import Photos
 from explanans.classifiers.explanandum import Explanandum
 from explanans.explanations.receipt import FILLS
 from explanans.explanations.selection import Selection

@@ -17,9 +17,9 @@ from functools import partial
 
 from explanans.audit import Settings, audit, open_photos
 from explanans.audit.against import audit_against
-from explanans.audit.classes import ClassSummary
+from explanans.audit.class_findings import ClassSummary
 from explanans.audit.report.against_page import write_against
-from explanans.audit.report.write import REPORT
+from explanans.audit.report.write_report import REPORT
 from explanans.audit.run import FAILED, TABLE
 from explanans.audit.suspects import Suspect
 from explanans.cli.options import Given, Part

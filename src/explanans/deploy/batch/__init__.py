@@ -8,7 +8,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from explanans.deploy.batch.folders import INDEX, Done, explain_many, folder_name
-from explanans.deploy.batch.options import Options
+from explanans.deploy.batch.job_options import Options
 
 if TYPE_CHECKING:
     from explanans.deploy.batch.job import Job, Outcome, explain_shards

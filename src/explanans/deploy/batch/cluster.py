@@ -18,7 +18,7 @@ import torch
 from explanans.deploy.batch.changes import Told
 from explanans.deploy.batch.decoding import load_shards
 from explanans.deploy.batch.job import SHARD_SIZE, Job, Outcome
-from explanans.deploy.batch.options import Options
+from explanans.deploy.batch.job_options import Options
 from explanans.deploy.batch.shards import Explaining, explain_shard
 from explanans.errors import InputError
 from explanans.explainers.named import Named

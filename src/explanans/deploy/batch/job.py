@@ -19,9 +19,9 @@ import torch
 from explanans.deploy.batch.changes import Changes, Told
 from explanans.deploy.batch.coco_file import PART, WHOLE, join_coco
 from explanans.deploy.batch.decoding import Loaded, load_shards
+from explanans.deploy.batch.job_options import Options
 from explanans.deploy.batch.job_record import JOB, RECORD
 from explanans.deploy.batch.manifest import STAMP, Manifest, renew_manifest, write_manifest
-from explanans.deploy.batch.options import Options
 from explanans.deploy.batch.places import Place, place_of
 from explanans.deploy.batch.shards import FILES, IMAGES, Explaining, explain_shard
 from explanans.errors import InputError

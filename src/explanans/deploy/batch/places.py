@@ -11,8 +11,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
-from explanans.deploy.batch.claim import claimed as claimed_there
-from explanans.deploy.batch.claim import is_claim
+from explanans.deploy.batch.storage_claim import claimed as claimed_there
+from explanans.deploy.batch.storage_claim import is_claim
 from explanans.errors import InputError
 from explanans.images.listing import stamp_of
 from explanans.utils.files import atomic_folder, scratch_folder

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from explanans.deploy.batch import encode
 from explanans.deploy.batch.decoding import Loaded
-from explanans.deploy.batch.options import Options
+from explanans.deploy.batch.job_options import Options
 from explanans.explanations.batch import Masker, explain_batch
 from explanans.explanations.receipt import FILLS, Receipt
 from explanans.ops.refinement import enlarge

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from explanans.audit.suspects.places import fixed_region, sameness, where
+from explanans.audit.suspects.same_place import fixed_region, sameness, where
 
 
 def masks(count: int, seed: int) -> np.ndarray:

@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from explanans.audit.audited_photos import Photos
 from explanans.audit.looked import ROWS, read_parts, vectors
-from explanans.audit.photos import Photos
 from explanans.audit.suspects import Suspect
 from explanans.audit.ways import Way, assign
 from explanans.utils.files import atomic_file

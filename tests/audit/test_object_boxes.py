@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from explanans.audit.boxes import Boxes
+from explanans.audit.object_boxes import Boxes
 from explanans.errors import InputError
 
 HEADER = "image,class,left,top,right,bottom\n"

@@ -15,8 +15,8 @@ from explanans.classifiers.explanandum import Explanandum
 from explanans.data import loader, open_dataset
 from explanans.explainers.explainer import Explainer
 from explanans.objectives import Guided
-from explanans.training import guides
-from explanans.training.guides import with_guides
+from explanans.training import guides_once
+from explanans.training.guides_once import with_guides
 
 from .conftest import PREPROCESSING
 from .explainer_runs import rows, train, with_run
@@ -73,6 +73,6 @@ def test_a_training_makes_its_guides_once(
         for split in ("train", "val")
     ]
     assert sum(made) == sum(labelled)
-    assert max(made) <= guides.TOGETHER
+    assert max(made) <= guides_once.TOGETHER
     assert {"train/guide", "val/guide"} <= rows(out)[0].keys()
     assert json.loads((out / "run.json").read_text())["settings"]["objective"]["settings"]["once"] is True

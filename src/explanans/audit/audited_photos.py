@@ -13,7 +13,7 @@ from torch import Tensor
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as transforms
 
-from explanans.audit.boxes import Boxes
+from explanans.audit.object_boxes import Boxes
 from explanans.classifiers.explanandum import Explanandum
 from explanans.data import LabelledImages, open_dataset
 from explanans.errors import InputError
@@ -105,7 +105,7 @@ def open_photos(
         split: of a data set that is given by its name.
         labels: whether the data knows what is in the pictures. Without, the classifier's own answers stand for them.
         truth: whether to look at the data's segmentations.
-        boxes: a table of the objects' boxes, see :class:`~explanans.audit.boxes.Boxes`.
+        boxes: a table of the objects' boxes, see :class:`~explanans.audit.object_boxes.Boxes`.
 
     Raises:
         InputError: data that cannot be opened, of other classes, or without a picture.

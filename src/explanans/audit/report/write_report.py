@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from explanans.audit.classes import ClassSummary
-from explanans.audit.photos import Photos
+from explanans.audit.audited_photos import Photos
+from explanans.audit.class_findings import ClassSummary
 from explanans.audit.report.class_page import class_page
 from explanans.audit.report.index_page import index_page, page_name
 from explanans.audit.report.pictures import Pictures
