@@ -74,6 +74,27 @@ def figures(network: nn.Module, squares: LabelledImages, images: int = 12, **opt
     return measured(makers, explanandum, squares, images, **options)
 
 
+def test_of_a_classifier_that_sees_everything_the_most_probable_classes_are_taken(squares: LabelledImages) -> None:
+    class Rising(nn.Module):
+        def forward(self, images: Tensor) -> Tensor:
+            return torch.linspace(1, 3, 40).expand(len(images), 40) + images.mean((1, 2, 3))[:, None]
+
+    asked: list[int] = []
+
+    class Asked(Everything):
+        def forward(self, images: Tensor) -> Tensor:
+            asked.append(len(images))
+            return torch.full((len(images), 40, *images.shape[-2:]), 9.0)
+
+    explanandum = Explanandum(
+        Rising(), classes=[str(each) for each in range(40)], activation="sigmoid", preprocessing=PREPROCESSING
+    )
+    found = measured({EXPLAINER: Explainer(explanandum, Asked())}, explanandum, squares, 3)
+    assert asked == [3]
+    # Ten for each of three pictures, though all forty are seen.
+    assert len(found[EXPLAINER].receipts) == 3 * 10
+
+
 def test_masks_that_are_the_truth(squares: LabelledImages) -> None:
     found = figures(Truth(), squares)
     means = found[EXPLAINER].means()

@@ -32,6 +32,9 @@ TOGETHER = 4
 ASKS_OFTEN = 10
 """So many pictures at most, where a method asks the classifier hundreds of times for each."""
 
+MOST = 10
+"""Classes of a picture: of a thousand one that is not sure of anything may see hundreds."""
+
 
 def untrained(explanandum: Explanandum, teacher: Explanandum | None = None) -> dict[str, Masker]:
     """The best method that needs no training, and Grad-CAM where that is another one and the classifier allows it.
@@ -107,6 +110,8 @@ def measured(
 ) -> dict[str, Figures]:
     """The same masks by every maker: of the classes that the classifier sees in pictures and in montages of them.
 
+    Of a picture at most the :data:`MOST` most probable ones that it sees.
+
     A montage (GridPG) has a picture of which the classifier is sure (one class of at least :data:`SURE`, no other of ½)
     and three such of further classes, drawn by ``seed``.
 
@@ -129,6 +134,7 @@ def measured(
 
     whole = torch.cat([explanandum.probabilities(opened(some)) for some in parts])
     asked = Selection().seen(explanandum, whole)
+    asked &= whole >= whole.topk(min(MOST, whole.shape[1]), dim=1).values[:, -1:]
     grids = _grids(whole, asked, seed)
     receipts: dict[str, list[Receipt | None]] = {name: [] for name in makers}
     pointed: dict[str, list[float]] = {name: [] for name in makers}
