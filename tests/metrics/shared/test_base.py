@@ -58,6 +58,7 @@ CASES: list[tuple[Callable[..., Metric], tuple[str, ...]]] = [
     (metrics.MapSimilarity, ("maps", "second")),
     (metrics.BoundaryIoU, OVERLAP),
     (metrics.BoundaryF1, OVERLAP),
+    (metrics.TolerantF1, OVERLAP),
     (metrics.ClassIoU, ("masks", "segmentation", "labels")),
     (metrics.BinarisedClassIoU, ("masks", "segmentation", "labels")),
     (metrics.GridPointing, ("maps", "cells")),
