@@ -53,7 +53,7 @@ def ways(given: argparse.Namespace) -> Iterator[tuple[str, Draw]]:
     for method in filter(None, given.methods.split(",")):
         yield method, lambda photo, method=method: tiled(classifier, photo, method)
     for path in given.explainer:
-        explainer = Explainer.load(path)
+        explainer = Explainer.from_pretrained(path)
         yield f"explainer {path.parent.name}", lambda photo, explainer=explainer: tiled(explainer, photo, None)
     if given.unet:
         unet = network().eval()
