@@ -28,7 +28,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import cycle, islice
 from pathlib import Path
@@ -82,7 +82,11 @@ def resident() -> int:
 
 def opened() -> Counter[str]:
     """Descriptors, children, and Python's threads: the pools of native libraries fill up when they like, to a bound."""
-    children = sum(len((task / "children").read_text().split()) for task in Path("/proc/self/task").iterdir())
+    children = 0
+    for task in Path("/proc/self/task").iterdir():
+        # A thread may end between the list and the look; its children become another's.
+        with suppress(FileNotFoundError, ProcessLookupError):
+            children += len((task / "children").read_text().split())
     descriptors = len(list(Path("/proc/self/fd").iterdir()))
     return Counter(descriptors=descriptors, threads=threading.active_count(), children=children)
 
