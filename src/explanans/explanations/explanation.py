@@ -26,6 +26,7 @@ from explanans.explanations.region import Region, RegionSettings, find_regions
 from explanans.explanations.region_figure import region_figure
 from explanans.images import drawing
 from explanans.ops.targets import class_index
+from explanans.utils.disk_array import DiskArray
 from explanans.utils.files import atomic_folder
 from explanans.utils.records import Kind, write_json
 from explanans.version import __version__
@@ -106,16 +107,21 @@ class ClassExplanation:
         Raises:
             InputError: scikit-image is not installed.
         """
+        mask, picture = self._measured()
         return find_regions(
-            self.mask,
+            mask,
             self.name,
             self.index,
             self.probability,
             threshold=self.mask_threshold,
             settings=settings,
-            picture=self.picture,
+            picture=picture,
             classifier=classifier,
         )
+
+    def _measured(self) -> tuple[drawing.Mask | DiskArray, Image.Image]:
+        """The mask and the picture that regions are of."""
+        return self.mask, self.picture
 
     def _repr_html_(self) -> str:
         """What a notebook shows; see :mod:`explanans.explanations.html`."""

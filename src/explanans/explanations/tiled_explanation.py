@@ -14,7 +14,6 @@ from explanans.classifiers.explanandum import Explanandum
 from explanans.explanations.batch import Masker, Settings
 from explanans.explanations.explanation import ClassExplanation, Explanation
 from explanans.explanations.receipt import Receipt, receipts
-from explanans.explanations.region import Region, RegionSettings, find_regions
 from explanans.explanations.tiles import Tiled, Tiling, explain_tiles
 from explanans.images import drawing
 from explanans.images.png_rows import write_grey
@@ -43,20 +42,9 @@ class ScanClass(ClassExplanation):
     full_picture: Image.Image
     full_mask: DiskArray
 
-    def regions(
-        self, settings: RegionSettings | None = None, classifier: Explanandum | None = None
-    ) -> tuple[Region, ...]:
+    def _measured(self) -> tuple[DiskArray, Image.Image]:
         """At the picture's own size."""
-        return find_regions(
-            self.full_mask,
-            self.name,
-            self.index,
-            self.probability,
-            threshold=self.mask_threshold,
-            settings=settings,
-            picture=self.full_picture,
-            classifier=classifier,
-        )
+        return self.full_mask, self.full_picture
 
     def _write(self, mask: Path, overlay: Path, cutout: Path) -> None:
         """The mask at the picture's own size, overlay and cut-out as previews."""

@@ -76,8 +76,6 @@ def outside_suspects(asked: Interventions, column: int, rows: pa.Table, targets:
     regions &= ~near(objects, border_width(*asked.size()))
     sources = asked.images(good)
     effect = asked.pasted(sources, regions, asked.images(targets), column)
-    seen = asked.sees(sources, column)
-    gone = seen & ~asked.sees_without(sources, regions, column)
     return [
         Suspect(
             "outside",
@@ -90,7 +88,7 @@ def outside_suspects(asked: Interventions, column: int, rows: pa.Table, targets:
             # It may be what other photos have as well, and is mistaken for the object: that is for the context to say.
             False,
             indices,
-            {"gone when hidden": float(gone.sum()) / max(1, int(seen.sum()))},
+            {"gone when hidden": asked.gone_without(sources, regions, column)},
         )
     ]
 

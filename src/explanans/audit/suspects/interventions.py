@@ -69,6 +69,12 @@ class Interventions:
         shown = [apply_mask(images, ~hidden, fill(images)) for fill in self.fills]
         return torch.stack([self.sees(some, column) for some in shown]).all(0)
 
+    def gone_without(self, images: Tensor, hidden: Tensor, column: int) -> float:
+        """Share of the images with the class in which it is not seen any more where ``hidden`` is; 0 without any."""
+        seen = self.sees(images, column)
+        gone = seen & ~self.sees_without(images, hidden, column)
+        return float(gone.sum()) / max(1, int(seen.sum()))
+
     def pasted(self, sources: Tensor, regions: Tensor, targets: Tensor, column: int) -> Effect:
         """Whether a class appears in other photos where a region of its photos is pasted into them.
 

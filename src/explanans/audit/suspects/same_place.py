@@ -77,15 +77,14 @@ def place_suspects(
     indices = [rows["index"][place].as_py() for place in having]
     probes, sources = asked.images(targets), asked.images(indices[:PROBES])
     area = asked.enlarged(region[None])
-    effect = asked.pasted(sources, area.expand(len(sources), -1, -1), probes, column)
+    areas = area.expand(len(sources), -1, -1)
+    effect = asked.pasted(sources, areas, probes, column)
     inside = area[0].cpu().numpy()
     some, strange = (each.cpu().numpy()[:, :, inside].reshape(len(each), -1) for each in (sources, probes))
     same = sameness(some, strange.mean(0))
     known, objects = asked.objects(indices[:PROBES], column) if asked.photos.located else ([], area[:0])
     on_object = float((objects & area).sum() / (len(known) * area.sum())) if known else None
-    seen = asked.sees(sources, column)
-    gone = seen & ~asked.sees_without(sources, area.expand(len(sources), -1, -1), column)
-    facts = {"same": same, "gone when hidden": float(gone.sum()) / max(1, int(seen.sum()))}
+    facts = {"same": same, "gone when hidden": asked.gone_without(sources, areas, column)}
     if on_object is not None:
         facts["of the place on the object"] = on_object
     return [
