@@ -215,6 +215,21 @@ def test_without_exact_a_head_of_another_shape_stays_as_it_is(tmp_path: Path) ->
     assert torch.equal(module[1].weight, head)
 
 
+def test_without_exact_a_file_of_the_trunk_alone_leaves_the_head(tmp_path: Path) -> None:
+    trunk = nn.Linear(3, 3)
+    save_file({f"0.{name}": tensor for name, tensor in trunk.state_dict().items()}, tmp_path / "weights.safetensors")
+    module = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 4))
+    head = module[1].weight.clone()
+    sources.load_weights(module, tmp_path / "weights.safetensors", exact=False)
+    assert torch.equal(module[0].weight, trunk.weight)
+    assert torch.equal(module[1].weight, head)
+    with pytest.raises(InputError, match=r"missing \['1.bias', '1.weight'\]"):
+        sources.load_weights(module, tmp_path / "weights.safetensors")
+    with pytest.raises(InputError, match=r"missing \['1.bias', '1.weight'\]"):
+        longer = nn.Sequential(*module, nn.Linear(4, 2))
+        sources.load_weights(longer, tmp_path / "weights.safetensors", exact=False)
+
+
 def test_without_exact_the_trunk_must_still_fit(tmp_path: Path) -> None:
     save_file(nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 5)).state_dict(), tmp_path / "weights.safetensors")
     with pytest.raises(InputError, match=r"missing \['bias', 'weight'\]"):

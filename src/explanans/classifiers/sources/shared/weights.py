@@ -112,8 +112,9 @@ def load_weights(module: nn.Module, path: str | Path, *, exact: bool = True) -> 
     Args:
         module: gets the weights. Batch norm's counters may be absent.
         path: the file.
-        exact: all names and shapes must match; otherwise the file may hold more, and a head for another number of
-            classes (which differs in its first dimension only) is left as it is.
+        exact: all names and shapes must match; otherwise the file may hold more, and a head that it lacks (the weight
+            and bias of the last linear layer) or has for another number of classes (which differs in its first
+            dimension only) is left as it is.
 
     Raises:
         InputError: as :func:`read_weights`, and names or shapes that do not fit.
@@ -122,6 +123,8 @@ def load_weights(module: nn.Module, path: str | Path, *, exact: bool = True) -> 
     own = module.state_dict()
     missing = {name for name in own if name not in tensors and not name.endswith("num_batches_tracked")}
     surplus = set(tensors) - set(own) if exact else set()
+    if not exact:
+        missing -= _head_of(module)
     wrong = {name for name in own if name in tensors and own[name].shape != tensors[name].shape}
     heads = set() if exact else {name for name in wrong if own[name].shape[1:] == tensors[name].shape[1:]}
     if missing or surplus or wrong - heads:
@@ -132,3 +135,9 @@ def load_weights(module: nn.Module, path: str | Path, *, exact: bool = True) -> 
         )
     fitting = {name: tensors[name].to(own[name].dtype) for name in own if name in tensors and name not in heads}
     module.load_state_dict(fitting, strict=False)
+
+
+def _head_of(module: nn.Module) -> set[str]:
+    """The names of the last linear layer's parameters."""
+    linear = [name for name, part in module.named_modules() if isinstance(part, nn.Linear)]
+    return {f"{linear[-1]}.weight", f"{linear[-1]}.bias"} if linear else set()
