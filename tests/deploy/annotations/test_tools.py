@@ -3,17 +3,15 @@ from __future__ import annotations
 import csv
 import json
 import math
+import shutil
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
-from torch import Tensor, nn
 
-from explanans.classifiers.explanandum import Explanandum
 from explanans.cli.main import main
 from explanans.data import open_dataset
 from explanans.deploy.annotations.brush_code import decode_brush, encode_brush
@@ -22,10 +20,7 @@ from explanans.deploy.annotations.drawn import Drawn, read_coco, write_drawn
 from explanans.deploy.annotations.label_studio import read_label_studio
 from explanans.deploy.annotations.tools import write_annotations
 from explanans.deploy.annotations.yolo import outer_centres
-from explanans.deploy.batch import explain_many
 from explanans.errors import InputError
-from explanans.explainers.explainer import Explainer
-from explanans.explanations.region import RegionSettings
 from explanans.explanations.region_files import KIND, mask_of
 from explanans.images.preprocessing import Preprocessing
 from explanans.utils.records import read_json
@@ -33,46 +28,6 @@ from explanans.utils.records import read_json
 pytest.importorskip("skimage", reason="regions need scikit-image")
 
 WIDTH, HEIGHT = 46, 34
-
-
-class Mean(nn.Module):
-    def forward(self, images: Tensor) -> Tensor:
-        return 8 * (images > 0).float().mean((2, 3)) - 0.1
-
-
-class Channels(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.scale = nn.Parameter(torch.tensor(20.0))
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.scale * images
-
-
-def photo() -> Image.Image:
-    """A red square with a hole, an oblique red line of single pixels, a green bar at the side, and no blue."""
-    pixels = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
-    pixels[3:16, 4:18, 0] = 255
-    pixels[7:12, 8:14, 0] = 0
-    for step in range(9):
-        pixels[20 + step, 5 + step, 0] = 255
-    pixels[25:34, 30:46, 1] = 255
-    return Image.fromarray(pixels)
-
-
-@pytest.fixture(scope="module")
-def explained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("annotate")
-    preprocessing = Preprocessing(size=(HEIGHT, WIDTH), mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
-    names = ("crack", "rust & <moss>", "blue")
-    classifier = Explanandum(Mean(), classes=names, activation="sigmoid", preprocessing=preprocessing)
-    (folder / "photos" / "north").mkdir(parents=True)
-    paths = [folder / "photos" / "a.png", folder / "photos" / "north" / "b.png"]
-    photo().save(paths[0])
-    photo().transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(paths[1])
-    settings = RegionSettings(smallest=1, largest_hole=0)
-    explain_many(Explainer(classifier, Channels()), paths, folder / "out", regions=settings)
-    return folder
 
 
 def regions_of(explained: Path) -> list[dict[str, Any]]:
@@ -298,7 +253,7 @@ def test_yolo_is_what_supervision_reads(explained: Path, tmp_path: Path) -> None
     supervision = pytest.importorskip("supervision", reason="needs supervision")
     out = write_annotations(explained / "out", tmp_path / "yolo", "yolo")
     (out / "images").mkdir()
-    photo().save(out / "images" / "a.png")
+    shutil.copy(explained / "photos" / "a.png", out / "images" / "a.png")
     read = supervision.DetectionDataset.from_yolo(
         str(out / "images"), str(out / "labels"), str(out / "data.yaml"), force_masks=True
     )
