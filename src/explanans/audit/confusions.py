@@ -13,7 +13,7 @@ PAIRS = 5
 """Pairs that are looked at."""
 FEWEST = 3
 """Photos from which on two classes are confused."""
-EXAMPLES = 60
+EXAMPLES = 30
 """Photos of each pair that are kept."""
 CONFUSED_BY = ["index", "class_index", "labelled", "seen", "probability"]
 """Columns that are looked at."""
@@ -28,7 +28,7 @@ class Confusion:
         seen: what is seen in them and not labelled.
         photos: how many; ``missed`` of them in which the label is not seen.
         of: photos with this label.
-        examples: up to 60 of them (numbers in the data), the surest first.
+        examples: up to 30 of them (numbers in the data), the surest first.
     """
 
     label: str
@@ -42,7 +42,7 @@ class Confusion:
 def confusions(parts: Iterable[pa.Table], classes: Sequence[str], most: int = PAIRS) -> list[Confusion]:
     """The pairs that are confused in the most photos, and in at least three; none where labels are unknown.
 
-    A photo with several labels counts for each of them. Kept are counts, and 60 photos of each pair.
+    A photo with several labels counts for each of them. Kept are counts, and 30 photos of each pair.
 
     Args:
         parts: of an audit.

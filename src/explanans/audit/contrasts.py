@@ -38,6 +38,10 @@ class Between(nn.Module):
         return torch.stack([first - second, second - first], 1)
 
 
+SHOWN = 8
+"""Photos of each pair that are shown; the others are asked what hiding does."""
+
+
 @dataclass(frozen=True)
 class Contrast:
     """Two classes that are confused, and where the classifier looks to tell them apart.
@@ -47,7 +51,8 @@ class Contrast:
         effect: share of the photos with more for ``seen`` than for ``label`` in which it is the other way round once
             what speaks for ``seen`` is hidden, less that share where the mask of the next photo is.
         indices: photos.
-        seen_over_label, label_over_seen: their masks, bool (N, H, W) each.
+        seen_over_label: their masks, bool (N, H, W).
+        label_over_seen: of the first eight of them, or fewer where one of these failed.
     """
 
     confusion: Confusion
@@ -86,26 +91,32 @@ def contrasts(masker: Masker, photos: Photos, confused: Sequence[Confusion], *, 
         )
         by_method = ByMethod(pair, named, batch_size=batch_size)
         asked = Interventions(pair, photos, Selection(), batch_size)
-        masks = _masks(by_method, asked, each.examples, batch_size)
-        good = (~masks.isnan()).flatten(1).all(1)
+        kept, good = _masks(by_method, asked, each.examples, batch_size)
         indices = [index for index, there in zip(each.examples, good.tolist(), strict=True) if there]
-        kept = masks[good] >= 0.5
-        found.append(Contrast(each, _effect(asked, indices, kept[:, 0]), indices, *kept.cpu().numpy().swapaxes(0, 1)))
+        seen, label = kept[good].unbind(1)
+        shown = int(good[:SHOWN].sum())
+        effect = _effect(asked, indices, seen)
+        found.append(Contrast(each, effect, indices, seen.cpu().numpy(), label[:shown].cpu().numpy()))
     return found
 
 
-def _masks(masker: ByMethod, asked: Interventions, indices: list[int], batch_size: int) -> Tensor:
-    """Of both classes over the other, (N, 2, H, W); NaN of a photo that failed."""
+def _masks(masker: ByMethod, asked: Interventions, indices: list[int], batch_size: int) -> tuple[Tensor, Tensor]:
+    """Of both classes over the other, bool (N, 2, H, W), of the second in the first eight photos alone.
+
+    And bool (N,), whether a photo could be explained.
+    """
     settings = Settings(receipts=False, batch_size=batch_size)
-    found = []
+    found, good = [], []
     for start in range(0, len(indices), batch_size):
         images = asked.images(indices[start : start + batch_size])
-        both = torch.ones(len(images), 2, dtype=torch.bool, device=images.device)
-        made = explain_batch(masker, images, settings, both)
-        masks = images.new_full((len(images), 2, *images.shape[-2:]), torch.nan)
-        masks[made.asked] = made.masks.to(masks.dtype)
-        found.append(masks)
-    return torch.cat(found)
+        wanted = torch.ones(len(images), 2, dtype=torch.bool, device=images.device)
+        wanted[max(0, SHOWN - start) :, 1] = False
+        made = explain_batch(masker, images, settings, wanted)
+        kept = torch.zeros(len(images), 2, *images.shape[-2:], dtype=torch.bool, device=images.device)
+        kept[made.asked] = made.masks >= settings.mask_threshold
+        found.append(kept)
+        good.append(made.asked[:, 0])
+    return torch.cat(found), torch.cat(good)
 
 
 def _effect(asked: Interventions, indices: list[int], hidden: Tensor) -> Effect:

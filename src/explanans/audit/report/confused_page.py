@@ -9,7 +9,6 @@ from explanans.audit.report.pictures import Pictures
 from explanans.benchmark.report import page as html
 
 CONFUSED = "confused.html"
-PHOTOS = 8
 
 
 def confused_page(confused: Sequence[Contrast], pictures: Pictures) -> str:
@@ -28,12 +27,9 @@ def confused_page(confused: Sequence[Contrast], pictures: Pictures) -> str:
         label, seen = each.confusion.label, each.confusion.seen
         effect = each.effect
         cells = []
-        for place, index in enumerate(each.indices[:PHOTOS]):
-            for mask, name, other in (
-                (each.seen_over_label[place], seen, label),
-                (each.label_over_seen[place], label, seen),
-            ):
-                cells.append(pictures.spotlit(index, mask, name, [f"{name}, not {other}"]))
+        for index, for_seen, for_label in zip(each.indices, each.seen_over_label, each.label_over_seen, strict=False):
+            cells.append(pictures.spotlit(index, for_seen, seen, [f"{seen}, not {label}"]))
+            cells.append(pictures.spotlit(index, for_label, label, [f"{label}, not {seen}"]))
         parts += [
             html.heading(f"{label}, and {seen} is seen"),
             html.paragraph(
