@@ -165,6 +165,49 @@ def test_polygons_of_coco_are_read(tmp_path: Path) -> None:
     assert column.mask[:, 5].all()
 
 
+def coco_file(path: Path, annotation: dict[str, Any], **image: Any) -> Path:
+    images = [{"id": 7, "file_name": "a.png", "width": 20, "height": 10, **image}]
+    content = {"images": images, "categories": [{"id": 3, "name": "crack"}]}
+    path.write_text(json.dumps({**content, "annotations": [{"image_id": 7, "category_id": 3, **annotation}]}))
+    return path
+
+
+@pytest.mark.parametrize("shape", [{}, {"segmentation": []}, {"segmentation": [[]]}, {"segmentation": None}])
+def test_boxes_of_coco_are_read(tmp_path: Path, shape: dict[str, Any]) -> None:
+    _, box = read_coco(coco_file(tmp_path / "coco.json", {"bbox": [2, 1, 6, 5], **shape}))
+    wanted = np.zeros((10, 20), bool)
+    wanted[1:6, 2:8] = True
+    assert box.mask is not None
+    assert (box.mask == wanted).all()
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize(
+    ("annotation", "image", "says"),
+    [
+        ({}, {}, r"annotations\[0\] has neither segmentation nor bbox"),
+        ({"image_id": 8, "bbox": [1, 1, 2, 2]}, {}, "no image has the id 8"),
+        ({"category_id": 4, "bbox": [1, 1, 2, 2]}, {}, "no category has the id 4"),
+        ({"bbox": [1, 1, 2, 2]}, {"height": None}, "'a.png' has no height"),
+        ({"segmentation": {"size": [10, 20]}}, {}, "counts"),
+    ],
+)
+def test_wrong_coco(tmp_path: Path, annotation: dict[str, Any], image: dict[str, Any], says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        list(read_coco(coco_file(tmp_path / "coco.json", annotation, **image)))
+
+
+def test_pictures_are_found_by_their_uploaded_names(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.png").touch()
+    drawn = [Drawn("/data/upload/1/0123abcd-a.png", "x", np.ones((2, 2), bool))]
+    where = {"root": tmp_path / "photos", "prefix": "/data/upload/1/"}
+    write_drawn(drawn, tmp_path / "out", **where)
+    assert "../photos/a.png,x," in (tmp_path / "out" / "table.csv").read_text()
+    with pytest.raises(InputError, match="prefix"):
+        write_drawn([Drawn("/other/a.png", "x", np.ones((2, 2), bool))], tmp_path / "out2", **where)
+
+
 def test_overlaps_are_void(tmp_path: Path) -> None:
     one, other = np.zeros((4, 4), bool), np.zeros((4, 4), bool)
     one[:3], other[2:] = True, True
