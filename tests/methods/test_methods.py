@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import subprocess
 import sys
 import warnings
 
@@ -198,9 +197,3 @@ def test_no_name_is_taken_twice_or_cut_in_two() -> None:
         with pytest.raises(ValueError, match=rf"{name!r} is taken or holds a dot"):
             listed(name, "any")
     assert "constant_0.5" not in METHODS
-
-
-def test_no_extra_is_imported_before_a_method_asks_for_it() -> None:
-    code = "import sys, explanans.methods; print(sorted({'captum', 'sklearn', 'lightning'} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
