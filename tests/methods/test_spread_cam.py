@@ -78,6 +78,36 @@ def test_evidence_spreads_to_what_looks_alike() -> None:
     assert spread[0, :4].max() < 0.2
 
 
+class Stripes(nn.Module):
+    """Reads single red columns between others, which are gone in an image that is enlarged."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = nn.Conv2d(3, 1, (1, 3), stride=4, padding=(0, 1))
+        self.features.weight.data.zero_()
+        self.features.weight.data[0, 0, 0] = torch.tensor([-1.0, 1.0, -1.0])
+        self.features.bias.data.fill_(-0.8)  # type: ignore[union-attr]
+        self.head = nn.Linear(1, 1, bias=False)
+        self.head.weight.data.fill_(1.0)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(self.features(images).relu().mean((2, 3)))
+
+
+def test_what_is_not_seen_in_the_enlarged_image_is_looked_for_in_the_image_itself() -> None:
+    preprocessing = Preprocessing(64, (0, 0, 0), (1, 1, 1))
+    classifier = Explanandum(Stripes(), classes=["stripes"], activation="sigmoid", preprocessing=preprocessing)
+    images = torch.zeros(2, 3, 64, 64)
+    images[0, 0, 32:, 32::4] = 1
+    asked = torch.tensor([[True], [True]])
+    maps = SpreadCAM(classifier, steps=0, refinements=0).pairs(images, asked)
+    assert GradCAM(classifier).coarse(functional.interpolate(images, (96, 96), mode="bicubic"), asked).max() == 0
+    assert maps[0, 40:60, 40:60].min() > 0.8
+    assert maps[0, :24].max() == 0
+    # The other image has nothing at either size.
+    assert maps[1].max() == 0
+
+
 def test_no_hook_outlives_the_call() -> None:
     classifier = planted()
     method = SpreadCAM(classifier)

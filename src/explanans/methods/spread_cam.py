@@ -19,9 +19,10 @@ class SpreadCAM(PairMethod):
     """Grad-CAM → random walk along the features of stride 16 → refinement to the colours of the picture.
 
     ``spread_cam(images, targets)`` → maps (N, C, H, W) in [0, 1], each stretched from its own 0 to 1. The classifier
-    sees the images enlarged by ``scale``, which makes the maps finer. See :func:`~explanans.ops.refinement.spread` and
-    :func:`~explanans.ops.refinement.adapt_to_pixels` for the steps; the guide of
-    :class:`~explanans.objectives.guided.Guided`.
+    sees the images enlarged by ``scale``, which makes the maps finer. Where Grad-CAM is 0 everywhere then, since what a
+    class goes by may be known at one size alone, it is that of the image as it is. See
+    :func:`~explanans.ops.refinement.spread` and :func:`~explanans.ops.refinement.adapt_to_pixels` for the steps; the
+    guide of :class:`~explanans.objectives.guided.Guided`.
 
     Args:
         explanandum: a classifier with spatial layers that takes larger images than it was trained for.
@@ -85,6 +86,7 @@ class SpreadCAM(PairMethod):
         enlarged = functional.interpolate(images, sides, mode="bicubic", align_corners=False)
         with reading(self.explanandum, [self.feature_layer_name]) as read:
             cams = self.cam.coarse(enlarged.contiguous(memory_format=_layout(images)), asked)
+        cams = self._at_own_size(cams, images, asked)
         image = asked.nonzero()[:, 0]
         features = _features(read[self.feature_layer_name].detach(), enlarged).to(cams.dtype)
         with torch.no_grad():
@@ -96,6 +98,19 @@ class SpreadCAM(PairMethod):
             fine = functional.interpolate(walked[:, None], size, mode="bilinear")[:, 0]
             small = functional.interpolate(images, size, mode="area")
             return stretch(adapt_to_pixels(fine, small[image], self.refinements))
+
+    def _at_own_size(self, cams: Tensor, images: Tensor, asked: Tensor) -> Tensor:
+        """Maps (P, h, w), those that are 0 everywhere made anew of the images as they are."""
+        nothing = ~cams.flatten(1).any(1)
+        if not nothing.any():
+            return cams
+        image, column = (each[nothing] for each in asked.nonzero(as_tuple=True))
+        again = torch.zeros_like(asked)
+        again[image, column] = True
+        rows = again.any(1)
+        own = self.cam.coarse(images[rows], again[rows])
+        cams[nothing] = functional.interpolate(own[:, None], cams.shape[-2:], mode="bilinear")[:, 0].to(cams.dtype)
+        return cams
 
 
 def _features(output: Tensor, images: Tensor) -> Tensor:
