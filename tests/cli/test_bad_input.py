@@ -185,7 +185,7 @@ LINES = [
     ("explain photos photos", "photos is no saved classifier", "Save one with"),
     ("explain damaged photos", "damaged/config.json", "save the Explainer again"),
     ("explain timm:resnet photos", "'resnet'", "close to it"),
-    ("explain timm: photos", "''", "timm.list_models() has all"),
+    ("explain timm: photos", "'timm:' names none", "write it after the colon"),
     ("explain timm:resnet10t photos", "timm:resnet10t", "--weights FILE"),
     (
         "explain 'timm:resnet10t?checkpoint_path=x' photos",

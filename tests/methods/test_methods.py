@@ -148,6 +148,13 @@ def test_an_unknown_method_lists_the_known(classifier: Explanandum) -> None:
         make_method("grad-cam", classifier)
 
 
+def test_a_method_that_nearly_is_one(classifier: Explanandum) -> None:
+    with pytest.raises(InputError, match=r"not known \(did you mean 'grad_cam_pp'\?\); take"):
+        make_method("gradcam++", classifier)
+    with pytest.raises(InputError, match=r"did you mean 'grad_cam', and 'layer=0' as settings of it\?.*by name"):
+        make_method("grad_cam?layer=0", classifier)
+
+
 def test_an_unknown_setting_is_named(classifier: Explanandum) -> None:
     with pytest.raises(InputError, match=r"'grad_cam'.*'lair'"):
         make_method("grad_cam", classifier, lair="0")
