@@ -111,8 +111,8 @@ def run(
     cut = given.call(RegionSettings)
     if not regions and cut != RegionSettings():
         given_ones = [name for name, value in cut.to_dict().items() if value != getattr(RegionSettings(), name)]
-        options = ", ".join(PARTS[2].names.get(name, name) for name in given_ones)
-        raise InputError(f"{options}: how regions are made, but they are not asked for; add --regions.")
+        words = ", ".join(PARTS[2].names.get(name, name) for name in given_ones)
+        raise InputError(f"{words}: how regions are made, but they are not asked for; add --regions.")
     chosen: dict[str, Any] = {
         "classes": None if classes is None else list(read_classes(classes)),
         "top_k": top_k,
