@@ -5,7 +5,7 @@
 WHO is a saved classifier or Explainer. The batch job explains the photos, as `explanans explain` does into shards, with
 receipts; the audit then finds that done, and its looking (for each photo) and the rest (ways, suspects, report: samples
 of bounded size) are timed by themselves. The ratio is 1 + (looking + rest) / explaining. The most memory is told after
-the first 1,000 photos of each step and after all of them, and what the same process had before the audit began.
+the first 1,000 photos of each step, after half and after all of them, and what the process had before the audit began.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ def main() -> None:
     memory = {"before": most_memory()}
 
     def told(step: str, done: int, total: int) -> None:
-        name = f"{step}, {'the first ' if done < total else ''}{min(max(done, 1000), total):,}"
-        if done <= 1000 or done == total:
-            memory[name] = most_memory()
+        for count in (1000, total // 2, total):
+            if done <= count:
+                memory[f"{step}, {count:,}"] = most_memory()
 
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "audit"

@@ -9,8 +9,9 @@ from torch import Tensor
 from explanans.benchmark import calling
 from explanans.benchmark.batches import scored
 from explanans.benchmark.calling import Called, Caller
+from explanans.benchmark.known_pictures import Pictures
 from explanans.benchmark.robustness import cascade, sensitivity
-from explanans.benchmark.scoring import Pictures, Scorer
+from explanans.benchmark.scoring import Scorer
 from explanans.classifiers.explanandum import Explanandum
 from explanans.classifiers.small_resnet import SmallResNet
 from explanans.images.preprocessing import Preprocessing

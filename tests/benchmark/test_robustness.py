@@ -6,8 +6,8 @@ from torch import Tensor, nn
 
 from explanans.benchmark.batches import read_pictures
 from explanans.benchmark.calling import Caller
+from explanans.benchmark.known_pictures import Pictures
 from explanans.benchmark.robustness import _shuffle, _stages, cascade, sensitivity
-from explanans.benchmark.scoring import Pictures
 from explanans.classifiers.explanandum import Explanandum
 from explanans.data import LabelledImages
 from explanans.explainers.explainer import Explainer

@@ -7,7 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from explanans.benchmark.columns import COLUMNS, CURVE_THRESHOLDS, CURVES, GROUPS, MADE_FROM, SCHEMA
-from explanans.benchmark.scoring import STEPS, Pictures, Scorer, Scores, masks_of
+from explanans.benchmark.known_pictures import Pictures
+from explanans.benchmark.score_groups import STEPS
+from explanans.benchmark.scoring import Scorer, Scores, masks_of
 from explanans.classifiers.explanandum import Explanandum
 from explanans.images.preprocessing import Preprocessing
 from explanans.metrics import label_region

@@ -185,7 +185,7 @@ LINES = [
     ("explain photos photos", "photos is no saved classifier", "Save one with"),
     ("explain damaged photos", "damaged/config.json", "save the Explainer again"),
     ("explain timm:resnet photos", "'resnet'", "close to it"),
-    ("explain timm: photos", "''", "timm.list_models() has all"),
+    ("explain timm: photos", "'timm:' names none", "write it after the colon"),
     ("explain timm:resnet10t photos", "timm:resnet10t", "--weights FILE"),
     (
         "explain 'timm:resnet10t?checkpoint_path=x' photos",
@@ -305,7 +305,7 @@ CONFIGS: list[tuple[str, bytes, str, str]] = [
     ("a tab", b"\tout: a\n", "line 1", "Mend that line"),
     ("two documents", b"out: a\n---\nout: b\n", "another document", "Mend that line"),
     ("code", b"out: !!python/object/apply:os.system [echo]\n", "line 1", "Mend that line"),
-    ("many levels", b"out: " + b"[" * 20_000, "too many levels", "Write plain names and values"),
+    ("many levels", b"out: " + b"[\n" * 20_000, "too many levels", "Write plain names and values"),
     ("a slip", b"netwrok: compact\n", "netwrok", "did you mean --network"),
     ("another command's", b"folder: x\n", "folder", "--help lists them"),
     ("a slip inside", b"run: {epochs: 3}\n", "run.epochs", "did you mean --run.max_epochs"),

@@ -62,3 +62,11 @@ def test_a_mistyped_folder_is_not_looked_for_on_the_hub(runs: Path, monkeypatch:
 def test_settings_of_a_classifier_do_not_go_with_an_explainer(runs: Path) -> None:
     with pytest.raises(InputError, match=r"trained Explainer, which knows its classes, weights"):
         Named(str(runs / "explainer" / "explainer"), classes=("a", "b"), weights="x.safetensors").load()
+
+
+def test_a_slash_in_place_of_a_colon() -> None:
+    with pytest.raises(InputError, match=r"did you mean 'timm:resnet18', a classifier\?\), which knows its weights"):
+        Named("timm/resnet18", weights="x.safetensors").load()
+    with pytest.raises(InputError) as caught:
+        Named("somebody/resnet18", weights="x.safetensors").load()
+    assert "did you mean" not in str(caught.value)

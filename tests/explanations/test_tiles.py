@@ -211,6 +211,7 @@ def test_wrong_tiles(settings: dict[str, object], says: str) -> None:
     [
         (["--overlap", "0.3"], "add --tile"),
         (["--mm_per_pixel", "0.3"], "add --regions"),
+        (["--smallest_region", "3"], "explanans: smallest_region: how regions are made"),
         (["--tile", "64", "--format", "parquet"], "add --format folders"),
         (["--regions", "--format", "png"], "add --format folders"),
         (["--tile", "8"], "tile=8"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import subprocess
 import sys
 import warnings
 
@@ -149,6 +148,13 @@ def test_an_unknown_method_lists_the_known(classifier: Explanandum) -> None:
         make_method("grad-cam", classifier)
 
 
+def test_a_method_that_nearly_is_one(classifier: Explanandum) -> None:
+    with pytest.raises(InputError, match=r"not known \(did you mean 'grad_cam_pp'\?\); take"):
+        make_method("gradcam++", classifier)
+    with pytest.raises(InputError, match=r"did you mean 'grad_cam', and 'layer=0' as settings of it\?.*by name"):
+        make_method("grad_cam?layer=0", classifier)
+
+
 def test_an_unknown_setting_is_named(classifier: Explanandum) -> None:
     with pytest.raises(InputError, match=r"'grad_cam'.*'lair'"):
         make_method("grad_cam", classifier, lair="0")
@@ -198,9 +204,3 @@ def test_no_name_is_taken_twice_or_cut_in_two() -> None:
         with pytest.raises(ValueError, match=rf"{name!r} is taken or holds a dot"):
             listed(name, "any")
     assert "constant_0.5" not in METHODS
-
-
-def test_no_extra_is_imported_before_a_method_asks_for_it() -> None:
-    code = "import sys, explanans.methods; print(sorted({'captum', 'sklearn', 'lightning'} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"

@@ -106,3 +106,24 @@ def test_what_is_said_of_the_classes_that_there_are() -> None:
         class_index("none", names[:20])
     with pytest.raises(InputError, match=r"'class 19', …\. A target"):
         class_index("none", names)
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("1", "(did you mean 'hunting dog', the class at that index? give its name)"),
+        ("Dog", "(did you mean one of: hunting dog, dog, hound?)"),
+        ("dog hunting", "(did you mean one of: hunting dog?)"),
+        ("douhg", "(did you mean 'dough'?)"),
+    ],
+)
+def test_what_a_name_that_is_no_class_may_mean(given: str, meant: str) -> None:
+    with pytest.raises(InputError, match=re.escape(f"{given!r} is not a class {meant};")):
+        class_index(given, ["dough", "hunting dog", "dog, hound"])
+
+
+@pytest.mark.parametrize("given", ["4", "-1", "9" * 5000, "²", " "])
+def test_numbers_that_are_no_place_are_not_read_as_one(given: str) -> None:
+    with pytest.raises(InputError) as caught:
+        class_index(given, ["cat", "dog"])
+    assert "did you mean" not in str(caught.value)

@@ -162,6 +162,12 @@ def test_wrong_tables(explained: Path, tmp_path: Path, table: str, says: str) ->
 
 
 @pytest.mark.bad_input
+def test_a_class_that_nobody_knows_is_no_row_of_zeros(explained: Path) -> None:
+    with pytest.raises(InputError, match="crak"):
+        severity(explained / "out", ["crak"])
+
+
+@pytest.mark.bad_input
 def test_wrong_folders_and_classes(explained: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="'carck' is no class"):
         read_series(explained / "out", explained / "series.csv", ["carck"])

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -38,6 +39,10 @@ class Rings(nn.Module):
         return logits.expand(len(images), -1, -1, -1).clone()
 
 
+def rivals(**asked: Any) -> Calibration:
+    return Calibration(**{"by": "rivals", "fill": "mean", **asked})
+
+
 @pytest.fixture
 def explainer() -> Explainer:
     preprocessing = Preprocessing(size=SIZE, mean=(0, 0, 0), std=(1, 1, 1))
@@ -59,7 +64,7 @@ def pictures(tmp_path: Path, explainer: Explainer) -> LabelledImages:
 
 
 def test_the_smallest_mask_that_keeps_what_larger_ones_keep(explainer: Explainer, pictures: LabelledImages) -> None:
-    facts = calibrate(explainer, pictures, Calibration(images=1))
+    facts = calibrate(explainer, pictures, rivals(images=1))
     # The two inner rings hold the whole square, and the cut at exactly 1 still keeps the second of them.
     assert facts["cut"] == 1
     assert facts["images"] == 1
@@ -84,18 +89,18 @@ def test_masks_that_are_equal_are_shown_once(explainer: Explainer, pictures: Lab
     counted, before = Counted(), explainer.explanandum
     again = Explanandum(counted, classes=before.classes, activation="sigmoid", preprocessing=before.preprocessing)
     counted.shown = 0
-    calibrate(Explainer(again, Rings()).eval(), pictures, Calibration(images=1))
+    calibrate(Explainer(again, Rings()).eval(), pictures, rivals(images=1))
     assert counted.shown == 5
 
 
 def test_masks_are_sharpened_around_the_cut(explainer: Explainer, pictures: LabelledImages) -> None:
     image = pictures[0]["image"][None]
     before = explainer.head_logits(image)
-    calibrate(explainer, pictures, Calibration(images=1, sharpness=2))
+    calibrate(explainer, pictures, rivals(images=1, sharpness=2))
     assert torch.equal(explainer.head_logits(image), 2 * (before - 1))
     assert torch.allclose(explainer.folded().head_logits(image), 2 * (before - 1))
     # Again: the network's own logits are looked at, not the calibrated ones.
-    assert calibrate(explainer, pictures, Calibration(images=1))["cut"] == 1
+    assert calibrate(explainer, pictures, rivals(images=1))["cut"] == 1
 
 
 def test_a_leak_counts_against_a_cut(explainer: Explainer, pictures: LabelledImages) -> None:
@@ -105,7 +110,7 @@ def test_a_leak_counts_against_a_cut(explainer: Explainer, pictures: LabelledIma
 
     explainer.network = Same()
     # What one class keeps, the other lets through: all cuts are alike, and none is better than the masks as trained.
-    facts = calibrate(explainer, pictures, Calibration(images=1))
+    facts = calibrate(explainer, pictures, rivals(images=1))
     assert set(facts["gaps"].values()) == {0.0}
     assert (facts["cut"], facts["sharpness"], facts["as_trained"]) == (0, 1, True)
     assert (float(explainer.scale), float(explainer.shift)) == (1, 0)
@@ -129,7 +134,7 @@ class Moved(Rings):
 @pytest.mark.parametrize("right", [1, 3, 4.5, 9, -3, -4.5, -11.5])
 def test_a_right_cut_beyond_the_grid_is_found(explainer: Explainer, pictures: LabelledImages, right: float) -> None:
     explainer.network = Moved(right - 1)
-    facts = calibrate(explainer, pictures, Calibration(images=1))
+    facts = calibrate(explainer, pictures, rivals(images=1))
     assert facts["cut"] == right
     assert (float(explainer.scale), float(explainer.shift)) == (4, -right)
     assert min(map(float, facts["gaps"])) < right < max(map(float, facts["gaps"]))
@@ -141,7 +146,7 @@ def test_a_best_cut_at_an_end_of_the_widest_grid_is_refused(
 ) -> None:
     explainer.calibrate(2.0, 1.0)
     explainer.network = Moved(right - 1)
-    facts = calibrate(explainer, pictures, Calibration(images=1))
+    facts = calibrate(explainer, pictures, rivals(images=1))
     assert facts["as_trained"]
     assert (float(explainer.scale), float(explainer.shift)) == (1, 0)
     assert facts["remark"] == f"the best of all cuts, {last}, is the last that was tried"
@@ -164,7 +169,7 @@ def test_a_classifier_that_likes_the_whole_frame_gets_no_full_masks(
     white = open_dataset(f"folder:{tmp_path}", "val", classes=("red", "green"), preprocessing=preprocessing)
     likes = Explanandum(Everywhere(), classes=("red", "green"), activation="sigmoid", preprocessing=preprocessing)
     eager = Explainer(likes, Rings()).eval()
-    facts = calibrate(eager, white, Calibration(images=1))
+    facts = calibrate(eager, white, rivals(images=1))
     # The lowest cuts keep all 64 pixels and have the best gap; the rings at −1 keep 36, which is the most that is not
     # full. The rival's masks, 10 lower, are empty.
     assert max(facts["gaps"], key=lambda cut: facts["gaps"][cut]) == "-3"
@@ -179,7 +184,7 @@ def test_masks_that_are_full_as_trained_may_stay_so(
     tmp_path: Path, explainer: Explainer, pictures: LabelledImages
 ) -> None:
     explainer.network = Moved(20)
-    assert calibrate(explainer, pictures, Calibration(images=1))["as_trained"]
+    assert calibrate(explainer, pictures, rivals(images=1))["as_trained"]
 
 
 def points(*rows: tuple[float, float, float, float]) -> list[Point]:
@@ -208,7 +213,7 @@ def test_where_the_grid_goes_on() -> None:
 
 
 def test_saved_and_loaded(tmp_path: Path, pictures: LabelledImages, explainer: Explainer) -> None:
-    calibrate(explainer, pictures, Calibration(images=1, sharpness=3))
+    calibrate(explainer, pictures, rivals(images=1, sharpness=3))
     explainer.save_pretrained(tmp_path / "saved")
     loaded = Explainer.from_pretrained(tmp_path / "saved", explanandum=explainer.explanandum, network=Rings())
     assert (float(loaded.scale), float(loaded.shift)) == (3, -1)
@@ -272,7 +277,7 @@ def test_gaps_against_one_label_and_one_cut_at_a_time(
     noisy: tuple[Explainer, LabelledImages], images: int, pictures: list[int], batch_size: int
 ) -> None:
     explainer, data = noisy
-    facts = calibrate(explainer, data, Calibration(images=images, fill="black", tolerance=0.0), batch_size=batch_size)
+    facts = calibrate(explainer, data, rivals(images=images, fill="black", tolerance=0.0), batch_size=batch_size)
     expected = naive_gaps(explainer, data, pictures)
     assert facts["images"] == len(pictures)
     assert facts["data"] == data.name
@@ -285,8 +290,8 @@ def test_few_rivals_are_drawn_by_the_seed(noisy: tuple[Explainer, LabelledImages
     explainer, data = noisy
     alone = data.subset([2])
 
-    def gaps(seed: int, rivals: int) -> tuple[float, ...]:
-        made = calibrate(explainer, alone, Calibration(images=1, rivals=rivals, fill="black"), seed=seed)
+    def gaps(seed: int, count: int) -> tuple[float, ...]:
+        made = calibrate(explainer, alone, rivals(images=1, rivals=count, fill="black"), seed=seed)
         return tuple(gap for cut, gap in made["gaps"].items() if abs(float(cut)) <= 3)
 
     one = {gaps(seed, 1) for seed in range(12)}
@@ -297,7 +302,7 @@ def test_few_rivals_are_drawn_by_the_seed(noisy: tuple[Explainer, LabelledImages
     assert gaps(0, 3) == gaps(1, 5)
 
     def all_gaps(**seed: int) -> dict[str, float]:
-        return calibrate(explainer, data, Calibration(images=9, rivals=1, fill="black"), **seed)["gaps"]
+        return calibrate(explainer, data, rivals(images=9, rivals=1, fill="black"), **seed)["gaps"]
 
     assert all_gaps() == all_gaps(seed=0)
     assert all(all_gaps(seed=other) != all_gaps() for other in (-1, 1))
@@ -308,13 +313,13 @@ def test_the_highest_cut_within_the_tolerance(
     explainer: Explainer, pictures: LabelledImages, tolerance: float, cut: float
 ) -> None:
     """From four pixels of red, p = σ(−2.5), to the whole square, p = σ(2), the gap is 0.805."""
-    assert calibrate(explainer, pictures, Calibration(images=1, tolerance=tolerance))["cut"] == cut
+    assert calibrate(explainer, pictures, rivals(images=1, tolerance=tolerance))["cut"] == cut
     assert float(explainer.shift) == -cut
 
 
 def test_the_mode_of_every_part_is_restored(explainer: Explainer, pictures: LabelledImages) -> None:
     explainer.network.train()
-    calibrate(explainer, pictures, Calibration(images=1))
+    calibrate(explainer, pictures, rivals(images=1))
     assert explainer.network.training
     assert not explainer.explanandum.module.training
 
@@ -322,14 +327,14 @@ def test_the_mode_of_every_part_is_restored(explainer: Explainer, pictures: Labe
 def test_without_a_label_there_is_nothing_to_go_by(explainer: Explainer, pictures: LabelledImages) -> None:
     pictures.labels = torch.zeros_like(pictures.labels)
     with pytest.raises(InputError, match=r"calibration: no image of .* has a label"):
-        calibrate(explainer, pictures, Calibration(images=1))
+        calibrate(explainer, pictures, rivals(images=1))
     assert (float(explainer.scale), float(explainer.shift)) == (1, 0)
 
 
 def test_what_is_asked_where_nothing_is_said() -> None:
     """Nothing; and of a calibration, what its docstring says."""
     asked = Calibration()
-    assert dataclasses.astuple(asked) == (0, 4.0, 0.01, 5, "mean")
+    assert dataclasses.astuple(asked) == (None, "picture", 4.0, 0.01, 5, "blur")
     with pytest.raises(dataclasses.FrozenInstanceError):
         asked.images = 1  # type: ignore[misc]
 
@@ -340,7 +345,8 @@ def test_settings_at_their_bounds(edge: dict[str, float]) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"sharpness": 0}, {"tolerance": 1.01}, {"tolerance": -0.01}, {"rivals": 0}, {"images": -1}]
+    "wrong",
+    [{"by": "size"}, {"sharpness": 0}, {"tolerance": 1.01}, {"tolerance": -0.01}, {"rivals": 0}, {"images": -1}],
 )
 def test_settings_that_mean_nothing(wrong: dict[str, float]) -> None:
     with pytest.raises(InputError, match="calibration"):

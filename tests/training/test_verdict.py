@@ -84,7 +84,7 @@ def row(**changes: float | None) -> dict[str, float | None]:
     [
         ({"full": 0.3}, {}, "30% of the masks fill the frame: try --calibration.images 0"),
         ({"full": 0.3}, {"calibrated": False}, "30% of the masks fill the frame: try a larger area_weight"),
-        ({"empty": 0.5}, {"calibrated": False}, "50% of the masks are empty: try --calibration.images 100"),
+        ({"empty": 0.5}, {"calibrated": False}, "50% of the masks are empty: try --calibration.images 60"),
         ({}, {"still_falling": True}, "the validation loss was still falling: train longer, --run.max_epochs 18"),
         ({"kept": 0.4}, {}, "no method's masks keep much"),
         ({}, {"pictures": 80}, "80 pictures to learn from are few"),

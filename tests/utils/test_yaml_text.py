@@ -32,7 +32,8 @@ def test_numbers_dates_and_nothing() -> None:
         ("!!python/object/apply:os.system [echo]", "it, line 1: could not determine a constructor"),
         ("!include other.yaml", "could not determine a constructor"),
         ("a: 1\n--- \nb: 2", "it, line 2: but found another document"),
-        ("[" * 20_000, "it: too many levels"),
+        # On lines of their own, because what may still be a key is looked at again and again.
+        ("[\n" * 20_000, "it: too many levels"),
         ("a: \x07", "it: .*not allowed.*this is no YAML"),
         ("a: " + "9" * 5000, "it: .*this is no YAML"),
         ("a: {b: 1}: 2", "it, line 1: mapping values are not allowed here"),

@@ -12,6 +12,8 @@ from explanans.audit.audit_settings import Settings
 from explanans.audit.audited_photos import Photos
 from explanans.audit.avoid import write_avoid
 from explanans.audit.class_findings import ClassSummary, summarise
+from explanans.audit.confusions import CONFUSED_BY, confusions
+from explanans.audit.contrasts import Contrast, contrasts
 from explanans.audit.looked import read_parts
 from explanans.audit.pass_over import EXPLAINED, LIST, LOOKED, explain_photos, look_at_all, seen_by
 from explanans.audit.report.write_report import write_report
@@ -48,6 +50,7 @@ class Audit:
         troubled: rows with something that could not be used, such as a segmentation of another size.
         ways: of each class, the ways in which it is seen, the most frequent first.
         suspects: what is suspected, ranked.
+        confused: the pairs of classes that are confused most, with masks of what tells them apart.
     """
 
     folder: Path
@@ -57,6 +60,7 @@ class Audit:
     troubled: int = 0
     ways: list[list[Way]] = field(default_factory=list)
     suspects: list[Suspect] = field(default_factory=list)
+    confused: list[Contrast] = field(default_factory=list)
 
 
 def audit(
@@ -107,12 +111,14 @@ def audit(
         asked = Interventions(masker.explanandum, photos, seen_by(masker), chosen.batch_size, _left_out(photos, failed))
         suspects = find_suspects(asked, samples, ways, seed=chosen.seed, told=_of(told, "asking about suspects"))
         troubled = write_table(parts, ways, out / TABLE)
-        found = Audit(out, len(photos) - len(failed), classes, failed, troubled, ways, suspects)
+        pairs = confusions(read_parts(parts, CONFUSED_BY), masker.explanandum.classes)
+        confused = contrasts(masker, photos, pairs, batch_size=chosen.batch_size)
+        found = Audit(out, len(photos) - len(failed), classes, failed, troubled, ways, suspects, confused)
         write_avoid(out, photos, masker.explanandum.classes, samples, suspects)
         write_csv(out / FAILED, ("file", "reason"), failed)
         write_csv(out / LOOK_AT, LOOK_AT_COLUMNS, look_at(suspects, photos))
         write_json(out / FINDINGS, FOUND, _findings(found, masker))
-        write_report(out, photos, classes, ways, suspects, len(failed))
+        write_report(out, photos, classes, ways, suspects, len(failed), confused)
     return found
 
 
@@ -141,4 +147,5 @@ def _findings(found: Audit, masker: Masker) -> dict[str, Any]:
         "classes": [asdict(each) for each in found.classes],
         "ways": [each.facts() for of_class in found.ways for each in of_class],
         "suspects": [each.to_dict() for each in found.suspects],
+        "confused": [each.facts() for each in found.confused],
     }

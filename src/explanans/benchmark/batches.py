@@ -10,7 +10,8 @@ from torch import Tensor
 
 from explanans import metrics
 from explanans.benchmark.calling import Called
-from explanans.benchmark.scoring import Pictures, Scorer, Scores, masks_of
+from explanans.benchmark.known_pictures import Pictures
+from explanans.benchmark.scoring import Scorer, Scores, masks_of
 from explanans.classifiers.explanandum import Explanandum
 from explanans.data import LabelledImages, collate
 

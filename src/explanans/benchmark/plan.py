@@ -12,6 +12,7 @@ from torch import nn
 
 from explanans.benchmark.batches import MASK_GROUPS
 from explanans.benchmark.calling import Caller, seed_of
+from explanans.benchmark.cut_maps import CutMaps, without_cut
 from explanans.benchmark.settings import KNOWN, THRESHOLD, BenchmarkSettings, MethodSettings
 from explanans.benchmark.stations import Station, open_stations
 from explanans.benchmark.truth import REFERENCES
@@ -143,13 +144,14 @@ def _task(
     method = settings.methods[name]
     kind, shared = method.method or name, method.subset == "shared"
     entry, is_truth = KNOWN[kind], kind in REFERENCES
-    make = partial(_made, kind, arguments(method, station.name))
+    make = partial(_made, kind, arguments(method, station.name), method.cut)
     if is_truth:
         caller: Caller = entry.build(name, settings.seed, station.dataset, station.held_out)
     else:
         made = make(station.explanandum)
-        if isinstance(made, nn.Module):
-            made.to(device)
+        network = without_cut(made)
+        if isinstance(network, nn.Module):
+            network.to(device)
         caller = Caller(name, made, settings.seed)
     everything = range(len(station.dataset))
     asked = {*settings.metrics, *settings.subset_metrics} - set(method.without)
@@ -157,13 +159,14 @@ def _task(
     if station.held_out is not None and THRESHOLD not in method.without:
         held_out = held_out_subset if shared else range(len(station.held_out))
     usual = min(settings.batch_size, SHARED_BATCH) if shared else settings.batch_size
+    usual_step = "raw" if method.cut else entry.normalisation
     return Task(
         station=station,
         name=name,
-        title=method.title or entry.title,
+        title=method.title or (f"{entry.title}, cut by asking" if method.cut else entry.title),
         caller=caller,
         make=make,
-        normalisations=tuple(dict.fromkeys(method.normalisations or [entry.normalisation, *settings.also_normalise])),
+        normalisations=tuple(dict.fromkeys(method.normalisations or [usual_step, *settings.also_normalise])),
         batch_size=method.batch_size or usual,
         images=subset if shared else everything,
         held_out_images=held_out,
@@ -189,8 +192,9 @@ def arguments(method: MethodSettings, classifier: str) -> dict[str, Any]:
     }
 
 
-def _made(kind: str, settings: Mapping[str, Any], explanandum: Explanandum) -> Method:
-    return make_method(kind, explanandum, **settings)
+def _made(kind: str, settings: Mapping[str, Any], cut: bool, explanandum: Explanandum) -> Method:
+    method = make_method(kind, explanandum, **settings)
+    return CutMaps(explanandum, method) if cut else method
 
 
 def _order(count: int, seed: int, purpose: str) -> list[int]:

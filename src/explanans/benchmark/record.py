@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from explanans.benchmark.columns import CURVE_THRESHOLDS
+from explanans.benchmark.cut_maps import without_cut
 from explanans.benchmark.plan import Plan, Task
 from explanans.benchmark.settings import BenchmarkSettings
 from explanans.classifiers.sources import hash_weights
@@ -80,6 +81,7 @@ def _method_record(settings: BenchmarkSettings, name: str, tasks: list[Task]) ->
         "method": method.method or name,
         "settings": method.settings,
         "normalisations": list(task.normalisations),
+        **({"cut": True} if method.cut else {}),
         "subset": method.subset,
         "classes": method.classes,
         "without": method.without,
@@ -90,4 +92,5 @@ def _method_record(settings: BenchmarkSettings, name: str, tasks: list[Task]) ->
 
 
 def _weights_hash(method: Any) -> str | None:
-    return hash_weights(method) if isinstance(method, nn.Module) else None
+    network = without_cut(method)
+    return hash_weights(network) if isinstance(network, nn.Module) else None

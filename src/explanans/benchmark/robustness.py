@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from explanans import metrics
 from explanans.benchmark.calling import Caller, seed_of
-from explanans.benchmark.scoring import Pictures, masks_of
+from explanans.benchmark.known_pictures import Pictures
+from explanans.benchmark.scoring import masks_of
 from explanans.classifiers.explanandum import Explanandum
 from explanans.explainers.explainer import Explainer
 from explanans.methods import Method

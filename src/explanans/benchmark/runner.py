@@ -19,13 +19,14 @@ from explanans.benchmark.calling import HELD_OUT, Called
 from explanans.benchmark.columns import CURVE_THRESHOLDS, SCHEMA
 from explanans.benchmark.costs import counted, measure
 from explanans.benchmark.grids import Grids, pointed
+from explanans.benchmark.known_pictures import Pictures
 from explanans.benchmark.plan import Plan, Task, make_plan
 from explanans.benchmark.record import record_of
 from explanans.benchmark.results import Results
 from explanans.benchmark.results_folder import Folder
 from explanans.benchmark.robustness import cascade, sensitivity
 from explanans.benchmark.saved_files import COSTS, ROWS, SANITY, SCORES, THRESHOLDS, read_cost, read_rows
-from explanans.benchmark.scoring import Pictures, Scores, masks_of
+from explanans.benchmark.scoring import Scores, masks_of
 from explanans.benchmark.settings import BenchmarkSettings
 from explanans.benchmark.timetable import Timetable
 from explanans.utils.modes import evaluating

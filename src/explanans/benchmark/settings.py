@@ -30,6 +30,7 @@ class MethodSettings:
         settings: Of the method, such as the folder of an Explainer; {classifier} stands for the classifier's name.
         normalisations: Steps from its maps to masks (raw, minmax), each with rows of its own; null for the method's
             own and those of also_normalise.
+        cut: Cut each map into a mask by asking the classifier, as explanans explain does (2 × 7 forwards for a map).
         subset: all images, or, for a slow method, the shared subset.
         classes: Ask for the maps of all classes where a metric needs them, or for the labels' only.
         without: Groups of scores that this method is too slow for, and "threshold" for its best threshold.
@@ -40,6 +41,7 @@ class MethodSettings:
     title: str | None = None
     settings: dict[str, Any] = field(default_factory=dict)
     normalisations: list[str] | None = None
+    cut: bool = False
     subset: Literal["all", "shared"] = "all"
     classes: Literal["all", "labels"] = "all"
     without: list[str] = field(default_factory=list)
@@ -131,6 +133,8 @@ class BenchmarkSettings:
             if (each.method or name) not in KNOWN:
                 raise InputError(f"methods: {each.method or name!r} is not known; take one of {', '.join(KNOWN)}.")
             _check_known(f"methods.{name}.normalisations", each.normalisations or [], NORMALISATIONS)
+            if each.cut and (each.method or name) in REFERENCES:
+                raise InputError(f"methods.{name}.cut: {each.method or name} looks at no picture; leave cut out.")
             _check_known(f"methods.{name}.without", each.without, (*GROUPS, THRESHOLD))
         if self.reference is not None and self.reference not in self.methods:
             raise InputError(f"reference={self.reference!r} is none of the methods {list(self.methods)}.")

@@ -18,6 +18,9 @@ from explanans.explanations.explain import masker_of
 from explanans.images.preprocessing import Preprocessing
 from explanans.utils.paths import near_path
 
+LIBRARIES = ("timm", "torchvision")
+"""Sources of classifiers that are easily taken for owners on the hub."""
+
 
 @dataclass(frozen=True)
 class Named:
@@ -98,5 +101,10 @@ class Named:
             "weights": self.weights,
         }
         if wrong := [name for name, value in given.items() if value is not None]:
-            raise InputError(f"{self.name} is a trained Explainer, which knows its {', '.join(wrong)}; leave that out.")
+            owner, _, name = self.name.partition("/")
+            library = owner in LIBRARIES and not Path(self.name).is_dir()
+            meant = f" (did you mean {f'{owner}:{name}'!r}, a classifier?)" if library else ""
+            raise InputError(
+                f"{self.name} is a trained Explainer{meant}, which knows its {', '.join(wrong)}; leave that out."
+            )
         return Explainer.from_pretrained(self.name, trust_factory=self.trust_factory)

@@ -48,9 +48,14 @@ class RegionSettings:
     receipts: int = 20
 
     def __post_init__(self) -> None:
-        for name in ("smallest", "largest_hole", "receipts"):
+        counted = {
+            "smallest": "the pixels of the smallest region",
+            "largest_hole": "the pixels of the largest hole that is filled",
+            "receipts": "how many regions have a receipt",
+        }
+        for name, what in counted.items():
             if getattr(self, name) < 0:
-                raise InputError(f"{name}={getattr(self, name)} counts from 0 up.")
+                raise InputError(f"{name}={getattr(self, name)}; give {what}, from 0 up.")
         if self.mm_per_pixel is not None and not (0 < self.mm_per_pixel < math.inf):
             raise InputError(f"mm_per_pixel={self.mm_per_pixel}; give the millimetres that a pixel is wide, above 0.")
 

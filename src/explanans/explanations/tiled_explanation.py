@@ -12,7 +12,7 @@ from torch import Tensor
 
 from explanans.classifiers.explanandum import Explanandum
 from explanans.explanations.batch import Masker, Settings
-from explanans.explanations.explanation import ClassExplanation, Explanation
+from explanans.explanations.explanation import PACKING, ClassExplanation, Explanation
 from explanans.explanations.receipt import Receipt, receipts
 from explanans.explanations.tiles import Tiled, Tiling, explain_tiles
 from explanans.images import drawing
@@ -50,8 +50,8 @@ class ScanClass(ClassExplanation):
         """The mask at the picture's own size, overlay and cut-out as previews."""
         height, width = self.full_mask.shape
         write_grey(mask, (width, height), (self.full_mask[top : top + STRIP] for top in range(0, height, STRIP)))
-        self.overlay().save(overlay, compress_level=1)
-        self.cutout().save(cutout, compress_level=1)
+        self.overlay().save(overlay, compress_level=PACKING)
+        self.cutout().save(cutout, compress_level=PACKING)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -12,6 +12,7 @@ from torch import Tensor
 from explanans.classifiers.explanandum import Explanandum
 from explanans.errors import InputError
 from explanans.ops.targets import Target, multi_hot
+from explanans.utils.text import did_you_mean
 
 Need = Literal["gradients", "layers", "attention"]
 Kind = TypeVar("Kind", bound=type)
@@ -135,7 +136,7 @@ def make_method(name: str, explanandum: Explanandum, **settings: Any) -> Method:
             a classifier without gradients for a method that looks inside.
     """
     if name not in METHODS:
-        raise InputError(f"method {name!r} is not known; take one of {', '.join(METHODS)}.")
+        raise InputError(f"method {name!r} is not known{_meant(name)}; take one of {', '.join(METHODS)}.")
     entry = METHODS[name]
     if not entry.black_box:
         what = "gradients" if "gradients" in entry.needs else f"a look at its {' and '.join(entry.needs)}"
@@ -146,3 +147,11 @@ def make_method(name: str, explanandum: Explanandum, **settings: Any) -> Method:
         if "argument" not in str(error):
             raise
         raise InputError(f"method {name!r}: {error}.") from error
+
+
+def _meant(name: str) -> str:
+    """What a name that is none may have been meant to be; settings do not follow a method's name."""
+    alone, question, settings = name.partition("?")
+    if question and alone in METHODS:
+        return f" (did you mean {alone!r}, and {settings!r} as settings of it? they are given by name, not behind it)"
+    return did_you_mean(alone.replace("++", "_pp"), METHODS)

@@ -9,11 +9,13 @@ import torch
 from torch import Tensor
 
 from explanans.errors import InputError
-from explanans.utils.text import did_you_mean
+from explanans.utils.text import did_you_mean, few
 
 Target = str | int | Sequence[str | int] | Tensor
 
 _SHOWN = 20
+_NEAR = 5
+_DIGITS = 10
 
 _FORMS = (
     "A target is a class name, a class index, a list of either (these classes, for every image), a 1-D integer tensor "
@@ -29,14 +31,26 @@ def class_index(target: str | int, classes: Sequence[str], argument: str = "targ
     if isinstance(target, str):
         if target not in classes:
             names = ", ".join(map(repr, classes[:_SHOWN])) + (", …" if len(classes) > _SHOWN else "")
-            near = did_you_mean(target, classes)
-            raise InputError(f"{argument}: {target!r} is not a class{near}; the classes are {names}. {_FORMS}")
+            raise InputError(
+                f"{argument}: {target!r} is not a class{_meant(target, classes)}; the classes are {names}. {_FORMS}"
+            )
         return list(classes).index(target)
     if isinstance(target, bool) or not isinstance(target, int):
         raise InputError(f"{argument}: {target!r} is a {type(target).__name__}. {_FORMS}")
     if not 0 <= target < len(classes):
         raise InputError(f"{argument}: index {target} is outside 0 … {len(classes) - 1}. {_FORMS}")
     return target
+
+
+def _meant(target: str, classes: Sequence[str]) -> str:
+    """What a name that is none may have been meant to be: the class of that number, those with the word in their name,
+    the one that is spelt most like it."""
+    if target.isascii() and target.isdigit() and len(target) < _DIGITS and int(target) < len(classes):
+        return f" (did you mean {classes[int(target)]!r}, the class at that index? give its name)"
+    words = target.lower().split()
+    if found := [name for name in classes if words and set(words) <= set(name.lower().replace(",", " ").split())]:
+        return f" (did you mean one of: {few(found, _NEAR)}?)"
+    return did_you_mean(target, classes)
 
 
 def multi_hot(

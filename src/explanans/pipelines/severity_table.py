@@ -10,7 +10,9 @@ import pyarrow as pa
 
 from explanans.deploy.batch.encode import parquet
 from explanans.deploy.batch.explained import read_index
+from explanans.explanations.explanation import RECORD, RESULT
 from explanans.explanations.region_files import FILE, KIND, csv_text
+from explanans.ops.targets import class_index
 from explanans.utils.files import atomic_file
 from explanans.utils.records import read_json
 
@@ -58,13 +60,21 @@ def severity(explanations: str | Path, classes: Sequence[str] | None = None) -> 
             explained, photo by photo.
 
     Raises:
-        InputError: no such folder, or one without regions.
+        InputError: no such folder, one without regions, or a class that the classifier does not have: in zeros it would
+            look like a wall without cracks.
     """
     rows = []
+    checked = classes is None
     for each in read_index(explanations)["images"]:
         if each["folder"] is None:
             continue
-        found = read_json(Path(explanations) / each["folder"] / FILE, KIND)
+        folder = Path(explanations) / each["folder"]
+        if not checked:
+            names = list(read_json(folder / RESULT, RECORD)["probabilities"])
+            for name in classes or ():
+                class_index(name, names, "classes")
+            checked = True
+        found = read_json(folder / FILE, KIND)
         known = {entry["name"]: entry["probability"] for entry in found["classes"]}
         for name in known if classes is None else classes:
             own = (feature["properties"] for feature in found["features"] if feature["properties"]["class"] == name)

@@ -4,56 +4,75 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
-from torch import Tensor
 
 from explanans.data import LabelledImages, collate
 from explanans.errors import InputError
 from explanans.explainers.explainer import Explainer
 from explanans.explanations.word import fills_frame, is_empty
-from explanans.ops.masking import apply_mask, make_fill
+from explanans.ops.masking import make_fill
 from explanans.ops.refinement import enlarge
+from explanans.training.asked_cuts import Asked, Cuts, against_outside, against_rivals
 from explanans.training.cut_curve import CUTS, Point, best_cut, wider
 from explanans.utils.devices import like
 from explanans.utils.modes import evaluating
 from explanans.utils.numbers import check_count, check_number
 from explanans.utils.progress import Progress
 
+USUAL = 60
+"""Images that the usual calibration of an Explainer with guides looks at."""
+
+OUTSIDE = "at no cut do the masks keep more of their class than what they leave out"
+RIVALS = "at no cut do the masks of a class keep more of it than those of other classes"
+
 
 @dataclass(frozen=True)
 class Calibration:
-    """Sharpen trained masks around the cut that the classifier answers best.
+    """Sharpen trained masks around the cut that classifier and picture answer best.
 
     A network that learned from uncertain guides says grey where it should decide, and 1/2 need not be where the object
-    ends. For a cut τ the picture is shown through [E_c(x) ≥ τ], the rest filled. ``gap``(τ) is what the masks of the
-    labels keep of their class, minus what masks of other classes let through of it, in the classifier's own
-    probabilities, on average over the labels of the images. The cut is the highest one whose gap is within
-    ``tolerance`` of the best: the smallest masks that do as well. Then E becomes ``sharpness`` · (E − cut), which keeps
-    the order of the pixels. No segmentation is asked.
+    ends. For a cut τ the picture is shown through [E_c(x) ≥ τ], the rest filled. ``gap``(τ), on average over the labels
+    of the images, is, ``by``
+
+    - "picture": √(S · B). S is the mean of max(k − r, 0) · (1 − √a), with k and r the probabilities of the class on
+      what is kept and on what is removed, each over that on the whole picture and at most 1, and a the area: by itself
+      it takes too much of thin things. B is the mean of :func:`explanans.ops.band_contrast.band_contrast`, how much
+      the picture changes where the mask ends: by itself it takes too little of large things. The best cut is taken.
+    - "rivals": what the masks of the labels keep of their class, minus what masks of other classes let through of it,
+      in the classifier's own probabilities. The cut is the highest one whose gap is within ``tolerance`` of the best:
+      the smallest masks that do as well.
+
+    Then E becomes ``sharpness`` · (E − cut), which keeps the order of the pixels. No segmentation is asked.
 
     A classifier may like more of the picture the better, or nothing at all. So a cut that makes more of the masks fill
     the frame or empty than the masks as trained is not taken, the grid is widened where the best cut is its last, and
-    where there is still none, or where the masks do not tell classes apart at any cut, the masks stay as trained
+    where there is still none, or where no gap is above 0, the masks stay as trained
     (:mod:`explanans.training.cut_curve`).
 
     Args:
-        images: how many images it looks at, the first ones of the validation data that have a label; 0: no calibration.
+        images: how many images it looks at, the first ones of the validation data that have a label; 0: no calibration;
+            null: 60 for an objective with guides, none for others.
+        by: "picture" or "rivals".
         sharpness: above 0; 4 brings a logit of 1/2 beyond the cut to 0.88.
-        tolerance: in [0, 1].
+        tolerance: in [0, 1], of "rivals".
         rivals: how many other classes' masks are tried for each label.
         fill: what hidden pixels become, see :func:`explanans.ops.masking.make_fill`.
     """
 
-    images: int = 0
+    images: int | None = None
+    by: Literal["picture", "rivals"] = "picture"
     sharpness: float = 4.0
     tolerance: float = 0.01
     rivals: int = 5
-    fill: str = "mean"
+    fill: str = "blur"
 
     def __post_init__(self) -> None:
-        check_count("calibration.images", self.images, 0)
+        if self.images is not None:
+            check_count("calibration.images", self.images, 0)
+        if self.by not in ("picture", "rivals"):
+            raise InputError(f"calibration.by={self.by!r} is not known; take picture or rivals.")
         check_count("calibration.rivals", self.rivals)
         check_number("calibration.sharpness", self.sharpness, above=True)
         check_number("calibration.tolerance", self.tolerance, 0, 1)
@@ -79,20 +98,21 @@ def calibrate(
 
     Returns:
         for the facts: ``cut`` and ``sharpness`` (0 and 1 where the masks stay ``as_trained``), ``images``, ``data``;
-        by cut the ``gaps``, ``areas``, ``full`` and ``empty`` of :class:`~explanans.training.cut_curve.Point`;
+        ``by``; by cut the ``gaps``, ``areas``, ``full`` and ``empty`` of :class:`~explanans.training.cut_curve.Point`;
         ``remark``: what was refused and why, or "".
 
     Raises:
         InputError: no image has a label.
     """
-    labelled = first_labelled(dataset, calibration.images)
+    labelled = first_labelled(dataset, USUAL if calibration.images is None else calibration.images)
+    tolerance, nothing = (calibration.tolerance, RIVALS) if calibration.by == "rivals" else (0.0, OUTSIDE)
     curve: list[Point] = []
     new: list[float] = list(CUTS)
     while new:
         curve += _measured(explainer, dataset, labelled, calibration, new, seed, batch_size, progress)
         curve.sort(key=lambda point: point.cut)
-        cut, remark = best_cut(curve, calibration.tolerance)
-        new = wider(curve, calibration.tolerance)
+        cut, remark = best_cut(curve, tolerance, nothing)
+        new = wider(curve, tolerance)
     if cut in (curve[0].cut, curve[-1].cut):
         cut, remark = None, f"the best of all cuts, {cut:g}, is the last that was tried"
     sharpness = 1.0 if cut is None else calibration.sharpness
@@ -104,6 +124,7 @@ def calibrate(
     return {
         "cut": cut or 0.0,
         "sharpness": sharpness,
+        "by": calibration.by,
         "images": len(labelled),
         "data": dataset.name,
         "gaps": by_cut("gap"),
@@ -138,15 +159,16 @@ def _measured(
     progress: bool,
 ) -> list[Point]:
     generator = torch.Generator().manual_seed(seed)
-    gaps, shares = [], []
     bar = Progress("calibrating", len(labelled), unit="pictures", show=progress)
     with torch.no_grad(), evaluating(explainer), bar:
-        for index in bar.over(labelled):
-            found = _tried(explainer, dataset, index, calibration, cuts, generator, batch_size)
-            gaps.append(found[0])
-            shares.append(found[1])
-    gap, area = torch.cat(gaps), torch.cat(shares)
-    columns = [gap.mean(0), area.mean(0), fills_frame(area).double().mean(0), is_empty(area).double().mean(0)]
+        asked = [
+            _tried(explainer, dataset, index, calibration, cuts, generator, batch_size) for index in bar.over(labelled)
+        ]
+    gap, area = torch.cat([each.answers for each in asked]).mean(0), torch.cat([each.shares for each in asked])
+    contrasts = [each.contrasts for each in asked if each.contrasts is not None]
+    if contrasts:
+        gap = (gap * torch.cat(contrasts).mean(0)).sqrt()
+    columns = [gap, area.mean(0), fills_frame(area).double().mean(0), is_empty(area).double().mean(0)]
     return [Point(*row) for row in zip(cuts, *(column.tolist() for column in columns), strict=True)]
 
 
@@ -158,35 +180,20 @@ def _tried(
     cuts: Sequence[float],
     generator: torch.Generator,
     batch_size: int,
-) -> tuple[Tensor, Tensor]:
-    """(labels of the image, cuts): kept minus let through, and the share of pixels inside."""
+) -> Asked:
     explanandum = explainer.explanandum
     batch = collate([dataset[index]])
     image, present = batch["image"].to(like(explainer.network)), batch["labels"][0].bool()
     own, others = present.nonzero().flatten(), (~present).nonzero().flatten()
-    rivals = others[torch.randperm(len(others), generator=generator)[: calibration.rivals]]
-    asked = torch.cat([own, rivals]).to(image.device)
-    logits = enlarge(explainer.network(image)[:, asked], image.shape[-2:])[0]
-    values = torch.tensor(cuts, device=logits.device, dtype=logits.dtype)
-    kept = (logits[:, None] >= values[:, None, None]).flatten(0, 1)
-    # The masks of a class lie inside one another, so those with as many pixels are equal, and most of an absent class
-    # are empty at every cut: each is shown once.
-    pixels = kept.flatten(1).sum(1).tolist()
-    keys = [(row // len(cuts), count) if count else None for row, count in enumerate(pixels)]
-    place = {key: number for number, key in enumerate(dict.fromkeys(keys))}
-    which = torch.tensor([place[key] for key in keys], device=kept.device)
-    distinct = kept[[keys.index(key) for key in place]]
+    if calibration.by == "picture":
+        others = others[:0]
+    else:
+        others = others[torch.randperm(len(others), generator=generator)[: calibration.rivals]]
+    columns = torch.cat([own, others]).to(image.device)
+    masks = Cuts(enlarge(explainer.network(image)[:, columns], image.shape[-2:])[0], cuts)
     hidden = make_fill(calibration.fill, explanandum.preprocessing)(
         image, torch.Generator(image.device).manual_seed(index)
     )
-    answers = torch.cat(
-        [
-            explanandum.probabilities(apply_mask(image.expand(len(some), -1, -1, -1), some, hidden))
-            for some in distinct.split(batch_size)
-        ]
-    )
-    through = answers[which].view(len(asked), len(cuts), -1)[:, :, own.to(answers.device)].double().cpu()
-    keeps = torch.stack([through[n, :, n] for n in range(len(own))])
-    leaks = through[len(own) :].mean(0).T if len(rivals) else torch.zeros_like(keeps)
-    shares = torch.tensor(pixels[: len(own) * len(cuts)], dtype=torch.float64) / kept[0].numel()
-    return keeps - leaks, shares.view(len(own), len(cuts))
+    if calibration.by == "picture":
+        return against_outside(explanandum, image, masks, columns, hidden, batch_size)
+    return against_rivals(explanandum, image, masks, columns, len(own), hidden, batch_size)

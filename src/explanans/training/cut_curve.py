@@ -42,8 +42,8 @@ class Point:
     empty: float
 
 
-def best_cut(curve: Sequence[Point], tolerance: float) -> tuple[float | None, str]:
-    """The highest cut within ``tolerance`` of the best gap, and what was refused for it; or None, and why.
+def best_cut(curve: Sequence[Point], tolerance: float, nothing: str = "no gap is high") -> tuple[float | None, str]:
+    """The highest cut within ``tolerance`` of the best gap, and what was refused for it; or None, and why: ``nothing``.
 
     Not taken are cuts that make more masks fill the frame, or more of them empty, than the cut 0, by more than
     :data:`SLACK`. None: no gap is above ``tolerance``, which is what empty masks would have as well.
@@ -51,7 +51,7 @@ def best_cut(curve: Sequence[Point], tolerance: float) -> tuple[float | None, st
     allowed = _allowed(curve)
     most = max(point.gap for point in allowed)
     if most <= tolerance:
-        return None, "at no cut do the masks of a class keep more of it than those of other classes"
+        return None, nothing
     cut = max(point.cut for point in allowed if point.gap >= most - tolerance)
     best = max(curve, key=lambda point: point.gap)
     if best.gap <= most + tolerance:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -166,7 +166,7 @@ def fit(
             quarters too) or "crop" (and colours); see :func:`explanans.training.augmentation.augmentation`.
         optimizer, run: how the weights move; length, machine, precision, seed, resume. None: what holds without tuning,
             see :mod:`explanans.training.newcomer`.
-        calibration: after the training, on images of the validation data; None for none.
+        calibration: after the training, on images of the validation data; None for the usual one.
         verdict: in the end, a comparison with what needs no training on images of the validation data; None for the
             usual number of images.
         surrogate: folder of a network that stands in for a classifier without gradients (``explanans surrogate fit``):
@@ -204,9 +204,11 @@ def fit(
         preprocessing=explanandum.preprocessing,
         run=run,
     )
-    if calibration.images:
-        first_labelled(held_out, calibration.images)
     named = make_objective(objective, **(objective_options or {})) if isinstance(objective, str) else objective
+    if calibration.images is None and not isinstance(named, Guiding):
+        calibration = replace(calibration, images=0)
+    if calibration.images != 0:
+        first_labelled(held_out, 1)
     facts = {
         "objective": {"name": type(named).__name__, "settings": getattr(named, "__dict__", {})},
         "data": {"training": facts_of(training), "validation": facts_of(held_out)},
@@ -251,7 +253,7 @@ def fit(
     explainer.facts = {**facts, "seed": run.seed}
     # A card that came with earlier weights tells of those.
     explainer.card = None
-    if calibration.images:
+    if calibration.images != 0:
         found = calibrate(explainer, held_out, calibration, seed=run.seed, progress=run.progress and is_first())
         explainer.facts["calibration"] = found
         announce(run, summary(found))

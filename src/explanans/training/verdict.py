@@ -146,13 +146,11 @@ def advice(rows: Mapping[str, Mapping[str, float | None]], circumstances: Circum
         what = (
             "--calibration.images 0"
             if circumstances.calibrated
-            else "a larger area_weight among --objective_options, or --calibration.images 100"
+            else "a larger area_weight among --objective_options, or --calibration.images 60"
         )
         tips.append(f"{full:.0%} of the masks fill the frame: try {what}")
     if empty >= MANY:
-        what = (
-            "--calibration.images 0" if circumstances.calibrated else "--calibration.images 100, which lowers the cut"
-        )
+        what = "--calibration.images 0" if circumstances.calibrated else "--calibration.images 60, which lowers the cut"
         tips.append(f"{empty:.0%} of the masks are empty: try {what}")
     if circumstances.still_falling:
         tips.append(f"the validation loss was still falling: train longer, --run.max_epochs {2 * circumstances.epochs}")
@@ -168,7 +166,7 @@ def advice(rows: Mapping[str, Mapping[str, float | None]], circumstances: Circum
     elif not tips:
         tips.append("another objective or network: docs/objectives.md")
     if not circumstances.calibrated and len(tips) < 3 and not full >= MANY and not empty >= MANY:
-        tips.append("masks that are cut where the classifier says: --calibration.images 100")
+        tips.append("masks that are cut where the classifier says: --calibration.images 60")
     return tips[:3]
 
 

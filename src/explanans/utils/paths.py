@@ -59,6 +59,8 @@ def near_path(given: str | Path) -> str:
     """ " (did you mean 'runs/classifier'?)" for a path that does not exist, where the first part of it that is missing
     is spelt much like what is there; else nothing."""
     path = Path(given)
+    if path.exists():
+        return ""
     for folder, part in zip(path.parents, (path, *path.parents), strict=False):
         if folder.is_dir():
             try:

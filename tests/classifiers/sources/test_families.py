@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import urllib.parse
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,8 @@ TIMM = [
     "mobilenetv2_035",
     "efficientnet_b0",
     "convnext_atto",
-    "vit_tiny_patch16_224?img_size=64",
-    "swin_tiny_patch4_window7_224?img_size=64",
+    "vit_tiny_patch16_224?img_size=64&embed_dim=48",
+    "swin_tiny_patch4_window7_224?img_size=64&embed_dim=24",
     "mobilevit_xxs",
 ]
 TORCHVISION = ["mobilenet_v3_small", "resnet18", "shufflenet_v2_x0_5", "squeezenet1_1"]
@@ -48,10 +49,11 @@ def check(classifier: Explanandum) -> None:
 @pytest.mark.parametrize("name", TIMM)
 def test_timm_by_name_with_weights_of_ones_own(name: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
-    architecture, _, size = name.partition("?img_size=")
-    module = timm.create_model(architecture, num_classes=4, **({"img_size": int(size)} if size else {})).eval()
+    architecture, _, options = name.partition("?")
+    arguments = {key: int(value) for key, value in urllib.parse.parse_qsl(options)}
+    module = timm.create_model(architecture, num_classes=4, **arguments).eval()
     save_file(module.state_dict(), tmp_path / "weights.safetensors")
-    spec = f"timm:{name}{'&' if size else '?'}num_classes=4"
+    spec = f"timm:{name}{'&' if options else '?'}num_classes=4"
     # Not 224, and not the statistics of ImageNet.
     preprocessing = Preprocessing(64, (0.3, 0.4, 0.5), (0.2, 0.2, 0.3))
     settings = {"classes": list("abcd"), "activation": "softmax", "preprocessing": preprocessing}

@@ -225,8 +225,8 @@ def test_without_exact_a_file_of_the_trunk_alone_leaves_the_head(tmp_path: Path)
     assert torch.equal(module[1].weight, head)
     with pytest.raises(InputError, match=r"missing \['1.bias', '1.weight'\]"):
         sources.load_weights(module, tmp_path / "weights.safetensors")
+    longer = nn.Sequential(*module, nn.Linear(4, 2))
     with pytest.raises(InputError, match=r"missing \['1.bias', '1.weight'\]"):
-        longer = nn.Sequential(*module, nn.Linear(4, 2))
         sources.load_weights(longer, tmp_path / "weights.safetensors", exact=False)
 
 

@@ -38,6 +38,9 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("function:own_models_of_the_test:clasify", "classify"),
         ("own_models_of_the_test:biuld", "build"),
         ("own_model_of_the_test:build", "own_models_of_the_test"),
+        ("model.onnx", "onnx:model.onnx"),
+        ("program.pt", "torchscript:program.pt"),
+        ("program.pt2", "export:program.pt2"),
         ("runs/clasifier/classifier", "runs/classifier/classifier"),
         ("runs/classifier/clasifier", "runs/classifier/classifier"),
         ("runs/classifier", "runs/classifier/classifier"),
@@ -51,6 +54,19 @@ def test_what_was_meant(name: str, meant: str) -> None:
 def test_a_misspelt_file_of_weights() -> None:
     with pytest.raises(InputError, match=r"weight\.safetensors' is no file \(did you mean 'weights\.safetensors'\?\)"):
         Explanandum.load("timm:resnet18", weights="weight.safetensors")
+
+
+def test_what_is_there_is_not_proposed_in_its_own_place() -> None:
+    with pytest.raises(InputError, match=r"weights='runs' is no file; give a"):
+        Explanandum.load("timm:resnet18", weights="runs")
+    with pytest.raises(InputError, match=r"known name \(it is a file; the classifier comes first\); take one of"):
+        Explanandum.load("weights.safetensors")
+
+
+@pytest.mark.parametrize("name", ["timm:", "torchvision:", "hf:", "timm:?num_classes=5"])
+def test_a_library_without_a_name(name: str) -> None:
+    with pytest.raises(InputError, match=rf"{name.partition(':')[0]}:.*' names none; write it after the colon"):
+        Explanandum.load(name)
 
 
 @pytest.mark.parametrize("name", ["own_models_of_the_test:NUMBER", "function:own_models_of_the_test:NUMBER"])

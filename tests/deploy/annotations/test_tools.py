@@ -3,17 +3,15 @@ from __future__ import annotations
 import csv
 import json
 import math
+import shutil
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
-from torch import Tensor, nn
 
-from explanans.classifiers.explanandum import Explanandum
 from explanans.cli.main import main
 from explanans.data import open_dataset
 from explanans.deploy.annotations.brush_code import decode_brush, encode_brush
@@ -22,10 +20,7 @@ from explanans.deploy.annotations.drawn import Drawn, read_coco, write_drawn
 from explanans.deploy.annotations.label_studio import read_label_studio
 from explanans.deploy.annotations.tools import write_annotations
 from explanans.deploy.annotations.yolo import outer_centres
-from explanans.deploy.batch import explain_many
 from explanans.errors import InputError
-from explanans.explainers.explainer import Explainer
-from explanans.explanations.region import RegionSettings
 from explanans.explanations.region_files import KIND, mask_of
 from explanans.images.preprocessing import Preprocessing
 from explanans.utils.records import read_json
@@ -33,46 +28,6 @@ from explanans.utils.records import read_json
 pytest.importorskip("skimage", reason="regions need scikit-image")
 
 WIDTH, HEIGHT = 46, 34
-
-
-class Mean(nn.Module):
-    def forward(self, images: Tensor) -> Tensor:
-        return 8 * (images > 0).float().mean((2, 3)) - 0.1
-
-
-class Channels(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.scale = nn.Parameter(torch.tensor(20.0))
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.scale * images
-
-
-def photo() -> Image.Image:
-    """A red square with a hole, an oblique red line of single pixels, a green bar at the side, and no blue."""
-    pixels = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
-    pixels[3:16, 4:18, 0] = 255
-    pixels[7:12, 8:14, 0] = 0
-    for step in range(9):
-        pixels[20 + step, 5 + step, 0] = 255
-    pixels[25:34, 30:46, 1] = 255
-    return Image.fromarray(pixels)
-
-
-@pytest.fixture(scope="module")
-def explained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("annotate")
-    preprocessing = Preprocessing(size=(HEIGHT, WIDTH), mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
-    names = ("crack", "rust & <moss>", "blue")
-    classifier = Explanandum(Mean(), classes=names, activation="sigmoid", preprocessing=preprocessing)
-    (folder / "photos" / "north").mkdir(parents=True)
-    paths = [folder / "photos" / "a.png", folder / "photos" / "north" / "b.png"]
-    photo().save(paths[0])
-    photo().transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(paths[1])
-    settings = RegionSettings(smallest=1, largest_hole=0)
-    explain_many(Explainer(classifier, Channels()), paths, folder / "out", regions=settings)
-    return folder
 
 
 def regions_of(explained: Path) -> list[dict[str, Any]]:
@@ -210,6 +165,49 @@ def test_polygons_of_coco_are_read(tmp_path: Path) -> None:
     assert column.mask[:, 5].all()
 
 
+def coco_file(path: Path, annotation: dict[str, Any], **image: Any) -> Path:
+    images = [{"id": 7, "file_name": "a.png", "width": 20, "height": 10, **image}]
+    content = {"images": images, "categories": [{"id": 3, "name": "crack"}]}
+    path.write_text(json.dumps({**content, "annotations": [{"image_id": 7, "category_id": 3, **annotation}]}))
+    return path
+
+
+@pytest.mark.parametrize("shape", [{}, {"segmentation": []}, {"segmentation": [[]]}, {"segmentation": None}])
+def test_boxes_of_coco_are_read(tmp_path: Path, shape: dict[str, Any]) -> None:
+    _, box = read_coco(coco_file(tmp_path / "coco.json", {"bbox": [2, 1, 6, 5], **shape}))
+    wanted = np.zeros((10, 20), bool)
+    wanted[1:6, 2:8] = True
+    assert box.mask is not None
+    assert (box.mask == wanted).all()
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize(
+    ("annotation", "image", "says"),
+    [
+        ({}, {}, r"annotations\[0\] has neither segmentation nor bbox"),
+        ({"image_id": 8, "bbox": [1, 1, 2, 2]}, {}, "no image has the id 8"),
+        ({"category_id": 4, "bbox": [1, 1, 2, 2]}, {}, "no category has the id 4"),
+        ({"bbox": [1, 1, 2, 2]}, {"height": None}, "'a.png' has no height"),
+        ({"segmentation": {"size": [10, 20]}}, {}, "counts"),
+    ],
+)
+def test_wrong_coco(tmp_path: Path, annotation: dict[str, Any], image: dict[str, Any], says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        list(read_coco(coco_file(tmp_path / "coco.json", annotation, **image)))
+
+
+def test_pictures_are_found_by_their_uploaded_names(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.png").touch()
+    drawn = [Drawn("/data/upload/1/0123abcd-a.png", "x", np.ones((2, 2), bool))]
+    where = {"root": tmp_path / "photos", "prefix": "/data/upload/1/"}
+    write_drawn(drawn, tmp_path / "out", **where)
+    assert "../photos/a.png,x," in (tmp_path / "out" / "table.csv").read_text()
+    with pytest.raises(InputError, match="prefix"):
+        write_drawn([Drawn("/other/a.png", "x", np.ones((2, 2), bool))], tmp_path / "out2", **where)
+
+
 def test_overlaps_are_void(tmp_path: Path) -> None:
     one, other = np.zeros((4, 4), bool), np.zeros((4, 4), bool)
     one[:3], other[2:] = True, True
@@ -298,7 +296,7 @@ def test_yolo_is_what_supervision_reads(explained: Path, tmp_path: Path) -> None
     supervision = pytest.importorskip("supervision", reason="needs supervision")
     out = write_annotations(explained / "out", tmp_path / "yolo", "yolo")
     (out / "images").mkdir()
-    photo().save(out / "images" / "a.png")
+    shutil.copy(explained / "photos" / "a.png", out / "images" / "a.png")
     read = supervision.DetectionDataset.from_yolo(
         str(out / "images"), str(out / "labels"), str(out / "data.yaml"), force_masks=True
     )

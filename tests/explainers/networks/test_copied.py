@@ -25,9 +25,11 @@ def explanandum(module: nn.Module, size: int = 64, channels: int = 3) -> Explana
 
 def classifier(name: str = "mobilenetv2_035") -> Explanandum:
     torch.manual_seed(0)
-    arguments = {"img_size": 64} if name.startswith(("vit", "swin")) else {}
+    arguments: dict[str, int] = {}
+    if name.startswith("vit"):
+        arguments = {"img_size": 64, "embed_dim": 48}
     if name.startswith("swin"):
-        arguments |= {"window_size": 2}
+        arguments = {"img_size": 64, "window_size": 2, "embed_dim": 24}
     return explanandum(timm.create_model(name, num_classes=3, **arguments))
 
 
@@ -118,7 +120,11 @@ def test_what_cannot_run_without_its_last_layer_keeps_it_untrained() -> None:
 
 def test_layers_behind_the_last_feature_do_not_run() -> None:
     # VGG's fully connected layers are 120 of its 129 million parameters.
-    module = torchvision.models.vgg11(num_classes=3, init_weights=False)
+    with torch.device("meta"):
+        module = torchvision.models.vgg11(num_classes=3, init_weights=False)
+    module.to_empty(device="cpu")
+    for parameter in module.parameters():
+        parameter.data.fill_(1e-3)
     network = build_network("copy?width=8", 3, explanandum=explanandum(module))
     assert sum(parameter.numel() for parameter in network.parameters()) < 10e6
     passes: list[int] = []

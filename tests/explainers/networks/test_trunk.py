@@ -15,14 +15,16 @@ from explanans.explainers.networks import TrunkHead, build_network
 from explanans.explainers.saving import CONFIG
 from explanans.images.preprocessing import Preprocessing
 
-MODELS = ["mobilenetv2_035", "resnet50", "convnext_atto", "vit_tiny_patch16_224", "swin_tiny_patch4_window7_224"]
+MODELS = ["mobilenetv2_035", "resnet14t", "convnext_atto", "vit_tiny_patch16_224", "swin_tiny_patch4_window7_224"]
 
 
 def classifier(name: str = "mobilenetv2_035", size: int = 64) -> Explanandum:
     torch.manual_seed(0)
-    arguments = {"img_size": size} if name.startswith(("vit", "swin")) else {}
+    arguments: dict[str, int] = {}
+    if name.startswith("vit"):
+        arguments = {"img_size": size, "embed_dim": 48}
     if name.startswith("swin"):
-        arguments |= {"window_size": 2}
+        arguments = {"img_size": size, "window_size": 2, "embed_dim": 24}
     module = timm.create_model(name, num_classes=3, **arguments)
     preprocessing = Preprocessing(size, (0.5,) * 3, (0.5,) * 3)
     return Explanandum(module, classes=("a", "b", "c"), activation="softmax", preprocessing=preprocessing)

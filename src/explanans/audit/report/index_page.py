@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 
 from explanans.audit.class_findings import ClassSummary
+from explanans.audit.contrasts import Contrast
+from explanans.audit.report.confused_page import CONFUSED, confused_table
 from explanans.audit.report.pictures import Pictures
 from explanans.audit.suspects import ACCUSED, Suspect
 from explanans.benchmark.report import page as html
@@ -13,7 +16,12 @@ SHOWN, PHOTOS = 20, 8
 
 
 def index_page(
-    title: str, classes: list[ClassSummary], suspects: list[Suspect], numbers: list[tuple[str, str]], pictures: Pictures
+    title: str,
+    classes: list[ClassSummary],
+    suspects: list[Suspect],
+    numbers: list[tuple[str, str]],
+    pictures: Pictures,
+    confused: Sequence[Contrast] = (),
 ) -> str:
     """A whole page.
 
@@ -21,6 +29,7 @@ def index_page(
         title: what was audited.
         suspects: ranked.
         numbers: large figures, each with what it means.
+        confused: pairs of classes; their page is linked.
     """
     accused = [suspect for suspect in suspects if suspect.accused]
     names = sorted({suspect.name for suspect in accused})
@@ -45,6 +54,9 @@ def index_page(
         parts.append(
             html.paragraph(f"{len(suspects) - len(shown)} more are on the pages of their classes and in look_at.csv.")
         )
+    if confused:
+        parts += [html.heading("Confused classes"), confused_table(confused)]
+        parts.append(f'<p><a href="{CONFUSED}">Why this class and not that one</a></p>')
     parts += [html.heading("Classes"), class_table(classes, suspects)]
     return html.page(title, *parts)
 

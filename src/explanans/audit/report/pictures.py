@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from html import escape
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from explanans.audit.audited_photos import Photos
@@ -37,23 +39,25 @@ class Pictures:
 
     def cut_out(self, index: int, column: int, note: str = "") -> str:
         """A figure: the photo, grey where the mask of the class does not keep it; whole where there is no mask."""
-        name = self.photos.data.classes[column]
         shard = self._shard(index // self.job.shard_size)
+        mask, notes = None, ["not seen"]
+        if column in shard.seen(index):
+            mask = shard.mask(index, column).numpy()
+            receipt = shard.receipts[index, column]
+            notes = [f"{receipt['whole']:.2f}, kept {receipt['kept']:.2f}, removed {receipt['removed']:.2f}"]
+        return self.spotlit(index, mask, self.photos.data.classes[column], [*notes, *([note] if note else [])])
+
+    def spotlit(self, index: int, mask: NDArray[np.bool_] | None, name: str, notes: Sequence[str] = ()) -> str:
+        """A figure: a photo, grey where the mask (H, W) does not keep it; ``name`` is of what is seen in it."""
         picture = self.photos.data.picture(index)
         picture = picture.resize(
             (WIDTH, max(1, round(picture.height * WIDTH / picture.width))), Image.Resampling.BICUBIC
         )
-        caption = [escape(printable(self.photos.data.names[index]))]
-        if column in shard.seen(index):
-            mask = shard.mask(index, column).numpy().astype(np.float32)
-            picture = spotlight(picture, drawing.resize_mask(mask, (picture.height, picture.width)))
-            receipt = shard.receipts[index, column]
-            caption.append(f"{receipt['whole']:.2f}, kept {receipt['kept']:.2f}, removed {receipt['removed']:.2f}")
-        else:
-            caption.append("not seen")
-        if note:
-            caption.append(escape(note))
-        return html.picture(picture, f"{name} in {self.photos.data.names[index]}", "<br>".join(caption), WIDTH)
+        if mask is not None:
+            kept = drawing.resize_mask(mask.astype(np.float32), (picture.height, picture.width))
+            picture = spotlight(picture, kept)
+        caption = "<br>".join(escape(printable(line)) for line in (self.photos.data.names[index], *notes))
+        return html.picture(picture, f"{name} in {self.photos.data.names[index]}", caption, WIDTH)
 
     def cut_outs(self, indices: list[int], column: int, most: int) -> str:
         return html.group("cells", [self.cut_out(index, column) for index in indices[:most]])

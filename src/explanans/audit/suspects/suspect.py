@@ -62,10 +62,15 @@ class Suspect:
 
 
 def ranked(suspects: list[Suspect]) -> list[Suspect]:
-    """Accusations first and what is not confirmed last, then by the lower end of the effect's interval."""
+    """Accusations first and what is not confirmed last, then by how much of its class each accounts for.
+
+    That is the lower end of the effect's interval times the share of the class's photos that it is about: what does
+    much in three photos of seventy stands behind what does a little less in half of them.
+    """
 
     def key(each: Suspect) -> tuple[bool, bool, bool, float, int]:
-        confirmed = each.effect.low > 0
-        return not each.accused, not confirmed, not each.accusable, -each.effect.low, -each.photos
+        low = each.effect.low
+        accounts_for = low * each.photos / each.of if low > 0 else low
+        return not each.accused, low <= 0, not each.accusable, -accounts_for, -each.photos
 
     return sorted(suspects, key=key)

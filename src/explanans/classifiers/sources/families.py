@@ -54,6 +54,12 @@ FILES: dict[str, Callable[[str, str | Path | None, bool], Loaded]] = {
 }
 """Files that are the whole classifier."""
 
+MANY = ("timm", "torchvision", "hf")
+"""Those of ``BUILT`` with more names than a message could list."""
+
+SUFFIXES = {".onnx": "onnx", ".pt2": "export", ".pt": "torchscript"}
+"""Which of ``FILES`` a file is likely to be."""
+
 NAMED = (*BUILT, *FILES)
 """Schemes that run no code of a package that a saved folder names."""
 
@@ -62,6 +68,8 @@ def load_named(spec: str, weights: str | Path | None, trust_factory: bool) -> Lo
     """Build the classifier that ``scheme:name`` names."""
     scheme, colon, name = spec.partition(":")
     if colon and scheme in BUILT:
+        if not name.partition("?")[0] and scheme in MANY:
+            raise InputError(f"classifier {spec!r} names none; write it after the colon, {scheme}:NAME.")
         return BUILT[scheme][0](name, weights)
     if colon and scheme in FILES:
         return FILES[scheme](name, weights, trust_factory)
@@ -87,6 +95,9 @@ def _meant(spec: str) -> str:
     if colon:
         near = nearest(scheme, (*NAMED, "function"))
         return f" (did you mean {f'{near}:{name}'!r}?)" if near else ""
+    if Path(spec).is_file():
+        kind = SUFFIXES.get(Path(spec).suffix.lower())
+        return f" (did you mean {f'{kind}:{spec}'!r}?)" if kind else " (it is a file; the classifier comes first)"
     if "/" not in spec:
         import timm
         import torchvision

@@ -110,7 +110,9 @@ def run(
         raise InputError("overlap and merge say how tiles are made, which are not asked for; add --tile 224.")
     cut = given.call(RegionSettings)
     if not regions and cut != RegionSettings():
-        raise InputError(f"regions are not asked for, but how they are made is: {cut}; add --regions.")
+        given_ones = [name for name, value in cut.to_dict().items() if value != getattr(RegionSettings(), name)]
+        words = ", ".join(PARTS[2].names.get(name, name) for name in given_ones)
+        raise InputError(f"{words}: how regions are made, but they are not asked for; add --regions.")
     chosen: dict[str, Any] = {
         "classes": None if classes is None else list(read_classes(classes)),
         "top_k": top_k,

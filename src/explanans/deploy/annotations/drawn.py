@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +17,7 @@ from pycocotools import mask as coco_mask
 from explanans.errors import InputError
 from explanans.explanations.region_files import csv_text
 from explanans.utils.files import atomic_folder
-from explanans.utils.records import Kind, read_json
+from explanans.utils.records import Kind, read_json, reading
 
 TABLE, BOXES = "table.csv", "boxes.csv"
 VOID = 255
@@ -42,25 +44,47 @@ class Drawn:
 
 
 def read_coco(path: str | Path) -> Iterator[Drawn]:
-    """Every annotation of a file as COCO's, polygons and run lengths.
+    """Every annotation of a file as COCO's: polygons, run lengths, and the box of one that has neither.
 
     Raises:
-        InputError: no such file.
+        InputError: no such file, or an annotation of a picture or a class that is not in it.
     """
+    path = Path(path)
     content = read_json(path, COCO)
-    names = {each["id"]: each["name"] for each in content["categories"]}
-    images = {each["id"]: each for each in content["images"]}
-    yield from (Drawn(each["file_name"], None, None) for each in images.values())
-    for each in content["annotations"]:
-        image, shape = images[each["image_id"]], each["segmentation"]
-        height, width = image["height"], image["width"]
-        if isinstance(shape, list):
-            code = coco_mask.merge(coco_mask.frPyObjects(shape, height, width))
-        elif isinstance(shape["counts"], list):
-            code = coco_mask.frPyObjects(shape, height, width)
-        else:
-            code = shape
-        yield Drawn(image["file_name"], names[each["category_id"]], coco_mask.decode(code).astype(bool))
+    with reading(path, COCO):
+        names = {each["id"]: each["name"] for each in content["categories"]}
+        images = {each["id"]: each for each in content["images"]}
+        yield from (Drawn(each["file_name"], None, None) for each in images.values())
+        for number, each in enumerate(content["annotations"]):
+            what = f"annotations[{number}]"
+            for known, key in ((images, "image_id"), (names, "category_id")):
+                if each.get(key) not in known:
+                    raise InputError(f"{what}: no {key.removesuffix('_id')} has the id {each.get(key)!r}")
+            image = images[each["image_id"]]
+            if missing := [side for side in ("height", "width") if not isinstance(image.get(side), int)]:
+                raise InputError(f"{what}: its picture {image['file_name']!r} has no {missing[0]}")
+            mask = _mask_of(each, image["height"], image["width"])
+            if mask is None:
+                raise InputError(f"{what} has neither segmentation nor bbox")
+            yield Drawn(image["file_name"], names[each["category_id"]], mask)
+
+
+def _mask_of(annotation: dict[str, Any], height: int, width: int) -> NDArray[np.bool_] | None:
+    shape: Any = annotation.get("segmentation")
+    if isinstance(shape, list):
+        # Tools that export a box leave its polygons empty.
+        shape = [polygon for polygon in shape if polygon]
+    if not shape and annotation.get("bbox"):
+        left, top, across, down = annotation["bbox"]
+        right, bottom = left + across, top + down
+        shape = [[left, top, right, top, right, bottom, left, bottom]]
+    if not shape:
+        return None
+    if isinstance(shape, list):
+        code = coco_mask.merge(coco_mask.frPyObjects(shape, height, width))
+    else:
+        code = coco_mask.frPyObjects(shape, height, width) if isinstance(shape["counts"], list) else shape
+    return coco_mask.decode(code).astype(bool)
 
 
 def write_drawn(
@@ -86,12 +110,13 @@ def write_drawn(
         the classes, for ``table.csv?mask_classes=a;b``.
 
     Raises:
-        InputError: a class that is not among ``classes``, masks of several sizes for one picture, or nothing drawn.
+        InputError: a class that is not among ``classes``, masks of several sizes for one picture, a picture that is not
+            in ``root``, or nothing drawn.
     """
     found: dict[str, list[Drawn]] = {}
     for each in drawn:
         name = each.picture.removeprefix(prefix)
-        found.setdefault(name if root is None else os.path.relpath(Path(root) / name, out), []).append(each)
+        found.setdefault(name if root is None else os.path.relpath(_picture(root, name), out), []).append(each)
     if not found:
         raise InputError("nothing was drawn; export annotations, not tasks that nobody has looked at.")
     there = sorted({each.name for some in found.values() for each in some if each.name is not None})
@@ -113,6 +138,18 @@ def write_drawn(
         columns = ("image", "class", "left", "top", "right", "bottom")
         (folder / BOXES).write_text(csv_text(boxes, columns), encoding="utf-8")
     return names
+
+
+def _picture(root: str | Path, name: str) -> Path:
+    path = Path(root) / name
+    # Before the name of a file that was uploaded Label Studio puts eight hexadecimal digits.
+    for known in (path, path.with_name(re.sub("^[0-9a-f]{8}-", "", path.name) or path.name)):
+        if known.is_file():
+            return known
+    raise InputError(
+        f"root={root}: {name} is not in it; give the folder that holds the pictures, and as prefix what the tool puts "
+        "before their names, such as /data/upload/1/."
+    )
 
 
 def _segmentation(picture: str, drawn: list[Drawn], names: list[str]) -> NDArray[np.uint8]:

@@ -1,0 +1,41 @@
+"""Whether a picture itself changes where a mask ends: its colours just inside against those just outside."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn.functional import max_pool2d
+
+
+def band_contrast(images: Tensor, masks: Tensor, radius: int) -> Tensor:
+    """Share of the colours' variance near the edges of masks that lies between inside and outside.
+
+    Inside are a mask's pixels that have one outside within ``radius`` (all of a thin mask), outside are the others'
+    that have one inside within it, both in the square of side 2 · radius + 1. With w₁ and w₀ the numbers of these
+    pixels and μ₁ and μ₀ their mean colours, it is w₁ w₀ / (w₁ + w₀) · ‖μ₁ − μ₀‖² over the sum of ‖x − μ‖² over both:
+    Otsu's criterion (1979), near the edge alone.
+
+    Args:
+        images: (M or 1, 3, H, W), any units.
+        masks: bool (M, H, W).
+        radius: in pixels, at least 1.
+
+    Returns:
+        (M,) in [0, 1]; 0 for an empty mask, a full one, and a band of one colour.
+    """
+    side = 2 * radius + 1
+    inside = masks[:, None].to(images.dtype)
+    grown = max_pool2d(inside, side, 1, radius)
+    shrunk = -max_pool2d(-inside, side, 1, radius)
+    inner, outer = inside - shrunk, grown - inside
+    count_inner, count_outer = (band.sum((1, 2, 3)) for band in (inner, outer))
+    mean_inner, mean_outer = (_mean(images, band) for band in (inner, outer))
+    both = inner + outer
+    spread = (both * (images - _mean(images, both)[:, :, None, None]).square()).sum((1, 2, 3))
+    between = count_inner * count_outer / (count_inner + count_outer).clamp(min=1)
+    between = between * (mean_inner - mean_outer).square().sum(1)
+    return (between / spread.clamp(min=1e-12)).clamp(max=1)
+
+
+def _mean(images: Tensor, band: Tensor) -> Tensor:
+    """Mean colour (M, 3) of the pixels of a band (M, 1, H, W); 0 for none."""
+    return (images * band).sum((2, 3)) / band.sum((2, 3)).clamp(min=1)
