@@ -64,6 +64,22 @@ def test_blocks_have_every_class_that_is_asked_for_once_and_in_order() -> None:
         assert list(maps.blocks(1, columns[:0])) == []
 
 
+@pytest.mark.usefixtures("blocks")
+def test_rows_of_an_enlargement_that_are_0_in_some_places_are_left_out_there_alone() -> None:
+    """The second row of a coarser grid reaches the lower half, the first one all but the last row."""
+    left, right, fixed = leaves()
+    fixed = fixed.clone()
+    fixed[0, 3 * WIDTH :], fixed[1, : 2 * WIDTH] = 0, 0
+    maps, logits = FactoredMaps(left, right, fixed, (HEIGHT, WIDTH)), product(left, right, fixed)
+    expected = (functional.softplus(logits) * COUNTED[:, :, None, None]).sum()
+    made = maps.softplus_sum(COUNTED)
+    torch.testing.assert_close(made, expected, atol=1e-10, rtol=0)
+    found, wanted = (torch.autograd.grad(each, (left, right)) for each in (made, expected))
+    torch.testing.assert_close(found, wanted, atol=1e-10, rtol=0)
+    had = torch.cat([values for _, values in maps.blocks(2, torch.arange(CLASSES))])
+    torch.testing.assert_close(had, logits[2].detach())
+
+
 def test_maps_of_pairs_and_their_gradient() -> None:
     image, column = torch.tensor([0, 2, 2]), torch.tensor([5, 1, 1])
     weights = torch.randn(3, HEIGHT, WIDTH, dtype=torch.float64)

@@ -16,8 +16,8 @@ ON_PROCESSOR, ELSEWHERE = 1 << 18, 1 << 26
 FEW = 64
 """Of so many classes all maps are made at once, which is quicker and fits into any memory."""
 
-# Below this logit 1 − σ is above 1/4, and the product of so many such factors a normal number in single precision.
-UNDECIDED, FACTORS = 1.0, 60
+# Up to this σ 1 − σ is at least 1/4, and the product of so many such factors a normal number in single precision.
+UNDECIDED, FACTORS = 0.75, 60
 
 
 def are_few(classes: int) -> bool:
@@ -72,7 +72,8 @@ class FactoredMaps(ClassMaps):
     """Maps that are products of matrices: those of image n are left_n · [right_n; fixed], (C, k + f) · (k + f, h·w).
 
     This is what 1×1 convolutions of one network make, on features of one grid or enlarged from others: the maps of one
-    class cost k + f multiplications per position, and nothing has to be kept of them.
+    class cost k + f multiplications per position, and nothing has to be kept of them. A few rows of a map read few
+    rows of ``fixed``, where that enlarges a coarser grid; the others, all 0 there, are left out.
 
     Args:
         left: (N, C, k + f).
@@ -88,9 +89,11 @@ class FactoredMaps(ClassMaps):
 
     def of(self, image: Tensor, column: Tensor) -> Tensor:
         counts = torch.bincount(image, minlength=self.shape[0]).tolist()
+        # Picked in one go: the gradient of each picking is as large as what is picked from.
+        rows = self.left[image, column].split(counts)
         made = [
-            self.left[number, some] @ torch.cat([self.right[number], self.fixed])
-            for number, some in enumerate(column.split(counts))
+            some @ torch.cat([right, self.fixed])
+            for some, right in zip(rows, self.right.unbind(), strict=True)
             if len(some)
         ]
         maps = torch.cat(made) if made else self.right.new_zeros(0, self.right.shape[2])
@@ -98,12 +101,19 @@ class FactoredMaps(ClassMaps):
 
     def blocks(self, image: int, columns: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         with torch.no_grad():
-            rows = torch.cat([self.right[image], self.fixed])
+            own, left = self.right.shape[1], self.left[image]
+            near = _bands(self.fixed, self.shape[1], self.shape[3])
+            bands = [torch.cat([self.right[image, :, band], fixed]) for band, _, fixed in near]
             for some in _split(columns, self.shape[2] * self.shape[3]):
-                yield some, _wide(self.left[image, some] @ rows).unflatten(1, self.shape[2:])
+                rows = left[some].T
+                parts = [
+                    torch.cat([rows[:own], rows[own:][read]]).T @ right
+                    for (_, read, _), right in zip(near, bands, strict=True)
+                ]
+                yield some, _wide(torch.cat(parts, 1)).unflatten(1, self.shape[2:])
 
     def softplus_sum(self, counted: Tensor) -> Tensor:
-        return _OfFactored.apply(self.left, self.right, self.fixed, counted)
+        return _OfFactored.apply(self.left, self.right, self.fixed, counted, self.shape[3])
 
 
 class _OfWhole(torch.autograd.Function):
@@ -134,24 +144,33 @@ class _OfFactored(torch.autograd.Function):
     """As :class:`_OfWhole`, with the gradients of both matrices, so that no map outlives its image."""
 
     @staticmethod
-    def forward(ctx: Any, left: Tensor, right: Tensor, fixed: Tensor, counted: Tensor) -> Tensor:
+    def forward(ctx: Any, left: Tensor, right: Tensor, fixed: Tensor, counted: Tensor, width: int) -> Tensor:
         wanted = any(ctx.needs_input_grad[:2])
         to_left, to_right = torch.zeros_like(left), torch.zeros_like(right)
         own = right.shape[1]
+        near = _bands(fixed, left.shape[1], width)
         # Of one image: a product of all its slopes is quicker than a sum of products of blocks.
         slopes = left.new_empty(left.shape[1], right.shape[2]) if wanted else None
         sums = []
         with torch.autocast(left.device.type, enabled=False):
             for image in range(len(left)):
-                rows = torch.cat([right[image], fixed])
-                for some in _slices(left.shape[1], rows.shape[1], left.device):
-                    value, slope = softplus_and_slope(left[image, some] @ rows, counted[image, some], wanted)
-                    sums.append(value)
-                    if slopes is not None and slope is not None:
-                        slopes[some] = slope
-                if slopes is not None:
-                    torch.mm(slopes, rows.T, out=to_left[image])
-                    torch.mm(left[image, :, :own].T, slopes, out=to_right[image])
+                rows = left[image].T.contiguous()
+                to_fixed = _wide(rows.new_zeros(len(fixed), left.shape[1])) if wanted else None
+                for band, read, weights in near:
+                    here = torch.cat([right[image, :, band], weights])
+                    some_rows = torch.cat([rows[:own], rows[own:][read]])
+                    for some in _slices(left.shape[1], here.shape[1], left.device):
+                        maps = some_rows[:, some].T @ here
+                        value, slope = softplus_and_slope(maps, counted[image, some], wanted)
+                        sums.append(value)
+                        if slopes is not None and slope is not None:
+                            slopes[some, band] = slope
+                    if slopes is not None and to_fixed is not None:
+                        to_fixed.index_add_(0, read, (weights @ slopes[:, band].T).to(to_fixed.dtype))
+                if slopes is not None and to_fixed is not None:
+                    to_left[image, :, :own] = slopes @ right[image].T
+                    to_left[image, :, own:] = to_fixed.T
+                    torch.mm(rows[:own], slopes, out=to_right[image])
         ctx.save_for_backward(to_left, to_right)
         return torch.stack(sums).sum() if sums else _wide(left).new_zeros(())
 
@@ -159,7 +178,7 @@ class _OfFactored(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
         to_left, to_right = ctx.saved_tensors
-        return to_left * upstream[0], to_right * upstream[0], None, None
+        return to_left * upstream[0], to_right * upstream[0], None, None, None
 
 
 def softplus_and_slope(maps: Tensor, counted: Tensor, with_slope: bool = True) -> tuple[Tensor, Tensor | None]:
@@ -170,13 +189,11 @@ def softplus_and_slope(maps: Tensor, counted: Tensor, with_slope: bool = True) -
     """
     maps = _wide(maps)
     hidden = (~counted).nonzero()[:, 0]
-    # Most blocks of many classes have none, and need no copy.
-    maps = maps.index_fill(0, hidden, -torch.inf) if len(hidden) else maps
-    slope = maps.sigmoid()
+    slope = maps.sigmoid().index_fill_(0, hidden, 0)
     factors, total = 1 - slope, maps.new_zeros(())
-    if not (maps.numel() and maps.amax() <= UNDECIDED):
+    if not (slope.numel() and slope.amax() <= UNDECIDED):
         torch.maximum(factors, slope, out=factors)
-        total = maps.clamp(min=0).sum()
+        total = maps.clamp(min=0).index_fill_(0, hidden, 0).sum()
     for some in factors.split(FACTORS):
         total = total - some.prod(0).log().sum()
     return total, slope if with_slope else None
@@ -198,6 +215,19 @@ def _wide(values: Tensor) -> Tensor:
 
 def _rows(positions: int, device: torch.device) -> int:
     return max(1, (ON_PROCESSOR if device.type == "cpu" else ELSEWHERE) // max(1, positions))
+
+
+def rows_at_a_time(classes: int, width: int, device: torch.device) -> int:
+    """Rows of a grid that are made of all classes at once."""
+    return _rows(classes * width, device)
+
+
+def _bands(fixed: Tensor, classes: int, width: int) -> list[tuple[slice, Tensor, Tensor]]:
+    """Some rows of the grid: their positions, the rows of ``fixed`` (f, h·w) that are not 0 there, and these rows."""
+    step = width * rows_at_a_time(classes, width, fixed.device)
+    bands = [slice(start, start + step) for start in range(0, fixed.shape[1], step)]
+    read = [fixed[:, band].any(1).nonzero()[:, 0] for band in bands]
+    return [(band, some, fixed[some, band]) for band, some in zip(bands, read, strict=True)]
 
 
 def _split(columns: Tensor, positions: int) -> tuple[Tensor, ...]:

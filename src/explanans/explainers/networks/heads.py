@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from types import MappingProxyType
 import torch
 from torch import Tensor, nn
 
-from explanans.ops.class_maps import ClassMaps, FactoredMaps, WholeMaps, are_few
+from explanans.ops.class_maps import ClassMaps, FactoredMaps, WholeMaps, are_few, rows_at_a_time
 from explanans.ops.refinement import enlarge
 
 _narrowing = threading.Lock()
@@ -99,17 +100,19 @@ def factored(heads: Heads) -> FactoredMaps:
     """The same logits as a product of matrices, so that not all of them have to be made.
 
     A convolution that reads one position is a matrix: weights times features. So is enlarging, and the two may change
-    places. Where a head reads more channels than positions its own maps are enlarged, by a matrix that is always the
-    same; elsewhere its features are.
+    places. Where a head reads more channels than those of its positions that the rows made at a time lie between, its
+    own maps are enlarged, by a matrix that is always the same; elsewhere its features are.
     """
     (height, width) = size = heads[0][1].shape[-2:]
     count, positions = len(heads[0][1]), height * width
     left, right, left_fixed, fixed = [], [], [], []
     biases = []
+    at_a_time = rows_at_a_time(heads[0][0].out_channels, width, heads[0][1].device)
     for head, features in heads:
         weight = head.weight.flatten(1)
         inside = features.shape[-2] * features.shape[-1]
-        if tuple(features.shape[-2:]) == tuple(size) or features.shape[1] <= inside:
+        between = min(features.shape[-2], math.ceil(at_a_time * features.shape[-2] / height) + 1) * features.shape[-1]
+        if tuple(features.shape[-2:]) == tuple(size) or features.shape[1] <= between:
             left.append(weight.expand(count, -1, -1))
             right.append(enlarge(features, size).flatten(2))
         else:
