@@ -82,7 +82,9 @@ class SpreadCAM(PairMethod):
         The walk starts from Grad-CAM mixed with a ``share`` of ``seeds`` (P, h, w): masks from elsewhere, each
         stretched from 0 to 1 as Grad-CAM is.
         """
-        sides = [32 * round(side * (scale or self.scale) / 32) or 32 for side in images.shape[-2:]]
+        factor = scale or self.scale
+        # A network that takes one size takes no other by a pixel.
+        sides = [side if factor == 1 else 32 * round(side * factor / 32) or 32 for side in images.shape[-2:]]
         enlarged = functional.interpolate(images, sides, mode="bicubic", align_corners=False)
         with reading(self.explanandum, [self.feature_layer_name]) as read:
             cams = self.cam.coarse(enlarged.contiguous(memory_format=_layout(images)), asked)

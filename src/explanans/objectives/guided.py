@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import get_args
 from weakref import WeakKeyDictionary
 
@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from explanans.classifiers.explanandum import Explanandum
+from explanans.classifiers.layers import grey_image
 from explanans.errors import InputError
 from explanans.methods.base import positions
 from explanans.methods.spread_cam import SpreadCAM
@@ -41,6 +42,19 @@ def guide_of(explanandum: Explanandum) -> SpreadCAM:
     guide = SpreadCAM(explanandum, steps=2, refinements=10, layer=layer, feature_layer=feature_layer)
     _LAYERS[explanandum] = guide.cam.layer_name, guide.feature_layer_name
     return guide
+
+
+def guides_grey(explanandum: Explanandum, scales: Sequence[float]) -> None:
+    """Ask for the guide of a grey picture at each scale: what a classifier cannot do is raised by it or by PyTorch."""
+    grey = grey_image(explanandum)
+    asked = torch.zeros(1, explanandum.num_classes, dtype=torch.bool, device=grey.device)
+    asked[0, 0] = True
+    for scale in scales:
+        guide_of(explanandum).at(grey, asked, (8, 8), scale=scale)
+
+
+# What libraries raise for an image of another size than they were made for.
+_REFUSALS = (InputError, AssertionError, RuntimeError, ValueError)
 
 
 @dataclass(frozen=True)
@@ -113,6 +127,33 @@ class Guided:
             raise InputError(f"scales={self.scales!r}; give a list of at least one enlargement above 0.")
         for scale in self.scales:
             check_number("scales", scale, above=True)
+
+    def fitted_to(self, explanandum: Explanandum) -> Guided:
+        """This objective for a classifier that takes pictures of one size, as vision transformers do: not enlarged.
+
+        Raises:
+            InputError: such a classifier, and ``scales`` of one's own; or one with no layer that is fine enough.
+        """
+        if not self.guide_weight:
+            return self
+        try:
+            guides_grey(explanandum, self.scales)
+        except _REFUSALS as error:
+            if self.scales != Guided.scales:
+                raise InputError(
+                    f"scales={list(self.scales)}: the classifier cannot be asked for guides of pictures enlarged like "
+                    f"this ({str(error).splitlines()[0]}); leave scales out, or take [1.0]."
+                ) from error
+        else:
+            return self
+        try:
+            guides_grey(explanandum, (1.0,))
+        except _REFUSALS as error:
+            raise InputError(
+                f"objective guided: the classifier gives no guides ({str(error).splitlines()[0]}); take "
+                "--objective stalder2022, or --objective_options '{guide_weight: 0}'."
+            ) from error
+        return replace(self, scales=(1.0,))
 
     def __call__(
         self,

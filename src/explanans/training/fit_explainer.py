@@ -19,6 +19,7 @@ from explanans.data import Batch, LabelledImages, collate
 from explanans.explainers.explainer import Explainer
 from explanans.explainers.networks.heads import class_maps
 from explanans.objectives import Objective, make_objective
+from explanans.objectives.guided import Guided
 from explanans.ops.masking import apply_mask, make_fill
 from explanans.ops.refinement import enlarge
 from explanans.training import newcomer
@@ -205,6 +206,11 @@ def fit(
         run=run,
     )
     named = make_objective(objective, **(objective_options or {})) if isinstance(objective, str) else objective
+    if isinstance(named, Guided):
+        fitted = named.fitted_to(teacher or explanandum)
+        if fitted is not named:
+            announce(run, "guides: the classifier takes pictures of one size, so they are made of these as they are")
+        named = fitted
     if calibration.images is None and not isinstance(named, Guiding):
         calibration = replace(calibration, images=0)
     if calibration.images != 0:
