@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -156,3 +158,24 @@ def test_wrong_targets_are_refused() -> None:
         method(torch.rand(2, 3, 16, 16), torch.ones(1, 3, dtype=torch.bool))
     with pytest.raises(InputError, match="'violet'"):
         method(torch.rand(2, 3, 16, 16), "violet")
+
+
+def test_as_many_gradients_as_one_image_has_classes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the number of classes in the batch; each map is that of its image and class alone."""
+    method = GradCAM(explanandum(small()))
+    images = torch.randn(4, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    asked = torch.tensor([[True, False, False], [False, True, True], [False, False, False], [False, False, True]])
+    alone = [
+        method.pairs(images[row : row + 1], F.one_hot(torch.tensor([column]), 3).bool())
+        for row, column in asked.nonzero().tolist()
+    ]
+    made: list[int] = []
+    gradient = torch.autograd.grad
+
+    def counted(*given: Any, **more: Any) -> Any:
+        made.append(1)
+        return gradient(*given, **more)
+
+    monkeypatch.setattr(torch.autograd, "grad", counted)
+    torch.testing.assert_close(method.pairs(images, asked), torch.cat(alone), rtol=1e-4, atol=1e-6)
+    assert len(made) == 2

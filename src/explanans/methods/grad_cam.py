@@ -12,7 +12,7 @@ from explanans.classifiers.explanandum import Explanandum
 from explanans.classifiers.layers import find_layer, last_spatial_layer
 from explanans.classifiers.spatial import spatial_view
 from explanans.errors import InputError
-from explanans.methods.base import PairMethod, listed, positions
+from explanans.methods.base import PairMethod, listed
 from explanans.methods.shared.perturbing import check_gradients_possible
 from explanans.utils.hooks import watching
 
@@ -28,8 +28,8 @@ class GradCAM(PairMethod):
     """Class maps from the gradients of the logits with respect to one layer's output.
 
     ``grad_cam(images, targets)`` → raw maps (N, C, H, W), at least 0, in units of logits, bilinearly upsampled to the
-    images. One forward pass per batch; one backward pass per class that is asked for, through the part of the
-    classifier above the layer only. Works under ``torch.no_grad``.
+    images. One forward pass per batch; as many backward passes as classes are asked for of one image at most, through
+    the part of the classifier above the layer only. Works under ``torch.no_grad``.
 
     Args:
         explanandum: the classifier.
@@ -61,16 +61,19 @@ class GradCAM(PairMethod):
         with torch.enable_grad():
             output, logits = self._forward(images.detach())
             activations = self._view(output.detach(), images)
-            place = positions(asked)
-            cams = images.new_zeros(int(asked.sum()), *activations.shape[-2:])
-            for index in asked.any(0).nonzero().flatten().tolist():
-                rows = asked[:, index]
-                # Images do not influence each other in evaluation mode, so one gradient of the sum serves them all.
+            image, column = asked.nonzero(as_tuple=True)
+            rank = asked.cumsum(1)[image, column] - 1
+            cams = images.new_zeros(len(image), *activations.shape[-2:])
+            for turn in range(int(rank.max()) + 1 if len(rank) else 0):
+                # Images do not influence each other in evaluation mode, so one gradient of a sum serves them all, each
+                # with a class of its own.
+                here = (rank == turn).nonzero().flatten()
+                rows = image[here]
                 (gradients,) = torch.autograd.grad(
-                    logits[rows, index].sum(), output, retain_graph=True, materialize_grads=True
+                    logits[rows, column[here]].sum(), output, retain_graph=True, materialize_grads=True
                 )
                 cam = self.combine(activations[rows], self._view(gradients, images)[rows])
-                cams[place[rows, index]] = cam.to(cams.dtype)
+                cams[here] = cam.to(cams.dtype)
         return cams
 
     def _view(self, output: Tensor, images: Tensor) -> Tensor:
