@@ -45,6 +45,10 @@ class Seen:
         return self.view.shape[2], self.view.shape[3]
 
 
+REFUSALS = (InputError, AssertionError, RuntimeError, ValueError)
+"""What libraries raise for an image of another size than they were made for."""
+
+
 def grey_image(explanandum: Explanandum) -> Tensor:
     """A grey image of the classifier's size, type and device."""
     preprocessing = explanandum.preprocessing

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from explanans.classifiers.explanandum import Explanandum
-from explanans.classifiers.layers import grey_image
+from explanans.classifiers.layers import REFUSALS, grey_image
 from explanans.errors import InputError
 from explanans.methods import Method, Occlusion, make_method
 from explanans.methods.occlusion import places
@@ -45,9 +45,6 @@ _CHOICES: tuple[tuple[str, dict[str, Any], str], ...] = (
     ),
     ("grad_cam", {}, "the network has no layer as fine as Spread-CAM needs"),
 )
-
-# What libraries raise for an image of another size than they were made for.
-_REFUSALS = (InputError, AssertionError, RuntimeError, ValueError)
 
 
 def choose_method(explanandum: Explanandum, calls: int = CALLS) -> Choice:
@@ -90,6 +87,6 @@ def method_that_fits(name: str, settings: Mapping[str, Any], explanandum: Explan
     try:
         method = make_method(name, explanandum, **settings)
         method(grey_image(explanandum), [0])
-    except _REFUSALS:
+    except REFUSALS:
         return None
     return method

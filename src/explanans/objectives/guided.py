@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from explanans.classifiers.explanandum import Explanandum
-from explanans.classifiers.layers import grey_image
+from explanans.classifiers.layers import REFUSALS, grey_image
 from explanans.errors import InputError
 from explanans.methods.base import positions
 from explanans.methods.spread_cam import SpreadCAM
@@ -44,17 +44,13 @@ def guide_of(explanandum: Explanandum) -> SpreadCAM:
     return guide
 
 
-def guides_grey(explanandum: Explanandum, scales: Sequence[float]) -> None:
+def _guide_grey(explanandum: Explanandum, scales: Sequence[float]) -> None:
     """Ask for the guide of a grey picture at each scale: what a classifier cannot do is raised by it or by PyTorch."""
     grey = grey_image(explanandum)
     asked = torch.zeros(1, explanandum.num_classes, dtype=torch.bool, device=grey.device)
     asked[0, 0] = True
     for scale in scales:
         guide_of(explanandum).at(grey, asked, (8, 8), scale=scale)
-
-
-# What libraries raise for an image of another size than they were made for.
-_REFUSALS = (InputError, AssertionError, RuntimeError, ValueError)
 
 
 @dataclass(frozen=True)
@@ -137,8 +133,8 @@ class Guided:
         if not self.guide_weight:
             return self
         try:
-            guides_grey(explanandum, self.scales)
-        except _REFUSALS as error:
+            _guide_grey(explanandum, self.scales)
+        except REFUSALS as error:
             if self.scales != Guided.scales:
                 raise InputError(
                     f"scales={list(self.scales)}: the classifier cannot be asked for guides of pictures enlarged like "
@@ -147,8 +143,8 @@ class Guided:
         else:
             return self
         try:
-            guides_grey(explanandum, (1.0,))
-        except _REFUSALS as error:
+            _guide_grey(explanandum, (1.0,))
+        except REFUSALS as error:
             raise InputError(
                 f"objective guided: the classifier gives no guides ({str(error).splitlines()[0]}); take "
                 "--objective stalder2022, or --objective_options '{guide_weight: 0}'."

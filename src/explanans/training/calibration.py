@@ -185,10 +185,8 @@ def _tried(
     batch = collate([dataset[index]])
     image, present = batch["image"].to(like(explainer.network)), batch["labels"][0].bool()
     own, others = present.nonzero().flatten(), (~present).nonzero().flatten()
-    if calibration.by == "picture":
-        others = others[:0]
-    else:
-        others = others[torch.randperm(len(others), generator=generator)[: calibration.rivals]]
+    rivals = calibration.rivals if calibration.by == "rivals" else 0
+    others = others[torch.randperm(len(others), generator=generator)[:rivals]]
     columns = torch.cat([own, others]).to(image.device)
     masks = Cuts(enlarge(explainer.network(image)[:, columns], image.shape[-2:])[0], cuts)
     hidden = make_fill(calibration.fill, explanandum.preprocessing)(
