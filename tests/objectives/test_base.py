@@ -8,7 +8,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from explanans.objectives.base import absence_loss, classification_loss, ignorance_loss, total_variation
+from explanans.objectives.base import (
+    absence_loss,
+    classification_loss,
+    drawn_classes,
+    ignorance_loss,
+    total_variation,
+)
 
 
 def test_sigmoid_classification_by_hand() -> None:
@@ -137,3 +143,25 @@ def test_absence_is_asked_in_the_classifiers_own_probabilities(activation: Liter
     # A softmax does not know a common offset of all logits; neither may the loss.
     shifted = float(absence_loss(logits + 100, labels, activation))
     assert (shifted == pytest.approx(expected, rel=1e-9)) == (activation == "softmax")
+
+
+def test_classes_are_drawn_alike_and_stand_for_all() -> None:
+    """Each of 9 classes is among 3 that are drawn in a third of all draws, a label or not."""
+    labels = torch.zeros(3000, 9)
+    labels[:, 0] = 1
+    drawn, share = drawn_classes(labels, 3, torch.Generator().manual_seed(0))
+    assert drawn.dtype == torch.bool
+    assert share == pytest.approx(1 / 3)
+    assert (drawn.sum(1) == 3).all()
+    assert drawn.float().mean(0).tolist() == pytest.approx([1 / 3] * 9, abs=0.04)
+    values = torch.arange(9.0)
+    assert float((drawn * values).sum(1).mean()) / share == pytest.approx(36, rel=0.02)
+
+
+def test_of_few_classes_all_are_looked_at_and_nothing_is_drawn() -> None:
+    generator = torch.Generator().manual_seed(0)
+    before = generator.get_state()
+    drawn, share = drawn_classes(torch.zeros(2, 9), 9, generator)
+    assert drawn.all()
+    assert share == 1
+    assert torch.equal(generator.get_state(), before)

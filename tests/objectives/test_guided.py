@@ -75,6 +75,13 @@ def test_images_without_a_label_count_for_nothing_but_their_absent_classes(class
     assert made["absent"].item() > 0
 
 
+def test_drawn_absent_classes_stand_for_all(classifier: Explanandum) -> None:
+    every = terms(classifier)["absent"].item()
+    drawn = [terms(classifier, seed=seed, absent_classes=1)["absent"].item() for seed in range(300)]
+    assert len({round(each, 6) for each in drawn}) > 1
+    assert sum(drawn) / len(drawn) == pytest.approx(every, rel=0.1)
+
+
 def test_with_every_label_no_class_is_absent(classifier: Explanandum) -> None:
     assert terms(classifier, labels=torch.ones(2, 3))["absent"].item() == 0
 

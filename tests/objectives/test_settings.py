@@ -50,6 +50,8 @@ def test_shares_lie_between_0_and_1(objective: str, share: str, value: Any) -> N
     [
         ("guided", {"start": -0.1}),
         ("guided", {"own_start": "late"}),
+        ("guided", {"absent_classes": 0}),
+        ("guided", {"absent_classes": 2.5}),
         ("guided", {"sharpness": 0}),
         ("guided", {"sharpness": float("nan")}),
         ("guided", {"scales": "1.4"}),

@@ -112,7 +112,7 @@ def test_large_and_small_logits(dtype: torch.dtype) -> None:
     """More rows than factors of one product, and logits at which e^x is no number."""
     values = torch.tensor([-1e4, -200.0, -30.0, -1e-3, 0.0, 1e-3, 30.0, 200.0, 1e4], dtype=dtype)
     maps = values[torch.arange(300 * 4).view(300, 4) % 9]
-    total, slope = softplus_and_slope(maps, torch.ones(300, dtype=torch.bool))
+    total, slope = softplus_and_slope(maps)
     torch.testing.assert_close(total, functional.softplus(maps).sum(), rtol=1e-6, atol=0)
     torch.testing.assert_close(slope, maps.sigmoid(), rtol=0, atol=0)
 
@@ -122,13 +122,13 @@ def test_both_sides_of_where_products_may_vanish(highest: float) -> None:
     """A product of 1 − σ alone would be 0 in single precision for large logits, in a column that is all alike too."""
     maps = torch.linspace(highest - 2, highest, 40)[:, None].expand(40, 300).T.contiguous()
     maps[:, -1] = highest
-    total, _ = softplus_and_slope(maps, torch.ones(300, dtype=torch.bool))
+    total, _ = softplus_and_slope(maps)
     torch.testing.assert_close(total.double(), functional.softplus(maps.double()).sum(), rtol=2e-6, atol=2e-3)
 
 
 def test_what_is_not_finite_is_not_hidden() -> None:
     for value in (torch.inf, torch.nan):
-        total, _ = softplus_and_slope(torch.full((2, 2), value), torch.tensor([True, False]))
+        total, _ = softplus_and_slope(torch.full((2, 2), value))
         assert not total.isfinite()
 
 
@@ -168,14 +168,14 @@ def test_half_precision_is_added_up_in_single() -> None:
 
 
 def test_slopes_are_made_where_they_are_wanted() -> None:
-    maps, counted = torch.tensor([[0.0, 2.0], [1.0, 1.0]]), torch.tensor([True, False])
-    total, slope = softplus_and_slope(maps, counted)
+    maps = torch.tensor([[0.0, 2.0]])
+    total, slope = softplus_and_slope(maps)
     assert slope is not None
-    torch.testing.assert_close(slope, torch.tensor([[0.5, 1 / (1 + math.exp(-2))], [0, 0]]))
-    alone, nothing = softplus_and_slope(maps, counted, with_slope=False)
+    torch.testing.assert_close(slope, torch.tensor([[0.5, 1 / (1 + math.exp(-2))]]))
+    alone, nothing = softplus_and_slope(maps, with_slope=False)
     assert nothing is None
     assert total.item() == alone.item() == pytest.approx(math.log(2) + math.log(1 + math.exp(2)))
-    assert maps.tolist() == [[0, 2], [1, 1]]
+    assert maps.tolist() == [[0, 2]]
 
 
 @pytest.mark.parametrize("alone", [0, 1])

@@ -100,6 +100,17 @@ class Rising:
         return {"rising": 0 * logits.sum() + self.calls}
 
 
+def test_an_objective_of_ones_own_may_hold_what_json_cannot(scenes: str, explainer: Build, out: Path) -> None:
+    class Weighted(Rising):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weights = torch.ones(3)
+
+    train(explainer(), scenes, out, objective=Weighted(), run=with_run(max_epochs=1))
+    recorded = json.loads((out / "run.json").read_text())["settings"]["objective"]
+    assert recorded == {"name": "Weighted", "settings": {"calls": 0, "weights": "Tensor"}}
+
+
 def test_early_stopping_keeps_the_best_epoch(scenes: str, explainer: Build, out: Path) -> None:
     run = with_run(max_epochs=9, patience=2)
     train(explainer(), scenes, out, objective=Rising(), run=run)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from typing import Any, Literal, Protocol
 
 import torch
@@ -49,6 +50,19 @@ def as_maps(logits: Tensor | ClassMaps) -> ClassMaps:
     return WholeMaps(logits) if isinstance(logits, Tensor) else logits
 
 
+def settings_of(objective: Any) -> dict[str, Any]:
+    """An objective's attributes by name, for records; of what JSON cannot hold, such as a tensor, the type's name."""
+    return {name: _recorded(value) for name, value in getattr(objective, "__dict__", {}).items()}
+
+
+def _recorded(value: Any) -> Any:
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        return type(value).__name__
+    return value
+
+
 def check_weights(objective: Any) -> None:
     """The fields of an objective whose names end with ``_weight`` are numbers of at least 0.
 
@@ -60,6 +74,21 @@ def check_weights(objective: Any) -> None:
     for each in dataclasses.fields(objective):
         if each.name.endswith("_weight"):
             check_number(each.name, getattr(objective, each.name))
+
+
+def drawn_classes(labels: Tensor, most: int, generator: torch.Generator | None) -> tuple[Tensor, float]:
+    """``most`` classes of each picture, drawn alike whatever its ``labels`` (N, C), or all where there are no more.
+
+    Returns:
+        True for those that were drawn (N, C), and the probability of each to be one: a sum over the drawn, divided by
+        it, has the sum over all as its mean.
+    """
+    classes = labels.shape[1]
+    if classes <= most:
+        return torch.ones_like(labels, dtype=torch.bool), 1.0
+    draws = torch.rand(labels.shape, generator=generator, device=labels.device)
+    drawn = torch.zeros_like(labels, dtype=torch.bool)
+    return drawn.scatter_(1, draws.topk(most, 1).indices, True), most / classes
 
 
 def classification_loss(

@@ -17,12 +17,12 @@ from explanans.classifiers.layers import REFUSALS, grey_image
 from explanans.errors import InputError
 from explanans.methods.base import positions
 from explanans.methods.spread_cam import SpreadCAM
-from explanans.objectives.base import absence_loss, as_maps, check_weights, classification_loss
+from explanans.objectives.base import absence_loss, as_maps, check_weights, classification_loss, drawn_classes
 from explanans.objectives.guides import LEVELS, VOID, Contested, in_eight_bits, seen_often
 from explanans.ops.class_maps import ClassMaps
 from explanans.ops.masking import apply_mask, make_fill
 from explanans.ops.refinement import compete, edge_aware_variation, enlarge
-from explanans.utils.numbers import check_number
+from explanans.utils.numbers import check_count, check_number
 
 
 def straight_through(logits: Tensor) -> Tensor:
@@ -76,6 +76,8 @@ class Guided:
     Args:
         guide_weight, keep_weight, removal_weight, area_weight, absent_weight, edge_weight, decision_weight: of the
             terms above.
+        absent_classes: of more classes than this so many are drawn for each picture and step, and **absent** is made of
+            those; its mean is that of all, and a step of a thousand classes hardly longer than one of a few.
         start: share of the training after which ``kept``, ``removed``, ``area`` and ``decided`` begin.
         own_start, own_share: share of the training after which the predicted mask seeds the walk, and by how much; the
             rest is Grad-CAM, which keeps the masks from wandering off.
@@ -93,6 +95,7 @@ class Guided:
     removal_weight: float = 0.1
     area_weight: float = 0.03
     absent_weight: float = 3.0
+    absent_classes: int = 256
     edge_weight: float = 0.3
     decision_weight: float = 0.0
     start: float = 0.3
@@ -116,6 +119,7 @@ class Guided:
         for name in ("own_share", "level"):
             check_number(name, getattr(self, name), 0, 1)
         check_number("sharpness", self.sharpness, above=True)
+        check_count("absent_classes", self.absent_classes)
         check_number("sure", self.sure, 0.5, 1)
         if self.contested not in get_args(Contested):
             raise InputError(f"contested={self.contested!r}; take one of {', '.join(get_args(Contested))}.")
@@ -174,7 +178,8 @@ class Guided:
         chosen = functional.one_hot(drawn[:, 0], labels.shape[1]).to(labels.dtype)
         own = maps.of(torch.arange(len(images), device=images.device), drawn[:, 0])
         small = functional.interpolate(images, own.shape[-2:], mode="area")
-        absent = maps.softplus_sum(labels == 0) / math.prod(maps.shape)
+        looked_at, share = drawn_classes(labels, self.absent_classes, generator)
+        absent = maps.softplus_sum(looked_at & (labels == 0)) / (share * math.prod(maps.shape))
         terms = {
             "absent": self.absent_weight * absent,
             "edges": self.edge_weight * edge_aware_variation(own.sigmoid() * some[:, None, None], small),

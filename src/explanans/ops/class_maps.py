@@ -122,11 +122,11 @@ class _OfWhole(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, logits: Tensor, counted: Tensor) -> Tensor:
         wanted = ctx.needs_input_grad[0]
-        gradient = torch.empty_like(logits, memory_format=torch.contiguous_format) if wanted else None
+        gradient = torch.zeros_like(logits, memory_format=torch.contiguous_format) if wanted else None
         sums = []
         for image in range(len(logits)):
-            for some in _slices(logits.shape[1], logits[0, 0].numel(), logits.device):
-                value, slope = softplus_and_slope(logits[image, some].flatten(1), counted[image, some], wanted)
+            for some in _split(counted[image].nonzero()[:, 0], logits[0, 0].numel()):
+                value, slope = softplus_and_slope(logits[image, some].flatten(1), wanted)
                 sums.append(value)
                 if gradient is not None and slope is not None:
                     gradient[image, some] = slope.unflatten(1, logits.shape[2:]).to(gradient.dtype)
@@ -148,28 +148,29 @@ class _OfFactored(torch.autograd.Function):
         wanted = any(ctx.needs_input_grad[:2])
         to_left, to_right = torch.zeros_like(left), torch.zeros_like(right)
         own = right.shape[1]
-        near = _bands(fixed, left.shape[1], width)
+        most = int(counted.sum(1).max()) if len(counted) else 0
+        near = _bands(fixed, most, width)
         # Of one image: a product of all its slopes is quicker than a sum of products of blocks.
-        slopes = left.new_empty(left.shape[1], right.shape[2]) if wanted else None
+        room = left.new_empty(most, right.shape[2]) if wanted else None
         sums = []
         with torch.autocast(left.device.type, enabled=False):
             for image in range(len(left)):
-                rows = left[image].T.contiguous()
-                to_fixed = _wide(rows.new_zeros(len(fixed), left.shape[1])) if wanted else None
+                columns = counted[image].nonzero()[:, 0]
+                rows = left[image, columns].T.contiguous()
+                slopes = None if room is None else room[: len(columns)]
+                to_fixed = _wide(rows.new_zeros(len(fixed), len(columns))) if wanted else None
                 for band, read, weights in near:
                     here = torch.cat([right[image, :, band], weights])
                     some_rows = torch.cat([rows[:own], rows[own:][read]])
-                    for some in _slices(left.shape[1], here.shape[1], left.device):
-                        maps = some_rows[:, some].T @ here
-                        value, slope = softplus_and_slope(maps, counted[image, some], wanted)
+                    for some in _slices(len(columns), here.shape[1], left.device):
+                        value, slope = softplus_and_slope(some_rows[:, some].T @ here, wanted)
                         sums.append(value)
                         if slopes is not None and slope is not None:
                             slopes[some, band] = slope
                     if slopes is not None and to_fixed is not None:
                         to_fixed.index_add_(0, read, (weights @ slopes[:, band].T).to(to_fixed.dtype))
                 if slopes is not None and to_fixed is not None:
-                    to_left[image, :, :own] = slopes @ right[image].T
-                    to_left[image, :, own:] = to_fixed.T
+                    to_left[image, columns] = torch.cat([slopes @ right[image].T, to_fixed.T.to(slopes.dtype)], 1)
                     torch.mm(rows[:own], slopes, out=to_right[image])
         ctx.save_for_backward(to_left, to_right)
         return torch.stack(sums).sum() if sums else _wide(left).new_zeros(())
@@ -181,19 +182,18 @@ class _OfFactored(torch.autograd.Function):
         return to_left * upstream[0], to_right * upstream[0], None, None, None
 
 
-def softplus_and_slope(maps: Tensor, counted: Tensor, with_slope: bool = True) -> tuple[Tensor, Tensor | None]:
-    """Σ log(1 + e^x) over the rows of ``maps`` (K, P) that are true in ``counted`` (K,), and σ(x), 0 in other rows.
+def softplus_and_slope(maps: Tensor, with_slope: bool = True) -> tuple[Tensor, Tensor | None]:
+    """Σ log(1 + e^x) over ``maps`` (K, P), and σ(x).
 
     log(1 + e^x) = −log(1 − σ(x)) where x is not large, max(x, 0) − log max(σ(x), 1 − σ(x)) for any x, and a sum of
     logarithms is the logarithm of a product. On a processor PyTorch's own log(1 + e^x) takes twenty times as long as σ.
     """
     maps = _wide(maps)
-    hidden = (~counted).nonzero()[:, 0]
-    slope = maps.sigmoid().index_fill_(0, hidden, 0)
+    slope = maps.sigmoid()
     factors, total = 1 - slope, maps.new_zeros(())
     if not (slope.numel() and slope.amax() <= UNDECIDED):
         torch.maximum(factors, slope, out=factors)
-        total = maps.clamp(min=0).index_fill_(0, hidden, 0).sum()
+        total = maps.clamp(min=0).sum()
     for some in factors.split(FACTORS):
         total = total - some.prod(0).log().sum()
     return total, slope if with_slope else None

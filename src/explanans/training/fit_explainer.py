@@ -19,6 +19,7 @@ from explanans.data import Batch, LabelledImages, collate
 from explanans.explainers.explainer import Explainer
 from explanans.explainers.networks.heads import class_maps
 from explanans.objectives import Objective, make_objective
+from explanans.objectives.base import settings_of
 from explanans.objectives.guided import Guided
 from explanans.ops.masking import apply_mask, make_fill
 from explanans.ops.refinement import enlarge
@@ -216,7 +217,7 @@ def fit(
     if calibration.images != 0:
         first_labelled(held_out, 1)
     facts = {
-        "objective": {"name": type(named).__name__, "settings": getattr(named, "__dict__", {})},
+        "objective": {"name": type(named).__name__, "settings": settings_of(named)},
         "data": {"training": facts_of(training), "validation": facts_of(held_out)},
         "augment": augment,
         "optimizer": asdict(optimizer),
