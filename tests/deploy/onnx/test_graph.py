@@ -43,7 +43,7 @@ def helper() -> ModuleType:
         ("trunk?width=8", "both"),
         ("copy?width=8", "both"),
         ("light/test_efficientnet?pad_type=same", "both"),
-        ("fpn/resnet10t", "masks"),
+        ("fpn/test_resnet", "masks"),
     ],
 )
 def test_the_graph_gives_pytorchs_numbers(network: str, what: str, exported: Export) -> None:
