@@ -8,7 +8,8 @@ import pytest
 
 from explanans.benchmark.report.baselines import advice, best_blind, warning
 from explanans.benchmark.report.benchmark_page import write_report
-from explanans.benchmark.results import Results, Row
+from explanans.benchmark.results import Results
+from explanans.benchmark.summary_row import Row
 
 from .pages import Page
 

@@ -14,7 +14,8 @@ from torch import Tensor
 from explanans.benchmark.columns import COLUMNS
 from explanans.benchmark.report import page as html
 from explanans.benchmark.report.curve_plots import curves
-from explanans.benchmark.results import Results, Row
+from explanans.benchmark.results import Results
+from explanans.benchmark.summary_row import Row
 from explanans.data import LabelledImages
 from explanans.explainers.explainer import Explainer
 from explanans.explanations.explanation import ClassExplanation, Explanation
