@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from explanans.classifiers.explanandum import Activation, Explanandum
 from explanans.errors import InputError
 from explanans.explainers.explainer import Explainer
+from explanans.explanations.class_explanation import file_stem
 from explanans.explanations.explain import explain
-from explanans.explanations.explanation import Explanation, file_stem
+from explanans.explanations.explanation import Explanation
 from explanans.images.preprocessing import Preprocessing
 from explanans.images.reading import ImageError
 

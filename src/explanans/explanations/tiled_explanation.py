@@ -12,8 +12,9 @@ from torch import Tensor
 
 from explanans.classifiers.explanandum import Explanandum
 from explanans.explanations.batch import Masker, Settings
+from explanans.explanations.class_explanation import PACKING, ClassExplanation
 from explanans.explanations.explain_tiles import explain_tiles
-from explanans.explanations.explanation import PACKING, ClassExplanation, Explanation
+from explanans.explanations.explanation import Explanation
 from explanans.explanations.receipt import Receipt, receipts
 from explanans.explanations.tiles import Tiled, Tiling
 from explanans.images import drawing

@@ -18,7 +18,8 @@ from explanans.benchmark.results import Results
 from explanans.benchmark.summary_row import Row
 from explanans.data import LabelledImages
 from explanans.explainers.explainer import Explainer
-from explanans.explanations.explanation import ClassExplanation, Explanation
+from explanans.explanations.class_explanation import ClassExplanation
+from explanans.explanations.explanation import Explanation
 from explanans.images import drawing
 from explanans.methods.grad_cam import GradCAM
 from explanans.metrics import normalise
