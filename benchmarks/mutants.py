@@ -55,7 +55,9 @@ PARTS = {
     "masking, targets, refinement": Part(("ops/*.py",), ("ops",)),
     "receipts": Part(("explanations/receipt.py",), ("explanations/test_receipt.py",)),
     "the cut": Part(("explanations/cut.py",), ("explanations/test_cut.py",)),
-    "calibration": Part(("training/calibration.py",), ("training/test_calibration.py",)),
+    "calibration": Part(
+        ("training/calibration.py",), ("training/test_calibration.py", "training/test_calibration_gaps.py")
+    ),
     "training step": Part(
         ("training/module.py",),
         (

@@ -52,7 +52,7 @@ from explanans.training import Optimizer
 from explanans.training.backbone import find_head, freeze_before, new_classifier
 from explanans.training.classification import ClassifierTraining
 from explanans.training.curves import read_curves
-from explanans.training.fit_explainer import ExplainerTraining
+from explanans.training.explainer_training import ExplainerTraining
 
 COMMANDS = {"classifier": "classifier fit", "explainer": "fit"}
 TRAININGS: dict[str, type[LightningModule]] = {"classifier": ClassifierTraining, "explainer": ExplainerTraining}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFont
 
-from explanans.explanations.explanation import ClassExplanation
+from explanans.explanations.class_explanation import ClassExplanation
 from explanans.explanations.figure import GAP, LONGEST, figure, panel_size, shorten
 from explanans.explanations.receipt import Kept, Receipt
 

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from explanans.explanations.explanation import ClassExplanation, Explanation
+from explanans.explanations.class_explanation import ClassExplanation
+from explanans.explanations.explanation import Explanation
 from explanans.explanations.html import MOST, explanation_html, layer
 from explanans.explanations.receipt import Kept, Other, Receipt
 

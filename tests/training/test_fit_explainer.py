@@ -18,7 +18,7 @@ from explanans.errors import InputError
 from explanans.explainers.explainer import Explainer
 from explanans.training import Calibration, Optimizer, TrainingDiverged
 from explanans.training.cut_curve import RECORD
-from explanans.training.fit_explainer import ExplainerTraining
+from explanans.training.explainer_training import ExplainerTraining
 from explanans.utils.records import read_json
 
 from .explainer_runs import MOVED, Build, assert_identical, rows, state, train, with_run

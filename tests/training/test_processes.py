@@ -35,7 +35,7 @@ sys.path.insert(0, {tests!r})
 from conftest import PREPROCESSING, Living
 import torch
 from explanans import Explainer, Explanandum, Optimizer, Run, fit
-from explanans.training.fit_explainer import ExplainerTraining
+from explanans.training.explainer_training import ExplainerTraining
 torch.set_num_threads(1)
 torch.manual_seed(0)
 classes = {classes!r}

@@ -17,7 +17,7 @@ from explanans.errors import InputError
 from explanans.explainers.explainer import Explainer
 from explanans.training import Optimizer
 from explanans.training.claim import CONFIG, RECORD
-from explanans.training.fit_explainer import ExplainerTraining
+from explanans.training.explainer_training import ExplainerTraining
 from explanans.utils.locks import LOCK
 from explanans.utils.run_folder import claimed
 from explanans.utils.temporaries import temporary_file
@@ -88,7 +88,8 @@ def test_loader_workers_go_on_where_they_were(
 
 KILLED = """
 import os, pickle, signal, sys
-from explanans.training.fit_explainer import ExplainerTraining, fit
+from explanans.training.explainer_training import ExplainerTraining
+from explanans.training.fit_explainer import fit
 step = ExplainerTraining.training_step
 
 def killed(self, batch, index):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from explanans.benchmark.columns import COLUMNS, MADE_FROM, SCHEMA
+from explanans.benchmark.columns import SCHEMA
+from explanans.benchmark.image_values import check_metric, specificities, values_of
 from explanans.benchmark.saved_files import (
     COSTS,
     MAPS,
@@ -26,44 +26,10 @@ from explanans.benchmark.saved_files import (
     read_sanity,
 )
 from explanans.benchmark.slices import part_of
-from explanans.benchmark.statistics import (
-    Paired,
-    Values,
-    bootstrap,
-    miou_per_image,
-    paired,
-    specificity_per_image,
-)
+from explanans.benchmark.statistics import Paired, Values, paired
+from explanans.benchmark.summary_row import Row, row_of
 from explanans.errors import InputError
 from explanans.utils.text import printable
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of a table: a method's means over the images, each with its 95 % interval.
-
-    Attributes:
-        classifier, method, title, normalisation: what was measured. The title has the normalisation where a method is
-            listed under several.
-        subset: "all": every image; "shared": the images that the slow methods saw as well.
-        images: how many there are rows for; fewer than were asked for while the run goes on.
-        mean, low, high: by metric; NaN where the metric was not asked for.
-        scored: by metric, on how many of the images it was asked for.
-        failed, nan: images whose map failed or held a NaN; they count with the worst value.
-    """
-
-    classifier: str
-    method: str
-    title: str
-    normalisation: str
-    subset: str
-    images: int
-    mean: dict[str, float]
-    low: dict[str, float]
-    high: dict[str, float]
-    scored: dict[str, int]
-    failed: int
-    nan: int
 
 
 class Results:
@@ -174,9 +140,9 @@ class Results:
         photos: str | None = None,
     ) -> tuple[NDArray[np.int32], Values]:
         """Positions of the images that a metric was computed for, and its value for each."""
-        _check_metric(metric)
+        check_metric(metric)
         table = self.rows(classifier, method, normalisation, subset, photos)
-        values = self._column(table, metric, classifier)
+        values = values_of(metric, table, self.classes(classifier))
         known = ~np.isnan(values)
         return table["index"].to_numpy()[known], values[known]
 
@@ -201,7 +167,7 @@ class Results:
             steps: all normalisations, or each method's own alone.
         """
         for metric in metrics:
-            _check_metric(metric)
+            check_metric(metric)
         wanted = [subset] if subset is not None else ["all", *(["shared"] if self.subset_images else [])]
         found = []
         for name in [classifier] if classifier is not None else self.classifiers:
@@ -225,13 +191,16 @@ class Results:
         subset: str = "all",
     ) -> Paired:
         """Method a against b on the images that both were scored on (see ``statistics.paired``)."""
-        _check_metric(metric)
+        check_metric(metric)
         tables = [
             self.rows(classifier, method, normalisation, subset)
             for method, normalisation in ((method_a, normalisation_a), (method_b, normalisation_b))
         ]
         common = pa.array(np.intersect1d(*(table["index"].to_numpy() for table in tables)), pa.int32())
-        a, b = (self._column(table.filter(pc.is_in(table["index"], common)), metric, classifier) for table in tables)
+        a, b = (
+            values_of(metric, table.filter(pc.is_in(table["index"], common)), self.classes(classifier))
+            for table in tables
+        )
         known = ~(np.isnan(a) | np.isnan(b))
         return paired(a[known], b[known], seed=self.settings["seed"])
 
@@ -260,7 +229,7 @@ class Results:
     ) -> NDArray[np.float64]:
         """The confusion matrix (C, C): [r, c] is the mean softmax probability of r on images with label r that are
         masked with the mask for c; NaN for a class without an image, and all NaN where it was not asked for."""
-        values, labels = self._specificities(self.rows(classifier, method, normalisation, subset), classifier)
+        values, labels = specificities(self.rows(classifier, method, normalisation, subset), self.classes(classifier))
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.einsum("nr,ncr->rc", labels, values) / labels.sum(0)[:, None]
 
@@ -273,55 +242,17 @@ class Results:
         metrics: Sequence[str],
         photos: str | None,
     ) -> Row:
-        table = self.rows(classifier, method, normalisation, subset, photos)
-        facts = self.settings["methods"][method]
-        first = normalisation == facts["normalisations"][0]
-        status = table["status"].to_pylist()
-        mean, low, high, scored = {}, {}, {}, {}
-        columns = {each: self.values(each, classifier, method, normalisation, subset, photos)[1] for each in metrics}
-        for count in {len(values) for values in columns.values()}:
-            names = [each for each, values in columns.items() if len(values) == count]
-            stacked = np.stack([columns[each] for each in names], axis=1)
-            lows, highs = bootstrap(stacked, seed=self.settings["seed"])
-            for each, values, below, above in zip(names, stacked.T, lows, highs, strict=True):
-                mean[each] = float(values.mean()) if count else float("nan")
-                low[each], high[each], scored[each] = float(below), float(above), count
-        return Row(
+        own = normalisation == self.normalisations(method)[0]
+        return row_of(
+            {each: self.values(each, classifier, method, normalisation, subset, photos)[1] for each in metrics},
+            self.rows(classifier, method, normalisation, subset, photos)["status"].to_pylist(),
+            seed=self.settings["seed"],
             classifier=classifier,
             method=method,
-            title=self.title(method) if first else f"{self.title(method)} ({normalisation})",
+            title=self.title(method) if own else f"{self.title(method)} ({normalisation})",
             normalisation=normalisation,
             subset=subset,
-            images=len(status),
-            mean=mean,
-            low=low,
-            high=high,
-            scored=scored,
-            failed=status.count("failed"),
-            nan=status.count("nan"),
         )
-
-    def _column(self, table: pa.Table, metric: str, classifier: str) -> Values:
-        """A value for each row; NaN where it was not asked for."""
-        source = MADE_FROM.get(metric, metric)
-        if metric not in MADE_FROM:
-            return table[metric].to_numpy(zero_copy_only=False).astype(float)
-        asked = pc.is_valid(table[source]).to_numpy(zero_copy_only=False)
-        values = np.full(len(asked), np.nan)
-        if asked.any() and metric == "specificity_gap":
-            values[asked] = specificity_per_image(*self._specificities(table, classifier))
-        elif asked.any():
-            counts = np.array(table.filter(asked)[source].to_pylist(), float)
-            values[asked] = miou_per_image(counts.reshape(len(counts), 2, -1))
-        return values
-
-    def _specificities(self, table: pa.Table, classifier: str) -> tuple[Values, NDArray[np.bool_]]:
-        """Values (n, C, C) and labels (n, C) of the images that have them."""
-        table = table.filter(pc.is_valid(table["specificity"]))
-        classes = self.classes(classifier)
-        values = np.array(table["specificity"].to_pylist(), float).reshape(-1, len(classes), len(classes))
-        labels = np.array([[name in row for name in classes] for row in table["labels"].to_pylist()], bool)
-        return values, labels.reshape(-1, len(classes))
 
     def _shared_indices(self) -> list[int]:
         places = {name: index for index, name in enumerate(self.images)}
@@ -342,8 +273,3 @@ class Results:
 
     def _file(self, kind: str, classifier: str, method: str) -> Path:
         return self.folder / kind / classifier / f"{method}.json"
-
-
-def _check_metric(metric: str) -> None:
-    if metric not in COLUMNS:
-        raise InputError(f"metric {metric!r} is not known; take one of {', '.join(COLUMNS)}.")

@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from explanans.data.dataset import Augment, LabelledImages, Sample
+from explanans.data.dataset import LabelledImages, Sample
 from explanans.data.datasets.coco import COCO
 from explanans.data.datasets.cub import CUB
 from explanans.data.datasets.folder import ImageFolder
 from explanans.data.datasets.table import SUFFIXES as TABLE_SUFFIXES
 from explanans.data.datasets.table import ImageTable
 from explanans.data.datasets.voc import VOC, find_devkits
+from explanans.data.joint_augment import Augment
 from explanans.data.loading import Batch, collate, loader
 from explanans.data.spec import locate, split_spec
 from explanans.errors import InputError

@@ -16,7 +16,8 @@ from explanans.errors import InputError
 from explanans.explanations.batch import Explained, Masker, Settings, explain_batch
 from explanans.explanations.by_method import ByMethod
 from explanans.explanations.choice import CALLS
-from explanans.explanations.explanation import ClassExplanation, Explanation
+from explanans.explanations.class_explanation import ClassExplanation
+from explanans.explanations.explanation import Explanation
 from explanans.explanations.receipt import FILLS
 from explanans.explanations.selection import Selection
 from explanans.explanations.tiled_explanation import tiled_explanation

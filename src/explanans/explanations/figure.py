@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from explanans.images.drawing import Colour, contour, overlay, resize_mask
 
 if TYPE_CHECKING:
-    from explanans.explanations.explanation import ClassExplanation
+    from explanans.explanations.class_explanation import ClassExplanation
 
 PAPER: Colour = (255, 255, 255)
 INK: Colour = (28, 28, 30)

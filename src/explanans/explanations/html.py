@@ -19,7 +19,7 @@ from explanans.images.inline import data_uri
 from explanans.utils.text import printable
 
 if TYPE_CHECKING:
-    from explanans.explanations.explanation import ClassExplanation
+    from explanans.explanations.class_explanation import ClassExplanation
 
 # Pixels of the longer side of the photo on the page.
 SIDE = 440

@@ -12,9 +12,11 @@ from torch import Tensor
 
 from explanans.classifiers.explanandum import Explanandum
 from explanans.explanations.batch import Masker, Settings
-from explanans.explanations.explanation import PACKING, ClassExplanation, Explanation
+from explanans.explanations.class_explanation import PACKING, ClassExplanation
+from explanans.explanations.explain_tiles import explain_tiles
+from explanans.explanations.explanation import Explanation
 from explanans.explanations.receipt import Receipt, receipts
-from explanans.explanations.tiles import Tiled, Tiling, explain_tiles
+from explanans.explanations.tiles import Tiled, Tiling
 from explanans.images import drawing
 from explanans.images.png_rows import write_grey
 from explanans.utils.devices import like
@@ -77,7 +79,7 @@ def tiled_explanation(
     name: str | None = None,
     requested: Tensor | None = None,
 ) -> Explanation:
-    """Explain a picture in tiles (:func:`explanans.explanations.tiles.explain_tiles`).
+    """Explain a picture in tiles (:func:`explanans.explanations.explain_tiles.explain_tiles`).
 
     A picture of up to :data:`LARGE` pixels has masks at its own size. Of a larger one memory holds the picture and a
     row of tiles; masks lie on the disk, see :class:`ScanExplanation`.

@@ -11,7 +11,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from explanans.benchmark.columns import COLUMNS
-from explanans.benchmark.results import Results, Row
+from explanans.benchmark.results import Results
+from explanans.benchmark.summary_row import Row
 from explanans.classifiers.sources import hash_weights
 from explanans.deploy.batch import folders, job_record
 from explanans.deploy.batch.folders import INDEX

@@ -1,37 +1,30 @@
-"""Train an Explainer: the step, the pictures, and ``fit``."""
+"""Train an Explainer from its data to the saved folder: ``fit``."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import lightning
-import torch
-from lightning.pytorch import Trainer, callbacks
-from lightning.pytorch.loggers import TensorBoardLogger
-from torch import Tensor, nn
 
 from explanans.classifiers.explanandum import Explanandum
-from explanans.data import Batch, LabelledImages, collate
+from explanans.data import LabelledImages, collate
 from explanans.explainers.explainer import Explainer
-from explanans.explainers.networks.heads import class_maps
 from explanans.objectives import Objective, make_objective
 from explanans.objectives.base import settings_of
 from explanans.objectives.guided import Guided
-from explanans.ops.masking import apply_mask, make_fill
-from explanans.ops.refinement import enlarge
 from explanans.training import newcomer
 from explanans.training.augmentation import Augmentation, augmentation
 from explanans.training.calibration import Calibration, calibrate, first_labelled
 from explanans.training.claim import check_run_folder
 from explanans.training.cut_curve import CURVE, RECORD, summary
-from explanans.training.depthwise import quick_depthwise
+from explanans.training.explainer_training import ExplainerTraining
 from explanans.training.guides_once import Guiding, with_guides
 from explanans.training.held_out import measured, untrained
-from explanans.training.module import TrainingModule
+from explanans.training.mask_pictures import MaskPictures
 from explanans.training.opened_splits import describe, facts_of, loaders, open_splits
 from explanans.training.optimizer import Optimizer
 from explanans.training.precision import choose_precision
@@ -47,86 +40,6 @@ from explanans.utils.devices import choose_device
 from explanans.utils.records import write_json
 
 SAVED = "explainer"
-
-
-class ExplainerTraining(TrainingModule):
-    """The network of an Explainer, by an objective that asks its classifier or a surrogate of it."""
-
-    explainer: Explainer
-    surrogate: Explanandum | None
-
-    def __init__(
-        self,
-        explainer: Explainer,
-        objective: Objective,
-        optimizer: Optimizer,
-        *,
-        seed: int,
-        channels_last: bool,
-        surrogate: Explanandum | None = None,
-    ) -> None:
-        super().__init__(optimizer, seed=seed, channels_last=channels_last, explainer=explainer, surrogate=surrogate)
-        self.objective = objective
-        self.guides: Tensor | None = None
-
-    @property
-    def network(self) -> nn.Module:
-        return self.explainer.network
-
-    def answer(self, network: nn.Module, images: Tensor) -> Any:
-        by_class = getattr(self.objective, "by_class", False)
-        return class_maps(network, images) if by_class else super().answer(network, images)
-
-    def terms(
-        self, logits: Any, images: Tensor, labels: Tensor, progress: float, generator: torch.Generator
-    ) -> Mapping[str, Tensor]:
-        teacher = self.explainer.explanandum if self.surrogate is None else self.surrogate
-        made = {} if self.guides is None else {"guides": self.guides}
-        return self.objective(logits, images, labels, teacher, progress, generator, **made)
-
-    def training_step(self, batch: Batch, index: int) -> Tensor:
-        self.guides = batch.get("maps")
-        return super().training_step(batch, index)
-
-    def validation_step(self, batch: Batch, index: int) -> Tensor:
-        self.guides = batch.get("maps")
-        return super().validation_step(batch, index)
-
-    def is_pretrained(self, name: str) -> bool:
-        return any(part in ("encoder", "backbone") for part in name.split("."))
-
-    def settled(self) -> Iterable[nn.Module]:
-        return (part for name, part in self.network.named_modules() if self.is_pretrained(name))
-
-    def _step(self, *arguments: Any) -> tuple[Tensor, Any]:
-        with quick_depthwise(self.device):
-            return super()._step(*arguments)
-
-
-class Pictures(callbacks.Callback):
-    """After every epoch a grid for TensorBoard: image, target mask, what it keeps, what it removes."""
-
-    def __init__(self, batch: Batch) -> None:
-        self.batch = batch
-
-    @torch.no_grad()
-    def on_validation_epoch_end(self, trainer: Trainer, module: ExplainerTraining) -> None:  # type: ignore[override]
-        writers = [logger for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)]
-        if not trainer.is_global_zero or not writers:
-            return
-        images, labels = self.batch["image"].to(module.device), self.batch["labels"].to(module.device)
-        # The labels' masks alone are enlarged; those of a thousand classes would fill the memory.
-        image, column = labels.bool().nonzero(as_tuple=True)
-        own = enlarge(class_maps(module.result, images).of(image, column)[:, None], images.shape[-2:])[:, 0].sigmoid()
-        target = own.new_zeros(len(images), *images.shape[-2:])
-        target = target.scatter_reduce(0, image[:, None, None].expand_as(own), own, "amax")
-        preprocessing = module.explainer.explanandum.preprocessing
-        mean = make_fill("mean", preprocessing)(images)
-        shown = [images, apply_mask(images, target, mean), apply_mask(images, 1 - target, mean)]
-        image, kept, removed = (preprocessing.denormalise(each) for each in shown)
-        row = torch.cat([image, target[:, None].expand_as(image), kept, removed], dim=3)
-        for writer in writers:
-            writer.experiment.add_images("image, mask, kept, removed", row.cpu(), trainer.current_epoch)
 
 
 @on_free_cores
@@ -244,7 +157,7 @@ def fit(
     module = ExplainerTraining(
         explainer, named, optimizer, seed=run.seed, channels_last=run.channels_last, surrogate=teacher
     )
-    pictures = Pictures(collate([held_out[index] for index in range(min(8, len(held_out)))]))
+    pictures = MaskPictures(collate([held_out[index] for index in range(min(8, len(held_out)))]))
     train(
         module,
         *loaders(training, held_out, transform, run),

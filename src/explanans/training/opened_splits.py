@@ -10,7 +10,8 @@ from typing import Any
 from torch.utils.data import DataLoader
 
 from explanans.data import LabelledImages, loader, open_dataset
-from explanans.data.dataset import Augment, Sample
+from explanans.data.dataset import Sample
+from explanans.data.joint_augment import Augment
 from explanans.errors import InputError
 from explanans.images.preprocessing import Preprocessing
 from explanans.training.run_settings import Run

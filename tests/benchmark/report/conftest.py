@@ -26,8 +26,8 @@ MANY = ("segmentation", "saliency", "kept", "insertion", "road", "specificity", 
 
 def method(
     title: str,
-    quality: float,
-    ms: float,
+    quality: float = 0.5,
+    ms: float = 10.0,
     *,
     kind: str = "any",
     subset: str = "all",

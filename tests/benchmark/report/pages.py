@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from pathlib import Path
 
 VOID = {"meta", "img", "br", "hr", "link", "input"}
 UNSEEN = {"style", "title", "metadata", "defs"}
@@ -105,6 +106,10 @@ class Page(HTMLParser):
                 if found.text == heading:
                     return Node("section", {}, parent.children[place + 1 : end])
         raise AssertionError(f"no heading {heading!r}; there are {self.headings()}")
+
+
+def page_of(path: Path) -> Page:
+    return Page(path.read_text(encoding="utf-8"))
 
 
 def tables(node: Node) -> list[Table]:

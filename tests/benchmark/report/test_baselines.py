@@ -2,22 +2,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from explanans.benchmark.report.baselines import advice, best_blind, warning
 from explanans.benchmark.report.benchmark_page import write_report
-from explanans.benchmark.results import Results, Row
+from explanans.benchmark.results import Results
+from explanans.benchmark.summary_row import Row
 
+from .conftest import method
 from .pages import Page
 
 Make = Callable[..., Path]
-
-
-def method(title: str, **changes: Any) -> dict[str, Any]:
-    base: dict[str, Any] = {"quality": 0.5, "ms": 10.0, "kind": "any", "subset": "all", "normalisations": ("raw",)}
-    return {**base, "title": title, "failed": (), "nan": (), "missing": (), **changes}
 
 
 def results_of(make_results: Make, given: dict[str, float]) -> Results:

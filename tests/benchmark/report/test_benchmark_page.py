@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-import csv
 import json
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -14,24 +12,13 @@ import pytest
 from explanans.benchmark.columns import COLUMNS
 from explanans.benchmark.report.benchmark_page import write_report
 from explanans.benchmark.report.grid import disagreement
-from explanans.benchmark.report.table_files import chosen_table
 from explanans.benchmark.results import Results
 from explanans.cli.main import main
 from explanans.data import LabelledImages
 from explanans.errors import InputError
 
-from .pages import Page, captions, drawings, tables
-
-EVIL = '<script>alert("x")</script> & $x'
-
-
-def page_of(path: Path) -> Page:
-    return Page(path.read_text(encoding="utf-8"))
-
-
-def method(title: str, quality: float = 0.5, ms: float = 10.0, **changes: Any) -> dict[str, Any]:
-    base: dict[str, Any] = {"kind": "any", "subset": "all", "normalisations": ("raw",), "failed": (), "nan": ()}
-    return {**base, "title": title, "quality": quality, "ms": ms, "missing": (), **changes}
+from .conftest import method
+from .pages import captions, drawings, page_of, tables
 
 
 @pytest.fixture(scope="module")
@@ -135,60 +122,6 @@ def test_other_pictures_and_maps_not_asked_for_are_told(
     assert "A not asked for" not in captions(photos)
 
 
-def test_odd_names_are_text(tmp_path: Path, make_results: Callable[..., Path]) -> None:
-    folder = make_results({"odd": method(EVIL), "b": method("B", 0.4, 99.0)})
-    record = json.loads((folder / "benchmark.json").read_text())
-    record["classifiers"]["resnet"]["classes"][0] = EVIL
-    record["data"]["name"] = EVIL
-    (folder / "benchmark.json").write_text(json.dumps(record))
-    page = page_of(write_report(Results.open(folder), tmp_path))
-    assert not page.root.all("script")
-    assert EVIL in page.headings(1)[0]
-    assert all(EVIL in [cells[0] for cells in table.rows] for table in tables(page.section("All images (24)"))[:4])
-    assert EVIL in tables(page.section("Class specificity"))[0].header
-    assert all(any(EVIL in text for text in drawn) for drawn in drawings(page.root))
-
-
-def test_what_steers_terminals_and_spreadsheets_is_shown_and_does_nothing(
-    tmp_path: Path, make_results: Callable[..., Path], scenes: LabelledImages, capsys: pytest.CaptureFixture[str]
-) -> None:
-    folder = make_results({"odd": method("=1+1\x1b[31m\u202e"), "b": method("-2+3", 0.4), "c": method("@x\udce9", 0.3)})
-    record = json.loads((folder / "benchmark.json").read_text())
-    record["classifiers"]["resnet"]["classes"][0] = "\x1b[2Jcat\x07"
-    record["data"]["name"] = "a\x00b\r\nc"
-    (folder / "benchmark.json").write_text(json.dumps(record))
-    results = Results.open(folder)
-    page = page_of(write_report(results, tmp_path))
-    written = [path.read_text(encoding="utf-8") for path in (tmp_path / "tables").iterdir()]
-    for text in (page.markup, (tmp_path / "tables.md").read_text(encoding="utf-8"), *written):
-        assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", text)
-    assert r"\x1b[2Jcat\x07" in tables(page.section("Class specificity"))[0].header
-    with (tmp_path / "tables" / "resnet-all.csv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert {row["title"] for row in rows} == {r"'=1+1\x1b[31m\u202e", "'-2+3", r"'@x\xe9"}
-    # Negative numbers stay numbers.
-    assert min(float(row["difference_to_reference"] or 0) for row in rows) < 0
-    with (tmp_path / "tables" / "resnet-cost.csv").open(encoding="utf-8", newline="") as file:
-        assert {row["title"][0] for row in csv.DictReader(file)} == {"'"}
-    assert main(["report", str(folder), "--columns", "iou_soft"]) == 0
-    assert "\x1b" not in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("name", ["../../up", "/etc/passwd", "", "a/b", "a\nb"])
-@pytest.mark.parametrize("kind", ["classifiers", "methods"])
-def test_names_that_leave_the_folder_are_refused(
-    make_results: Callable[..., Path], name: str, kind: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    folder = make_results({"a": method("A")}, groups=("segmentation",))
-    record = json.loads((folder / "benchmark.json").read_text())
-    record[kind][name] = next(iter(record[kind].values()))
-    (folder / "benchmark.json").write_text(json.dumps(record))
-    before = sorted(folder.parent.rglob("*"))
-    assert main(["report", str(folder)]) == 2
-    assert f"names {name!r}" in capsys.readouterr().err
-    assert sorted(folder.parent.rglob("*")) == before
-
-
 def test_one_method_alone(tmp_path: Path, make_results: Callable[..., Path], scenes: LabelledImages) -> None:
     results = Results.open(make_results({"a": method("A")}, groups=("segmentation",)))
     page = page_of(write_report(results, tmp_path, data=scenes))
@@ -235,46 +168,6 @@ def test_sanity_is_shown_where_it_was_measured(tmp_path: Path, make_results: Cal
         "| A | classifier | 0.91 / 0.82 | 0.10 / 0.20 | 0 |" in (tmp_path / "tables" / "resnet-sanity.md").read_text()
     )
     assert (tmp_path / "tables" / "resnet-sanity.tex").is_file()
-
-
-def test_a_table_of_chosen_columns(
-    tmp_path: Path, make_results: Callable[..., Path], capsys: pytest.CaptureFixture[str]
-) -> None:
-    folder = make_results({"a": method("A", 0.2), "b": method("B", 0.8)}, groups=("segmentation",))
-    before = sorted(path for path in folder.rglob("*"))
-    assert main(["report", str(folder), "--columns", "iou_soft, area"]) == 0
-    header, rule, *rows = capsys.readouterr().out.splitlines()
-    assert header == "| method | normalisation | IoU (soft) ↑ | area |"
-    assert rule == "|---|---|--:|--:|"
-    assert [row.split(" | ")[0] for row in rows] == ["| B", "| A"]
-    # The same cells as in the table of all columns.
-    mean = Results.open(folder).summary("iou_soft")[1].mean["iou_soft"]
-    assert rows[0].split(" | ")[2].startswith(f"**{mean:.3f}** ±")
-    assert sorted(path for path in folder.rglob("*")) == before
-    for wrong, complaint in (("iou_soft,beauty", "beauty"), ("insertion", "insertion"), ("", "columns")):
-        assert main(["report", str(folder), "--columns", wrong]) == 2
-        assert complaint in capsys.readouterr().err
-    assert main(["report", str(folder), "--columns", "area", "--classifier", "vgg"]) == 2
-    assert "'vgg' is none of ['resnet']" in capsys.readouterr().err
-
-
-def test_a_table_of_one_kind_of_photos(make_results: Callable[..., Path], scenes: LabelledImages) -> None:
-    several = scenes.labels.sum(1) > 1
-
-    def values(metric: str, name: str, index: int) -> float | None:
-        return (0.25 if several[index] else 0.75) if metric == "iou_soft" else None
-
-    results = Results.open(make_results({"a": method("A")}, groups=("segmentation",), values=values))
-    for photos, expected in (("one label", "0.750"), ("several labels", "0.250")):
-        table = chosen_table(results, ["iou_soft"], photos=photos)
-        assert f"| A | raw | **{expected}** ±0.000 |" in table
-    with pytest.raises(InputError, match="photos='odd'; take one of one label, several labels"):
-        chosen_table(results, ["iou_soft"], photos="odd")
-
-
-def test_a_chosen_table_counts_what_failed(make_results: Callable[..., Path]) -> None:
-    folder = make_results({"a": {**method("A"), "failed": (1,)}}, groups=("segmentation",))
-    assert "| images | failed | NaN |" in chosen_table(Results.open(folder), ["area"])
 
 
 def test_what_cannot_be_used_is_said(

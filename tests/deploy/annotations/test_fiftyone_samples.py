@@ -17,7 +17,7 @@ from explanans.errors import InputError
 from explanans.explanations.region_files import KIND, mask_of
 from explanans.utils.records import read_json
 
-WIDTH, HEIGHT = 46, 34
+from .conftest import HEIGHT, WIDTH
 
 
 class Sample(dict[str, Any]):

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from explanans.benchmark.columns import COLUMNS
-from explanans.benchmark.results import Results, Row
+from explanans.benchmark.results import Results
+from explanans.benchmark.summary_row import Row
 
 TRUTH = "ground_truth"
 BLIND = "constant"

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from explanans.benchmark.columns import COLUMNS
 from explanans.benchmark.report.baselines import is_baseline
-from explanans.benchmark.results import Results, Row
+from explanans.benchmark.results import Results
 from explanans.benchmark.statistics import sign_flips
+from explanans.benchmark.summary_row import Row
 
 HEADLINES = ("class_iou_soft", "iou_soft", "f1_soft", "iou_mean", "specificity_gap", "insertion", "kept")
 """The first of these that was measured orders the rows."""

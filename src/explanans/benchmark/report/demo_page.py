@@ -14,10 +14,12 @@ from torch import Tensor
 from explanans.benchmark.columns import COLUMNS
 from explanans.benchmark.report import page as html
 from explanans.benchmark.report.curve_plots import curves
-from explanans.benchmark.results import Results, Row
+from explanans.benchmark.results import Results
+from explanans.benchmark.summary_row import Row
 from explanans.data import LabelledImages
 from explanans.explainers.explainer import Explainer
-from explanans.explanations.explanation import ClassExplanation, Explanation
+from explanans.explanations.class_explanation import ClassExplanation
+from explanans.explanations.explanation import Explanation
 from explanans.images import drawing
 from explanans.methods.grad_cam import GradCAM
 from explanans.metrics import normalise

@@ -6,8 +6,9 @@ import math
 
 from explanans.benchmark.columns import COLUMNS
 from explanans.benchmark.report.comparison import Comparison
-from explanans.benchmark.results import Results, Row
+from explanans.benchmark.results import Results
 from explanans.benchmark.slices import SLICES
+from explanans.benchmark.summary_row import Row
 
 SPLIT = ("class_iou_soft", "voc_miou", "boundary_iou", "kept")
 """Scores that are shown so, where they were measured."""

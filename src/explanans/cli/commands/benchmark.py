@@ -14,9 +14,10 @@ from pathlib import Path
 from explanans.benchmark.columns import COLUMNS
 from explanans.benchmark.report.baselines import warning
 from explanans.benchmark.report.benchmark_page import write_report
-from explanans.benchmark.results import Results, Row
+from explanans.benchmark.results import Results
 from explanans.benchmark.runner import run_benchmark
 from explanans.benchmark.settings import BenchmarkSettings
+from explanans.benchmark.summary_row import Row
 from explanans.benchmark.timetable import followed
 from explanans.cli.options import Given, Part
 from explanans.cli.output import say

@@ -11,8 +11,9 @@ import numpy as np
 import torch
 
 from explanans.data.classes import choose_classes
-from explanans.data.dataset import Augment, LabelledImages
+from explanans.data.dataset import LabelledImages
 from explanans.data.index_maps import BACKGROUND, index_lookup
+from explanans.data.joint_augment import Augment
 from explanans.data.splits import parse_split, part_of
 from explanans.errors import InputError
 from explanans.images.preprocessing import Preprocessing

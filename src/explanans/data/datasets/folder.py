@@ -9,7 +9,8 @@ from pathlib import Path
 import torch
 
 from explanans.data.classes import choose_classes
-from explanans.data.dataset import Augment, LabelledImages
+from explanans.data.dataset import LabelledImages
+from explanans.data.joint_augment import Augment
 from explanans.data.splits import parse_split, part_of
 from explanans.errors import InputError
 from explanans.images.listing import find_images

@@ -12,9 +12,10 @@ import pyarrow as pa
 import torch
 
 from explanans.data.classes import choose_classes
-from explanans.data.dataset import Augment, LabelledImages
+from explanans.data.dataset import LabelledImages
 from explanans.data.datasets.table_labels import split_cells
 from explanans.data.index_maps import check_against_labels, index_lookup, read_index_map
+from explanans.data.joint_augment import Augment
 from explanans.data.object_masks import check_objects, object_lookup, refuse_several
 from explanans.data.splits import parse_split, part_of
 from explanans.errors import InputError

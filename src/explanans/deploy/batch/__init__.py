@@ -1,7 +1,8 @@
 """Explain many pictures: a folder for each (a few), or shards of masks and receipts (hundreds of thousands).
 
-``inputs`` → ``manifest`` (what there is, in a fixed order) → ``loading`` (decoded by workers) → ``shards`` (masks of a
-thousand pictures) with ``encode`` → ``job`` (what is left to do). ``folders`` is the form for a few.
+``manifest`` (what there is, in a fixed order) → ``decoding`` (by workers) → ``shards`` (masks of a thousand pictures)
+with ``encode`` → ``job`` (what is left to do), which ``one_machine`` or a ``cluster`` does. ``folders`` is the form for
+a few.
 """
 
 import importlib
@@ -11,10 +12,11 @@ from explanans.deploy.batch.folders import INDEX, Done, explain_many, folder_nam
 from explanans.deploy.batch.job_options import Options
 
 if TYPE_CHECKING:
-    from explanans.deploy.batch.job import Job, Outcome, explain_shards
+    from explanans.deploy.batch.job import Job, Outcome
+    from explanans.deploy.batch.one_machine import explain_shards
 
 # Looked up on first use: a figure of one photo needs no tables, which take a third of a second to import.
-_HOMES = {"Job": "job", "Outcome": "job", "explain_shards": "job"}
+_HOMES = {"Job": "job", "Outcome": "job", "explain_shards": "one_machine"}
 
 __all__ = [
     "INDEX",

@@ -20,9 +20,10 @@ from torch import Tensor
 from explanans.deploy.batch.changes import Told, compare
 from explanans.errors import InputError
 from explanans.explanations.batch import Masker, Settings
+from explanans.explanations.class_explanation import PICTURES
 from explanans.explanations.explain import explain_pictures
-from explanans.explanations.explanation import PICTURES, RESULT, Explanation
 from explanans.explanations.explanation import RECORD as EXPLANATION
+from explanans.explanations.explanation import RESULT, Explanation
 from explanans.explanations.region import RegionSettings
 from explanans.explanations.region_files import FILE as REGIONS
 from explanans.explanations.region_files import PICTURE as REGION_PICTURE

@@ -13,12 +13,13 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from explanans.data.classes import choose_classes
-from explanans.data.dataset import Augment, LabelledImages
+from explanans.data.dataset import LabelledImages
 from explanans.data.datasets.coco.categories import COCO_CLASSES
 from explanans.data.datasets.coco.index import AnnotationIndex, open_index
 from explanans.data.datasets.coco.masks import paint
 from explanans.data.datasets.coco.published_splits import SUBSET, is_validation, subset_order
 from explanans.data.index_maps import index_lookup
+from explanans.data.joint_augment import Augment
 from explanans.data.splits import parse_split, part_of
 from explanans.errors import InputError
 from explanans.images.preprocessing import Preprocessing

@@ -1,62 +1,14 @@
-"""Clumsy command lines and configurations: status 2, no traceback, and a message that names what is wrong and the next
-step. Nothing is trained and nothing fetched."""
+"""Clumsy command lines: status 2, no traceback, and a message that names what is wrong and the next step. Nothing is
+trained and nothing fetched."""
 
 from __future__ import annotations
 
-import os
 import shlex
 from pathlib import Path
 
 import pytest
-import torch
-from PIL import Image
 
-from explanans.classifiers.explanandum import Explanandum
-from explanans.classifiers.sources import Source, build
 from explanans.cli.main import main
-from explanans.explainers.explainer import Explainer
-from explanans.images.preprocessing import Preprocessing
-
-LAUGHS = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
-    f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 12)
-)
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A saved classifier and Explainer of the classes cat and dog, a few pictures, and files of the wrong kind."""
-    folder = tmp_path_factory.mktemp("place")
-    for name in ("photos", "sorted/cat", "sorted/dog", "empty", "folders/a", "folders/b"):
-        (folder / name).mkdir(parents=True)
-    for name in ("photos/1.png", "sorted/cat/1.png", "sorted/dog/1.png"):
-        Image.new("RGB", (40, 30), (90, 100, 50)).save(folder / name)
-    (folder / "binary.txt").write_bytes(b"\xff\xfe\x00a\n")
-    (folder / "doubled.txt").write_text("cat\ncat\n")
-    (folder / "blank.txt").write_text("\n\n")
-    (folder / "damaged").mkdir()
-    (folder / "damaged" / "config.json").write_text("{")
-    (folder / "damaged" / "explanandum.json").write_text("{")
-    (folder / "damaged" / "benchmark.json").write_text("{")
-    torch.manual_seed(0)
-    source = Source("explanans:small_resnet", {"num_classes": 2})
-    explanandum = Explanandum(
-        build(source),
-        classes=["cat", "dog"],
-        activation="sigmoid",
-        preprocessing=Preprocessing(32, (0.5,) * 3, (0.5,) * 3),
-        source=source,
-    )
-    Explainer(explanandum, "compact").save_pretrained(folder / "explainer")
-    explanandum.save(folder / "saved")
-    return folder
-
-
-@pytest.fixture
-def here(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(place)
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    return place
-
 
 FIT = "fit saved folder:sorted --train_split all --validation_split all --run.batch_size 1"
 CLASSIFY = "classifier fit explanans:small_resnet folder:sorted --weights null --train_split all --validation_split all"
@@ -285,109 +237,3 @@ def test_a_clumsy_line_is_answered(
     assert "Traceback" not in error
     assert named in error
     assert step in error
-
-
-CONFIGS: list[tuple[str, bytes, str, str]] = [
-    ("a bomb", LAUGHS.encode(), "its aliases stand for more than 100,000 values", "write out what is needed"),
-    ("an alias of itself", b"run: &a [*a]\n", "an alias holds itself", "write the values out"),
-    ("a name twice", b"out: a\nout: b\n", "line 2: 'out' is given twice", "leave one of them out"),
-    ("a name twice inside", b"run:\n  seed: 1\n  seed: 2\n", "line 3: 'seed' is given twice", "leave one of them out"),
-    ("bytes", b"\x80\x81\x82", "is no text in UTF-8 (byte 0)", "save it as UTF-8"),
-    ("UTF-16", "out: x\n".encode("utf-16"), "is no text in UTF-8 (byte 0)", "save it as UTF-8"),
-    ("Latin-1", "out: Größe\n".encode("latin-1"), "is no text in UTF-8 (byte 7)", "save it as UTF-8"),
-    ("a picture", b"\x89PNG\r\n\x1a\n\x00\x00", "is no text in UTF-8", "save it as UTF-8"),
-    ("nothing", b"", "is empty", "write a line NAME: VALUE for each option"),
-    ("a comment", b"# nothing\n", "is empty", "write a line NAME: VALUE"),
-    ("a word", b"compact\n", "has no names of options", "write a line NAME: VALUE"),
-    ("a list", b"- network: compact\n", "has no names of options", "write a line NAME: VALUE"),
-    ("a number for a name", b"3: compact\n", "has no names of options", "write a line NAME: VALUE"),
-    ("no YAML", b"out: [a\n", "line 2", "Mend that line"),
-    ("a tab", b"\tout: a\n", "line 1", "Mend that line"),
-    ("two documents", b"out: a\n---\nout: b\n", "another document", "Mend that line"),
-    ("code", b"out: !!python/object/apply:os.system [echo]\n", "line 1", "Mend that line"),
-    ("many levels", b"out: " + b"[\n" * 20_000, "too many levels", "Write plain names and values"),
-    ("a slip", b"netwrok: compact\n", "netwrok", "did you mean --network"),
-    ("another command's", b"folder: x\n", "folder", "--help lists them"),
-    ("a slip inside", b"run: {epochs: 3}\n", "run.epochs", "did you mean --run.max_epochs"),
-    ("no group", b"run: 3\n", "run=3", "give settings such as {max_epochs: …}"),
-    ("null for a group", b"run: null\n", "run=null", "give settings such as {max_epochs: …}"),
-    ("null for a number", b"run: {batch_size: null}\n", "run.batch_size=null", "give a whole number"),
-    ("null for text", b"out: null\n", "out=null", "give text"),
-    ("a word for a number", b"optimizer: {lr: fast}\n", "optimizer.lr='fast'", "give a finite number"),
-    ("NaN", b"optimizer: {lr: .nan}\n", "optimizer.lr=nan", "give a finite number"),
-    ("infinity", b"run: {min_delta: .inf}\n", "run.min_delta=inf", "give a finite number"),
-    ("a truth for a number", b"run: {seed: yes}\n", "run.seed=True", "give a whole number"),
-    ("a number for text", b"out: 2007\n", "out=2007", "put it into quotes"),
-    ("a truth for text", b"augment: no\n", "augment=False", "give one of none, flip"),
-    ("a list for text", b"out: [a, b]\n", "out=['a', 'b']", "give text"),
-    ("a list for a number", b"run: {seed: [1, 2]}\n", "run.seed=[1, 2]", "give a whole number"),
-    ("text for a switch", b"quiet: 'yes'\n", "quiet='yes'", "give true or false"),
-    ("NaN for an objective", b"objective_options: {area_weight: .nan}\n", "area_weight=nan", "give a finite number"),
-    ("a word for an objective", b"objective_options: {area_weight: much}\n", "area_weight='much'", "give a finite"),
-    ("half a preprocessing", b"preprocessing: {size: 32}\n", "mean and std missing", "it needs size, mean, std"),
-    ("a class of its own", b"preprocessing: {class_path: os.system}\n", "'class_path' is no option", "size, mean, std"),
-    ("a NUL byte", b'out: "a\\0b"\n', "NUL byte", "leave it out"),
-    ("a seed", b"run: {seed: -1}\n", "run.seed=-1", "give a whole number from 0"),
-]
-
-
-SPLITS = ("--train_split=all", "--validation_split=all", "--run.batch_size=1")
-
-
-@pytest.mark.bad_input
-@pytest.mark.parametrize(
-    ("content", "named", "step"), [case[1:] for case in CONFIGS], ids=[case[0] for case in CONFIGS]
-)
-def test_a_clumsy_configuration_is_answered(
-    content: bytes, named: str, step: str, here: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    file = tmp_path / "clumsy.yaml"
-    file.write_bytes(content)
-    assert main(["fit", "saved", "folder:sorted", *SPLITS, "--config", str(file)]) == 2
-    error = capsys.readouterr().err
-    assert "Traceback" not in error
-    assert named in error
-    assert step in error
-
-
-def test_a_nul_byte_is_refused_wherever_it_is(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    lines = (["fit", "a\0b", "c"], ["fit", "saved", "folder:\0"], ["fit", "saved", "x", "--out", "a\0b"])
-    for words in (*lines, ["explain", "saved", "photos", "a\0.png"], ["data", "scenes", "a\0b"]):
-        assert main(words) == 2
-        assert "has a NUL byte" in capsys.readouterr().err
-
-
-def test_a_name_that_is_no_utf_8_is_taken_and_shown(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    name = os.fsdecode(b"caf\xe9.png")
-    Image.new("RGB", (40, 30)).save(here / "plain.png")
-    (here / "plain.png").rename(here / name)
-    assert main(["explain", "explainer", name, "--top_k=1", "--out", os.fsdecode(b"out\xe9")]) == 0
-    captured = capsys.readouterr()
-    assert r"caf\xe9.png" in captured.out
-    assert r"out\xe9" in captured.out
-    assert main(["explain", "explainer", os.fsdecode(b"no\xe9.png"), "--out", "new"]) == 1
-    assert r"failed: no\xe9.png: no such file" in capsys.readouterr().err
-    assert main(["explain", "explainer", os.fsdecode(b"no\xe9.zip"), "--out", "newer"]) == 2
-    assert r"no\xe9.zip does not exist" in capsys.readouterr().err
-
-
-def test_names_send_no_codes_to_the_terminal(here: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    red = "\x1b[31mred\x07"
-    source = Source("explanans:small_resnet", {"num_classes": 2})
-    explanandum = Explanandum(
-        build(source),
-        classes=[red, "dog"],
-        activation="sigmoid",
-        preprocessing=Preprocessing(32, (0.5,) * 3, (0.5,) * 3),
-        source=source,
-    )
-    Explainer(explanandum, "compact").save_pretrained(tmp_path / "explainer")
-    Image.new("RGB", (40, 30)).save(tmp_path / f"{red}.png")
-    words = ["explain", str(tmp_path / "explainer"), str(tmp_path / f"{red}.png"), "--top_k=2", "--format=folders"]
-    assert main([*words, "--out", str(tmp_path / red)]) == 0
-    for line in (["fit", red, "x"], [red], ["fit", "saved", "x", f"--{red}"], ["explain", "saved", f"{red}.png"]):
-        assert main(line) == 2
-    captured = capsys.readouterr()
-    assert r"\x1b[31mred\x07" in captured.out
-    assert "\x1b" not in captured.out + captured.err
-    assert "\x07" not in captured.out + captured.err

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from explanans.cli.main import main
+from explanans.data import open_dataset
+from explanans.deploy.annotations.drawn import Drawn, read_coco, write_drawn
+from explanans.deploy.annotations.tools import write_annotations
+from explanans.errors import InputError
+from explanans.images.preprocessing import Preprocessing
+
+from .conftest import HEIGHT, WIDTH
+from .explained_masks import masks_of, regions_of
+
+
+def test_a_round_trip_is_data(explained: Path, tmp_path: Path) -> None:
+    out = write_annotations(explained / "out", tmp_path / "coco", "coco", prefix="disk:")
+    words = ["annotate", str(out / "annotations.json"), "--back", "--format", "coco", "--out", str(tmp_path / "back")]
+    assert main([*words, "--root", str(explained / "photos"), "--prefix", "disk:"]) == 0
+    table = tmp_path / "back" / "table.csv"
+    preprocessing = Preprocessing(size=(HEIGHT, WIDTH), mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+    # In the table's name an ampersand begins the next option.
+    named = f"table:{table}?mask_classes=crack;rust %26 <moss>"
+    dataset = open_dataset(named, "all", preprocessing=preprocessing)
+    assert "segmentation" in dataset[0]
+    assert dataset.classes == ("crack", "rust & <moss>")
+    for number, collection in enumerate(regions_of(explained)):
+        path = tmp_path / "back" / "masks" / f"{number:06d}.png"
+        with Image.open(path) as opened:
+            values = np.asarray(opened)
+        for value, name in enumerate(dataset.classes, 1):
+            assert (
+                (values == value) == np.any([mask for own, mask in masks_of(collection) if own == name], axis=0)
+            ).all()
+    with (tmp_path / "back" / "boxes.csv").open() as file:
+        boxes = list(csv.DictReader(file))
+    assert [boxes[0][side] for side in ("class", "left", "top", "right", "bottom")] == ["crack", "4", "3", "18", "16"]
+
+
+def test_polygons_of_coco_are_read(tmp_path: Path) -> None:
+    content = {
+        "images": [{"id": 7, "file_name": "a.png", "width": 20, "height": 10}],
+        "categories": [{"id": 3, "name": "crack"}],
+        "annotations": [
+            {"image_id": 7, "category_id": 3, "segmentation": [[2, 1, 8, 1, 8, 6, 2, 6]]},
+            {"image_id": 7, "category_id": 3, "segmentation": {"size": [10, 20], "counts": [50, 10, 140]}},
+        ],
+    }
+    (tmp_path / "coco.json").write_text(json.dumps(content))
+    nothing, polygon, column = read_coco(tmp_path / "coco.json")
+    assert nothing.name is None
+    assert polygon.mask is not None
+    assert column.mask is not None
+    assert polygon.mask.sum() == 30
+    assert column.mask[:, 5].all()
+
+
+def coco_file(path: Path, annotation: dict[str, Any], **image: Any) -> Path:
+    images = [{"id": 7, "file_name": "a.png", "width": 20, "height": 10, **image}]
+    content = {"images": images, "categories": [{"id": 3, "name": "crack"}]}
+    path.write_text(json.dumps({**content, "annotations": [{"image_id": 7, "category_id": 3, **annotation}]}))
+    return path
+
+
+@pytest.mark.parametrize("shape", [{}, {"segmentation": []}, {"segmentation": [[]]}, {"segmentation": None}])
+def test_boxes_of_coco_are_read(tmp_path: Path, shape: dict[str, Any]) -> None:
+    _, box = read_coco(coco_file(tmp_path / "coco.json", {"bbox": [2, 1, 6, 5], **shape}))
+    wanted = np.zeros((10, 20), bool)
+    wanted[1:6, 2:8] = True
+    assert box.mask is not None
+    assert (box.mask == wanted).all()
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize(
+    ("annotation", "image", "says"),
+    [
+        ({}, {}, r"annotations\[0\] has neither segmentation nor bbox"),
+        ({"image_id": 8, "bbox": [1, 1, 2, 2]}, {}, "no image has the id 8"),
+        ({"category_id": 4, "bbox": [1, 1, 2, 2]}, {}, "no category has the id 4"),
+        ({"bbox": [1, 1, 2, 2]}, {"height": None}, "'a.png' has no height"),
+        ({"segmentation": {"size": [10, 20]}}, {}, "counts"),
+    ],
+)
+def test_wrong_coco(tmp_path: Path, annotation: dict[str, Any], image: dict[str, Any], says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        list(read_coco(coco_file(tmp_path / "coco.json", annotation, **image)))
+
+
+def test_pictures_are_found_by_their_uploaded_names(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.png").touch()
+    drawn = [Drawn("/data/upload/1/0123abcd-a.png", "x", np.ones((2, 2), bool))]
+    where = {"root": tmp_path / "photos", "prefix": "/data/upload/1/"}
+    write_drawn(drawn, tmp_path / "out", **where)
+    assert "../photos/a.png,x," in (tmp_path / "out" / "table.csv").read_text()
+    with pytest.raises(InputError, match="prefix"):
+        write_drawn([Drawn("/other/a.png", "x", np.ones((2, 2), bool))], tmp_path / "out2", **where)
+
+
+def test_overlaps_are_void(tmp_path: Path) -> None:
+    one, other = np.zeros((4, 4), bool), np.zeros((4, 4), bool)
+    one[:3], other[2:] = True, True
+    drawn = [Drawn("a.png", "x", one), Drawn("a.png", "y", other), Drawn("b.png", None, None)]
+    assert write_drawn(drawn, tmp_path / "out", ["y", "x"]) == ["y", "x"]
+    with Image.open(tmp_path / "out" / "masks" / "000000.png") as opened:
+        assert np.asarray(opened)[:, 0].tolist() == [2, 2, 255, 1]
+    assert (
+        tmp_path / "out" / "table.csv"
+    ).read_text() == "image,labels,segmentation\na.png,y;x,masks/000000.png\nb.png,,\n"
