@@ -32,7 +32,7 @@ def test_a_list_that_has_values_for_all_keeps_them(tmp_path: Path) -> None:
 @pytest.mark.bad_input
 @pytest.mark.parametrize("classes", [None, THOUSAND])
 def test_more_drawn_classes_than_values(tmp_path: Path, classes: list[str] | None) -> None:
-    with pytest.raises(InputError, match="255 classes were drawn, .* at most 254; export the pictures in parts"):
+    with pytest.raises(InputError, match=r"255 classes were drawn, .* at most 254; export the pictures in parts"):
         write_drawn(squares(THOUSAND[:255]), tmp_path / "out", classes)
     assert not (tmp_path / "out").exists()
 

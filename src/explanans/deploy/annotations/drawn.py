@@ -115,8 +115,8 @@ def write_drawn(
         the classes, for ``table.csv?mask_classes=a;b``.
 
     Raises:
-        InputError: a class that is not among ``classes``, more than 254 drawn ones, masks of several sizes for one picture, a picture that is not
-            in ``root``, or nothing drawn.
+        InputError: a class that is not among ``classes``, more than 254 drawn ones, masks of several sizes for one
+            picture, a picture that is not in ``root``, or nothing drawn.
     """
     found: dict[str, list[Drawn]] = {}
     for each in drawn:
@@ -132,8 +132,8 @@ def write_drawn(
         names = [name for name in names if name in there]
     if len(names) > MOST:
         raise InputError(
-            f"{len(names)} classes were drawn, and the values of a segmentation name at most {MOST}; export the pictures "
-            "in parts with fewer classes each."
+            f"{len(names)} classes were drawn, and the values of a segmentation name at most {MOST}; export the "
+            "pictures in parts with fewer classes each."
         )
     rows, boxes = [], []
     with atomic_folder(out) as folder:
