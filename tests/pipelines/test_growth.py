@@ -154,6 +154,7 @@ def test_a_place_is_text_on_its_page(explained: Path) -> None:
         ("image,place,time\nwall0.png,a,1\nwall1.png,a,1\n", "two photos of the time 1"),
         ("image,place,time\nwall0.png,a,soon\nwall1.png,a,1\n", "'soon' is neither a number nor a date"),
         ("image,place,time\nwall0.png,a,2026-01-01\nwall1.png,a,1\n", "some are dates and some are numbers"),
+        ("image,place,time\nwall0.png,a,1\nwall0.png,a,2\n", "has .*wall0.png at two times"),
         ("image,place,time\nwall0.png,a,1\nabsent.png,a,2\n", "no such file"),
         ("image,place,time\nwall0.png,a,1\nwall1.png,a,nan\n", "'nan' is neither a number nor a date"),
         ("image,place,time\nwall0.png,a,1\nwall1.png,a,inf\n", "'inf' is neither a number nor a date"),

@@ -77,6 +77,9 @@ def read_series(
 def _in_order(place: str, photos: list[tuple[Time, str, Path]]) -> list[tuple[Time, str, Path]]:
     if len(photos) < 2:
         raise InputError(f"place {place!r} has one photo; a series has at least two.")
+    names = [path for _, _, path in photos]
+    if twice := [path for path in names if names.count(path) > 1]:
+        raise InputError(f"place {place!r} has {twice[0]} at two times; a photo was taken once.")
     kinds = {isinstance(each[0], datetime) for each in photos}
     if len(kinds) > 1:
         raise InputError(f"place {place!r} has times of which some are dates and some are numbers; write all alike.")
