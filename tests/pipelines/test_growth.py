@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +14,16 @@ from torch import Tensor, nn
 from explanans.classifiers.explanandum import Explanandum
 from explanans.cli.main import main
 from explanans.deploy.batch import explain_many
+from explanans.deploy.batch.folders import folder_name
 from explanans.errors import InputError
 from explanans.explainers.explainer import Explainer
 from explanans.explanations.batch import Settings
 from explanans.explanations.region import RegionSettings
 from explanans.explanations.selection import Selection
 from explanans.images.preprocessing import Preprocessing
-from explanans.pipelines.growth import MEASURES, read_series
+from explanans.pipelines.growth import read_series
 from explanans.pipelines.growth_page import series_page
+from explanans.pipelines.series import MEASURES
 from explanans.pipelines.severity_table import severity
 
 pytest.importorskip("skimage", reason="regions need scikit-image")
@@ -126,9 +129,9 @@ def test_the_page_and_the_command(explained: Path, tmp_path: Path, capsys: pytes
     assert len(steps) == 3 * len(MEASURES)
     assert pq.read_table(tmp_path / "severity.parquet").num_rows == 5
     page = (tmp_path / "growth-wall-crack.html").read_text(encoding="utf-8")
-    assert page.count("<svg") == 3
+    assert page.count("<svg") == 4
     assert page.count("<img") == 3
-    for fact in ("2026-03-01", "grows", "20 → 37.5 mm", "shifted right"):
+    for fact in ("2026-03-01", "grows", "0.5 mm for each pixel", "shifted right", "2026-01-01 to 2026-02-01"):
         assert fact in page
     assert 'src="http' not in page
     assert 'href="http' not in page
@@ -151,14 +154,60 @@ def test_a_place_is_text_on_its_page(explained: Path) -> None:
         ("image,place,time\nwall0.png,a,1\nwall1.png,a,1\n", "two photos of the time 1"),
         ("image,place,time\nwall0.png,a,soon\nwall1.png,a,1\n", "'soon' is neither a number nor a date"),
         ("image,place,time\nwall0.png,a,2026-01-01\nwall1.png,a,1\n", "some are dates and some are numbers"),
+        ("image,place,time\nwall0.png,a,1\nwall0.png,a,2\n", "has .*wall0.png at two times"),
         ("image,place,time\nwall0.png,a,1\nabsent.png,a,2\n", "no such file"),
+        ("image,place,time\nwall0.png,a,1\nwall1.png,a,nan\n", "'nan' is neither a number nor a date"),
+        ("image,place,time\nwall0.png,a,1\nwall1.png,a,inf\n", "'inf' is neither a number nor a date"),
+        ("image,place,time\nwall0.png,a,1\nwall1.png,,2\n", "names no place for .*wall1.png"),
+        ("image,place,time\nwall0.png,a,20260101\nwall1.png,a,2\n", "some are dates and some are numbers"),
+        ("image,place,time\nwall0.png,a,1\nlate.jpg,a,2\n", "has no explanation of .*late.jpg; explain it"),
     ],
 )
 def test_wrong_tables(explained: Path, tmp_path: Path, table: str, says: str) -> None:
+    wall(10, 0, 0).save(explained / "late.jpg")
     path = explained / f"{tmp_path.name}.csv"
     path.write_text(table)
     with pytest.raises(InputError, match=says):
         read_series(explained / "out", path, ["crack"])
+    # Neither does the command leave half of its tables.
+    words = ["severity", str(explained / "out"), "--classes", "crack", "--series", str(path)]
+    assert main([*words, "--out", str(tmp_path / "new")]) == 2
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.bad_input
+def test_a_mask_of_other_pixels_than_its_photo_is_refused(explained: Path, tmp_path: Path) -> None:
+    for number in range(2):
+        wall(40, 0, 0).save(tmp_path / f"{number}.png")
+    (tmp_path / "series.csv").write_text("image,place,time\n0.png,a,1\n1.png,a,2\n")
+    for name in ("0", "1"):
+        copy = tmp_path / "out" / folder_name(tmp_path / f"{name}.png")
+        shutil.copytree(explained / "out" / folder_name(explained / "wall0.png"), copy)
+    shutil.copy(explained / "out" / "index.json", tmp_path / "out")
+    (mask,) = (tmp_path / "out" / folder_name(tmp_path / "1.png")).glob("*mask.png")
+    Image.new("L", (8, 9)).save(mask)
+    with pytest.raises(InputError, match=f"has 8 × 9 pixels and its photo {WIDTH} × {HEIGHT}; explain"):
+        read_series(tmp_path / "out", tmp_path / "series.csv", ["crack"])
+    mask.write_bytes(b"no picture")
+    with pytest.raises(InputError, match="cannot be read; explain the photo anew"):
+        read_series(tmp_path / "out", tmp_path / "series.csv", ["crack"])
+
+
+def test_times_of_several_zones_are_put_in_order(explained: Path) -> None:
+    path = explained / "zones.csv"
+    rows = ("wall0.png,a,2026-01-01T10:00+00:00", "wall1.png,a,2026-01-01T10:00+02:00", "wall2.png,a,20260102")
+    path.write_text("\n".join(["image,place,time", *rows]) + "\n")
+    (found,) = read_series(explained / "out", path, ["crack"])
+    assert [photo.path.name for photo in found.photos] == ["wall1.png", "wall0.png", "wall2.png"]
+    assert found.steps()[0]["per_time"] == pytest.approx(12 * found.steps()[0]["growth"])
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize("tolerance", ["-0.1", "1", "nan"])
+def test_a_tolerance_is_a_share(explained: Path, tolerance: str, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["severity", str(explained / "out"), "--classes", "crack", "--series", str(explained / "series.csv")]
+    assert main([*words, "--tolerance", tolerance]) == 2
+    assert "tolerance" in capsys.readouterr().err
 
 
 @pytest.mark.bad_input

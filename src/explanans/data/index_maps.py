@@ -42,7 +42,8 @@ def check_place(column: int) -> None:
     if column >= MAX_CLASSES:
         raise InputError(
             f"class number {column + 1} is in a segmentation, which has values for at most {MAX_CLASSES} classes; "
-            "name fewer classes (classes=[...]), or leave the segmentations out."
+            "name fewer classes (classes=[...]), take a classifier of these classes alone, or leave the segmentations "
+            "out (of a table with ?segmentation=none) and measure what needs labels only."
         )
 
 

@@ -25,6 +25,8 @@ class RedAndGreen(nn.Module):
 
     def forward(self, images: Any) -> Any:
         assert isinstance(images, list)
+        # As torchvision's, which take the first one's size.
+        assert images
         sure = [image[:2, :8, :8].mean((1, 2)) for image in images]
         return [{"boxes": torch.ones(2, 4), "scores": each, "labels": torch.tensor([1, 2])} for each in sure]
 
@@ -61,6 +63,14 @@ def test_its_mask_is_where_the_object_is() -> None:
     assert receipt.kept > 0.8
     # A blurred red square is still red, a black one is not.
     assert receipt.fills["mean"].removed < 0.5
+
+
+def test_a_picture_in_which_nothing_is_found() -> None:
+    classifier = Explanandum.from_detector(RedAndGreen(), classes=["red", "green"], preprocessing=PIXELS)
+    assert classifier.probabilities(torch.zeros(0, 3, 32, 32)).shape == (0, 2)
+    found = explain(classifier, torch.zeros(3, 32, 32), method="occlusion")
+    assert not isinstance(found, list)
+    assert list(found) == []
 
 
 def test_a_segmenter_is_a_classifier() -> None:

@@ -62,6 +62,9 @@ class DetectorBox(nn.Module):
         self.columns = [None, *range(classes)] if columns is None else list(columns)
 
     def forward(self, images: Tensor) -> Tensor:
+        if not len(images):
+            # torchvision's detectors fail on a list of none.
+            return as_logits(images.new_zeros(0, self.classes), self.outputs)
         with torch.no_grad():
             found = self.module(list(images) if _takes_lists(self.module) else images)
         if isinstance(found, list):

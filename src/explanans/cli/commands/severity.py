@@ -12,8 +12,9 @@ from pathlib import Path
 
 from explanans.cli.output import say
 from explanans.errors import InputError
-from explanans.pipelines.growth import STEPS, read_series
+from explanans.pipelines.growth import read_series
 from explanans.pipelines.growth_page import write_pages
+from explanans.pipelines.series import STEPS, TOLERANCE
 from explanans.pipelines.severity_table import COLUMNS, severity, write_table
 from explanans.utils.tables import aligned
 
@@ -26,6 +27,7 @@ def run(
     series: str | None = None,
     place: str = "place",
     time: str = "time",
+    tolerance: float = TOLERANCE,
     out: str | None = None,
 ) -> int:
     """Sum up.
@@ -36,11 +38,14 @@ def run(
         series: table (.csv, .parquet) with a column image or path, a place and a time for each photo.
         place: the column that says where a photo was taken.
         time: the column that says when: numbers, or dates such as 2026-11-29.
+        tolerance: share by which a size differs when a photo is only taken again; less is called unsure.
         out: folder to write into; null for that of the explanations.
     """
     if series is not None and not classes:
         raise InputError("classes is null; name those whose growth is wanted, such as --classes crack.")
     rows = severity(explanations, classes)
+    # A table that cannot be read is told before anything is written.
+    measured = [] if series is None else read_series(explanations, series, classes or [], place, time, tolerance)
     folder = Path(out or explanations)
     write_table(folder / "severity", rows, COLUMNS)
     header = ["picture", "class", "number", "area", "share", "length", "longest", "widest"]
@@ -49,7 +54,6 @@ def run(
         say(f"… and {len(rows) - SHOWN} more")
     say(f"\nin {folder / 'severity.csv'}")
     if series is not None:
-        measured = read_series(explanations, series, classes or [], place, time)
         steps = [step for each in measured for step in each.steps()]
         write_table(folder / "growth", steps, STEPS)
         for page in write_pages(measured, folder):

@@ -18,9 +18,13 @@ from explanans.errors import InputError
 from explanans.explanations.region_files import csv_text
 from explanans.utils.files import atomic_folder
 from explanans.utils.records import Kind, read_json, reading
+from explanans.utils.text import few
 
 TABLE, BOXES = "table.csv", "boxes.csv"
 VOID = 255
+MOST = VOID - 1
+"""Classes that the values of a segmentation of 8 bits can name."""
+
 COCO = Kind(
     "annotations as COCO's",
     "export the annotations as COCO",
@@ -102,7 +106,8 @@ def write_drawn(
 
     Args:
         out: a new or empty folder.
-        classes: in the order of the numbers; None for those that were drawn, in alphabetical order.
+        classes: in the order of the numbers, or, where they are more than 254, of the numbers of those that were drawn;
+            None for those that were drawn, in alphabetical order.
         root: the folder that holds the pictures, by the names that they have in the annotations; None for ``out``.
         prefix: what goes before the names there, and is taken off.
 
@@ -110,8 +115,8 @@ def write_drawn(
         the classes, for ``table.csv?mask_classes=a;b``.
 
     Raises:
-        InputError: a class that is not among ``classes``, masks of several sizes for one picture, a picture that is not
-            in ``root``, or nothing drawn.
+        InputError: a class that is not among ``classes``, more than 254 drawn ones, masks of several sizes for one
+            picture, a picture that is not in ``root``, or nothing drawn.
     """
     found: dict[str, list[Drawn]] = {}
     for each in drawn:
@@ -122,7 +127,14 @@ def write_drawn(
     there = sorted({each.name for some in found.values() for each in some if each.name is not None})
     names = there if classes is None else list(classes)
     if unknown := [name for name in there if name not in names]:
-        raise InputError(f"classes: {unknown[0]!r} was drawn and is not among {names}.")
+        raise InputError(f"classes: {unknown[0]!r} was drawn and is not among {few(names)}.")
+    if len(names) > MOST:
+        names = [name for name in names if name in there]
+    if len(names) > MOST:
+        raise InputError(
+            f"{len(names)} classes were drawn, and the values of a segmentation name at most {MOST}; export the "
+            "pictures in parts with fewer classes each."
+        )
     rows, boxes = [], []
     with atomic_folder(out) as folder:
         (folder / "masks").mkdir()
