@@ -8,6 +8,7 @@ from typing import Any, Literal
 import pytest
 
 from explanans.cli.options import QUIET, REQUIRED, Given, Part, descriptions, options_of, plain, shell_type
+from explanans.errors import InputError
 
 
 class InHand:
@@ -130,6 +131,17 @@ def test_functions_are_called_with_their_own_options() -> None:
     thing = given.call(load)
     assert given.call(fit, thing) == (thing, "d", ["p"], True, "b", Machine(), None, 1, "runs")
     assert given.call(fit, thing, "other", kind="a")[1:5] == ("other", ["p"], True, "a")
+
+
+def test_a_complaint_names_the_option_and_not_the_librarys_parameter() -> None:
+    def cut(smallest: int = 16, other: int = 1) -> None:
+        raise InputError(f"smallest={smallest}; give more." if smallest < 0 else f"other={other}; smallest=3 is fine.")
+
+    part = Part(cut, names={"smallest": "smallest_region"})
+    with pytest.raises(InputError, match=r"^smallest_region=-3; give more\.$"):
+        Given({"smallest_region": -3, "other": 1}, [part]).call(cut)
+    with pytest.raises(InputError, match=r"^other=1; smallest=3 is fine\.$"):
+        Given({"smallest_region": 3, "other": 1}, [part]).call(cut)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 
 import docstring_parser
 
+from explanans.errors import InputError
 from explanans.utils.typed import fields_of, members
 
 Made = TypeVar("Made")
@@ -130,7 +131,14 @@ class Given(Mapping[str, Any]):
     def call(self, function: Callable[..., Made], *arguments: Any, **others: Any) -> Made:
         """Call a function of the command's parts with its options; what is passed here goes before them."""
         part = next(part for part in self._parts if part.function == function)
-        return function(*arguments, **{**part.arguments(self, len(arguments)), **others})
+        try:
+            return function(*arguments, **{**part.arguments(self, len(arguments)), **others})
+        except InputError as error:
+            # What the library calls its parameter is no option that could be given anew.
+            ours, _, rest = str(error).partition("=")
+            if ours in part.names and type(error) is InputError:
+                raise InputError(f"{part.names[ours]}={rest}") from error
+            raise
 
 
 def options_of(parts: Sequence[Part], own: Callable[..., Any]) -> list[Option]:
