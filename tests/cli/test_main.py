@@ -11,14 +11,10 @@ import pytest
 import torch
 from PIL import Image
 
-from explanans.classifiers.explanandum import Explanandum
-from explanans.classifiers.sources import Source, build
 from explanans.cli.commands import COMMANDS
 from explanans.cli.main import main
 from explanans.cli.options import Given, options_of
 from explanans.data.scenes import write_scenes
-from explanans.explainers.explainer import Explainer
-from explanans.images.preprocessing import Preprocessing
 from explanans.version import __version__
 
 from ..programs import Programs  # noqa: TID252 - tests are no package with a name
@@ -30,20 +26,9 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def explainer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def explainer(place: Path) -> Path:
     """A saved Explainer that has learned nothing, over a classifier that has learned nothing."""
-    torch.manual_seed(0)
-    source = Source("explanans:small_resnet", {"num_classes": 2})
-    explanandum = Explanandum(
-        build(source),
-        classes=["cat", "dog"],
-        activation="sigmoid",
-        preprocessing=Preprocessing(32, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
-        source=source,
-    )
-    folder = tmp_path_factory.mktemp("cli") / "explainer"
-    Explainer(explanandum, "compact").save_pretrained(folder)
-    return folder
+    return place / "explainer"
 
 
 @pytest.fixture

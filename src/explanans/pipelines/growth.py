@@ -25,6 +25,7 @@ from explanans.images.reading import read_image
 from explanans.ops.registration import Shift, common_window, find_shift, seen
 from explanans.pipelines.series import CUTS, TOLERANCE, Photo, Series, Time
 from explanans.pipelines.severity_table import sums
+from explanans.utils.numbers import check_number
 from explanans.utils.read_table import read_table
 from explanans.utils.records import read_json
 
@@ -50,8 +51,7 @@ def read_series(
         InputError: a column that is missing, a time that is none or is there twice, a place with one photo, photos that
             are not explained or of several sizes, or that share nothing.
     """
-    if not 0 <= tolerance < 1:
-        raise InputError(f"tolerance={tolerance} must be a share in [0, 1), such as {TOLERANCE:g}.")
+    check_number("tolerance", tolerance, 0, 1, below=True)
     options = read_index(explanations)["settings"]["options"]
     settings, threshold = RegionSettings(**options["regions"]), options["mask_threshold"]
     rows = read_table(table)
