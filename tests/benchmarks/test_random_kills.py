@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import random
 import sys
@@ -11,24 +10,12 @@ import time
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+from .scripts import load
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="forks, and finds processes in /proc")
-
-
-def load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, BENCHMARKS / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    # Where the others, and its dataclasses, look for it.
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 load("compared_files")
