@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from explanans.metrics.boundary import WIDTH
-from explanans.metrics.shared.nearness import near
+from explanans.ops.nearness import near
 
 GRID = 16
 """Rows and columns of the grid on which masks of all photos are compared."""

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from explanans.errors import InputError
 from explanans.metrics.shared.base import ShareMean, listed
-from explanans.metrics.shared.nearness import near, rim
 from explanans.metrics.shared.overlap import flatten
+from explanans.ops.nearness import near, rim
 
 WIDTH = 0.02
 """Of the band along an outline, as a share of the picture's diagonal: the 2 % of Cheng et al."""

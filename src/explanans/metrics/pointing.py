@@ -10,8 +10,8 @@ from torch import Tensor
 
 from explanans.errors import InputError
 from explanans.metrics.shared.base import ShareMean, listed
-from explanans.metrics.shared.nearness import near
 from explanans.metrics.shared.overlap import checked_regions, flatten_maps, floating
+from explanans.ops.nearness import near
 
 
 def pointing_game(maps: Tensor, target: Tensor, valid: Tensor | None = None, tolerance: int = 15) -> Tensor:

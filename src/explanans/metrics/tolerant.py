@@ -9,8 +9,8 @@ from torch import Tensor
 
 from explanans.errors import InputError
 from explanans.metrics.shared.base import ShareMean, listed
-from explanans.metrics.shared.nearness import near
 from explanans.metrics.shared.overlap import flatten
+from explanans.ops.nearness import near
 
 TOLERANCE = 2
 """Pixels: usual for cracks, whose borders no two people draw alike."""

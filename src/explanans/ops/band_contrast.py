@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from torch import Tensor
-from torch.nn.functional import max_pool2d
+
+from explanans.ops.nearness import rim
 
 
 def band_contrast(images: Tensor, masks: Tensor, radius: int) -> Tensor:
@@ -22,11 +23,7 @@ def band_contrast(images: Tensor, masks: Tensor, radius: int) -> Tensor:
     Returns:
         (M,) in [0, 1]; 0 for an empty mask, a full one, and a band of one colour.
     """
-    side = 2 * radius + 1
-    inside = masks[:, None].to(images.dtype)
-    grown = max_pool2d(inside, side, 1, radius)
-    shrunk = -max_pool2d(-inside, side, 1, radius)
-    inner, outer = inside - shrunk, grown - inside
+    inner, outer = (rim(side, radius, frame=False)[:, None].to(images.dtype) for side in (masks, ~masks))
     count_inner, count_outer = (band.sum((1, 2, 3)) for band in (inner, outer))
     mean_inner, mean_outer = (_mean(images, band) for band in (inner, outer))
     both = inner + outer

@@ -10,7 +10,7 @@ from explanans.audit.intervals import difference
 from explanans.audit.looked import grids
 from explanans.audit.suspects.interventions import PROBES, Interventions, cycled
 from explanans.audit.suspects.suspect import FEWEST, Suspect
-from explanans.metrics.shared.nearness import near
+from explanans.ops.nearness import near
 
 OUTSIDE = 0.5
 """Evidence lies outside where so much of a mask does."""

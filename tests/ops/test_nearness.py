@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from explanans.metrics.shared.nearness import near, rim
+from explanans.ops.nearness import near, rim
 
 
 def region(height: int = 9, width: int = 13, share: float = 0.1) -> Tensor:
