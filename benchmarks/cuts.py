@@ -16,13 +16,14 @@ import argparse
 import ast
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from urllib.parse import parse_qsl
 
 import torch
 from torch import Tensor
 
 from explanans import Explanandum
-from explanans.explanations.cut import choose_cuts, contrast, thresholds
+from explanans.explanations.cut import areas_of, choose_cuts, contrast, thresholds
 from explanans.explanations.receipt import Receipt, receipts
 from explanans.methods import METHODS, make_method
 from explanans.methods.base import pairs_of
@@ -113,7 +114,8 @@ def main() -> None:
             maps, spent = timed(lambda: pairs_of(method, image, asked).detach().float())  # noqa: B023
             seconds["map"] += spent
             whole = explanandum.probabilities(image)
-            masks, spent = timed(lambda: choose_cuts(explanandum, image, maps, asked, whole, batch_size=BATCH))  # noqa: B023
+            asking = partial(choose_cuts, explanandum, image, maps, asked, whole, areas=areas_of(method))
+            masks, spent = timed(partial(asking, batch_size=BATCH))
             seconds["cut"] += spent
             soft = maps if METHODS[name].normalisation == "raw" else stretch(maps)
             raw.add(soft, regions, valid)

@@ -15,19 +15,53 @@ from explanans.classifiers.explanandum import Explanandum
 from explanans.data import LabelledImages
 from explanans.errors import InputError
 from explanans.explanations.by_method import ByMethod
+from explanans.explanations.cut import AREAS, areas_of
 from explanans.methods import make_method
+from explanans.methods.base import PairMethod
 
 
-def test_masks_are_those_of_explain(explanandum: Explanandum, val: LabelledImages) -> None:
+class OwnAreas(PairMethod):
+    """Maps that rise by one from pixel to pixel."""
+
+    cut_areas = (0.3,)
+
+    def __init__(self, explanandum: Explanandum) -> None:
+        self.explanandum = explanandum
+
+    def pairs(
+        self, images: torch.Tensor, asked: torch.Tensor, generator: torch.Generator | None = None
+    ) -> torch.Tensor:
+        rising = torch.arange(float(images[0, 0].numel())).view(images.shape[-2:])
+        return rising.expand(int(asked.sum()), *rising.shape)
+
+
+@pytest.mark.parametrize("method", ["grad_cam", "own areas"])
+def test_masks_are_those_of_explain(method: str, explanandum: Explanandum, val: LabelledImages) -> None:
     images = torch.stack([val[index]["image"] for index in range(2)])
     asked = torch.zeros(2, explanandum.num_classes, dtype=torch.bool)
     asked[0, 1] = asked[1, 0] = asked[1, 2] = True
-    cut = CutMaps(explanandum, make_method("grad_cam", explanandum))
+    made = OwnAreas(explanandum) if method == "own areas" else make_method(method, explanandum)
+    cut = CutMaps(explanandum, made)
     masks = cut(images, asked)
-    _, draw = ByMethod(explanandum, "grad_cam").look(images)
+    _, draw = ByMethod(explanandum, made).look(images)
     torch.testing.assert_close(masks[asked], draw(asked), rtol=1e-3, atol=1e-5)
     assert not masks[~asked].any()
-    assert isinstance(without_cut(cut), type(make_method("grad_cam", explanandum)))
+    assert without_cut(cut) is made
+
+
+def test_a_method_says_at_which_areas_its_maps_are_cut(explanandum: Explanandum, val: LabelledImages) -> None:
+    """Of each of two maps three levels and one area are kept and removed; other methods have four areas."""
+    image = val[0]["image"][None]
+    asked = torch.zeros(1, explanandum.num_classes, dtype=torch.bool)
+    asked[0, :2] = True
+    pictures: list[int] = []
+    hook = explanandum.module.register_forward_hook(lambda module, given, found: pictures.append(len(found)))
+    CutMaps(explanandum, OwnAreas(explanandum))(image, asked)
+    ByMethod(explanandum, OwnAreas(explanandum)).look(image)[1](asked)
+    hook.remove()
+    assert sum(pictures) == 2 * (1 + 2 * 2 * (3 + 1))
+    assert tuple(areas_of(make_method("spread_cam", explanandum))) == ()
+    assert areas_of(make_method("grad_cam", explanandum)) == AREAS
 
 
 def test_a_benchmark_scores_the_masks(make_settings, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from explanans.classifiers.explanandum import Explanandum
-from explanans.explanations.cut import AREAS, LEVELS, choose, choose_cuts, contrast, rescaled, thresholds
+from explanans.explanations.cut import AREAS, LEVELS, choose, choose_cuts, contrast, image_edges, rescaled, thresholds
 from explanans.images.preprocessing import Preprocessing
 
 QUARTERS = (0.25, 0.5, 0.75)
@@ -125,19 +125,39 @@ def test_a_thing_smaller_than_every_area_is_cut_at_a_level() -> None:
 
 
 def test_the_score_by_hand() -> None:
-    # max(k − r, 0) (1 − √a) + η / 10, over a whole of 0.5: 0 + 0.05, 0.8 · 0.4 + 0.07, 1 · 0.2 + 0.04.
+    # max(k − r, 0) (1 − √a) + 2 B + η / 10, over a whole of 0.5: 0 + 0.05, 0.8 · 0.4 + 0.07, 1 · 0.2 + 0.04.
     contrasts, shares = torch.tensor([[0.5, 0.7, 0.4]]), torch.tensor([[0.04, 0.36, 0.64]])
     kept, removed, whole = torch.tensor([[0.2, 0.9, 0.5]]), torch.tensor([[0.6, 0.1, 0.0]]), torch.tensor([0.5])
-    assert choose(contrasts, shares, kept, removed, whole).item() == 1
+    flat = torch.zeros_like(contrasts)
+    assert choose(contrasts, flat, shares, kept, removed, whole).item() == 1
+    # What the picture says decides from 0.17 on for the first: 0.05 + 0.36 is ahead of 0.39.
+    assert choose(contrasts, torch.tensor([[0.16, 0, 0]]), shares, kept, removed, whole).item() == 1
+    assert choose(contrasts, torch.tensor([[0.18, 0, 0]]), shares, kept, removed, whole).item() == 0
     # What is removed keeps a little more: 0.4 · 0.4 + 0.07 is behind 0.24. What is kept above the whole counts as 1.
-    assert choose(contrasts, shares, kept, torch.tensor([[0.6, 0.3, 0.0]]), whole).item() == 2
+    assert choose(contrasts, flat, shares, kept, torch.tensor([[0.6, 0.3, 0.0]]), whole).item() == 2
     # More removed than kept is no less than nothing: the map decides, 0.05 against 0.07.
-    assert choose(contrasts[:, :2], shares[:, :2], kept[:, :2] * 0, removed[:, :2], whole).item() == 1
-    assert choose(contrasts, shares, torch.tensor([[0.2, torch.nan, 0.5]]), removed, whole).item() == 2
-    assert choose(contrasts, shares, kept * torch.nan, removed, whole).item() == 0
+    two = [contrasts[:, :2], flat[:, :2], shares[:, :2]]
+    assert choose(*two, kept[:, :2] * 0, removed[:, :2], whole).item() == 1
+    assert choose(contrasts, flat, shares, torch.tensor([[0.2, torch.nan, 0.5]]), removed, whole).item() == 2
+    assert choose(contrasts, flat, shares, kept * torch.nan, removed, whole).item() == 0
     # A class of probability 0 is decided by the map; of equal cuts the first is taken.
-    assert choose(contrasts, shares, kept * 0, removed * 0, torch.zeros(1)).item() == 1
-    assert choose(contrasts * 0, shares, kept * 0, removed * 0, whole).item() == 0
+    assert choose(contrasts, flat, shares, kept * 0, removed * 0, torch.zeros(1)).item() == 1
+    assert choose(contrasts * 0, flat, shares, kept * 0, removed * 0, whole).item() == 0
+
+
+def test_a_class_that_nothing_keeps_is_cut_where_the_picture_changes() -> None:
+    """The map falls below its first two columns, the picture's colours change after its third; each picture its own."""
+    maps = torch.tensor([1.0, 0.9, 0.5, 0.4, 0.1, 0.0]).expand(2, 6, 6)
+    images = torch.zeros(2, 3, 6, 6)
+    images[0, :, :, 3:] = 0.2
+    images[1, :, :, 4:] = 0.2
+    cuts = thresholds(maps, (2 / 6, 3 / 6, 4 / 6))
+    found = image_edges(images, torch.tensor([1, 0]), maps, cuts)
+    assert found.argmax(1).tolist() == [2, 1]
+    assert found.max(1).values.tolist() == pytest.approx([1, 1])
+    asked = torch.tensor([[False, True]] * 2)
+    masks = asked_of(classifier(), images, maps, asked, areas=(2 / 6, 3 / 6, 4 / 6))
+    assert (masks >= 0.5).sum((1, 2)).tolist() == [18, 24]
 
 
 def test_contrast_by_hand() -> None:

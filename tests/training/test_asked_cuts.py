@@ -65,6 +65,29 @@ def test_the_cut_is_where_the_picture_changes(tmp_path: Path, explainer: Explain
     assert (float(explainer.scale), float(explainer.shift)) == (4, -cut)
 
 
+@pytest.mark.parametrize(("reach", "side"), [(2.0, 6), (1.5, 4), (0.0, 4)])
+def test_a_mask_that_is_asked_for_follows_its_own_picture(
+    tmp_path: Path, explainer: Explainer, reach: float, side: int
+) -> None:
+    """The cut was found on a square of 4; in one of 6 the picture changes two logits away."""
+    facts = calibrate(explainer, square(tmp_path / "small", 4, explainer), Calibration(fill="black", reach=reach))
+    assert (facts["cut"], facts["reach"], explainer.reach) == (3, reach, reach)
+    image = square(tmp_path / "large", 6, explainer)[0]["image"][None]
+    red = torch.tensor([[True, False]])
+    saved = tmp_path / "saved"
+    explainer.save_pretrained(saved)
+    loaded = Explainer.from_pretrained(saved, explanandum=explainer.explanandum, network=Rings())
+    for found in (explainer, explainer.folded(), loaded):
+        _, draw = found.look(image)
+        for masks in (found.masks_of(image, red), draw(red)):
+            assert (masks[0] >= 0.5).sum() == side**2
+        # All classes at once stay where the calibration cut them.
+        assert (found(image)[0, 0] >= 0.5).sum() == 4**2
+    assert (explainer.identity() == loaded.identity()) is True
+    explainer.calibrate(4, -3, reach + 1)
+    assert explainer.identity() != loaded.identity()
+
+
 def test_where_the_masks_lie_beside_the_class_they_stay_as_trained(tmp_path: Path, explainer: Explainer) -> None:
     data = square(tmp_path, 4, explainer)
     explainer.network = nn.Sequential(Rings(), Corner())

@@ -98,6 +98,8 @@ def test_masks_are_sharpened_around_the_cut(explainer: Explainer, pictures: Labe
     calibrate(explainer, pictures, rivals(images=1, sharpness=2))
     assert torch.equal(explainer.head_logits(image), 2 * (before - 1))
     assert torch.allclose(explainer.folded().head_logits(image), 2 * (before - 1))
+    # Only a cut that looked at pictures lets masks follow them.
+    assert explainer.reach == 0
     # Again: the network's own logits are looked at, not the calibrated ones.
     assert calibrate(explainer, pictures, rivals(images=1))["cut"] == 1
 
@@ -219,19 +221,30 @@ def test_without_a_label_there_is_nothing_to_go_by(explainer: Explainer, picture
 def test_what_is_asked_where_nothing_is_said() -> None:
     """Nothing; and of a calibration, what its docstring says."""
     asked = Calibration()
-    assert dataclasses.astuple(asked) == (None, "picture", 4.0, 0.01, 5, "blur")
+    assert dataclasses.astuple(asked) == (None, "picture", 4.0, 1.5, 0.01, 5, "blur")
     with pytest.raises(dataclasses.FrozenInstanceError):
         asked.images = 1  # type: ignore[misc]
 
 
-@pytest.mark.parametrize("edge", [{"tolerance": 0}, {"tolerance": 1}, {"rivals": 1}, {"images": 0}])
+@pytest.mark.parametrize(
+    "edge", [{"tolerance": 0}, {"tolerance": 1}, {"rivals": 1}, {"images": 0}, {"reach": 0}, {"reach": 12}]
+)
 def test_settings_at_their_bounds(edge: dict[str, float]) -> None:
     Calibration(**edge)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"by": "size"}, {"sharpness": 0}, {"tolerance": 1.01}, {"tolerance": -0.01}, {"rivals": 0}, {"images": -1}],
+    [
+        {"by": "size"},
+        {"sharpness": 0},
+        {"tolerance": 1.01},
+        {"tolerance": -0.01},
+        {"rivals": 0},
+        {"images": -1},
+        {"reach": -1},
+        {"reach": 13},
+    ],
 )
 def test_settings_that_mean_nothing(wrong: dict[str, float]) -> None:
     with pytest.raises(InputError, match="calibration"):

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from explanans.classifiers.explanandum import Explanandum
-from explanans.explanations.cut import choose_cuts
+from explanans.explanations.cut import areas_of, choose_cuts
 from explanans.methods import Method
 from explanans.methods.base import PairMethod, pairs_of
 
@@ -26,7 +26,8 @@ class CutMaps(PairMethod):
     def pairs(self, images: Tensor, asked: Tensor, generator: torch.Generator | None = None) -> Tensor:
         maps = pairs_of(self.method, images, asked, generator).detach()
         whole = self.explanandum.probabilities(images)
-        return choose_cuts(self.explanandum, images, maps, asked, whole, batch_size=self.batch_size)
+        areas = areas_of(self.method)
+        return choose_cuts(self.explanandum, images, maps, asked, whole, areas=areas, batch_size=self.batch_size)
 
 
 def without_cut(method: Method) -> Method:

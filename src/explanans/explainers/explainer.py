@@ -24,6 +24,7 @@ from explanans.explanations.explanation import Explanation
 from explanans.explanations.receipt import FILLS
 from explanans.explanations.tiles import Merge
 from explanans.methods import Method
+from explanans.ops.edge_cut import moved_to_edges
 from explanans.ops.refinement import enlarge
 from explanans.ops.targets import Target, multi_hot
 from explanans.utils.devices import like
@@ -55,6 +56,9 @@ class Explainer(Saved, Masker):
 
     Attributes:
         scale, shift: of the mask logits, see :meth:`head_logits`.
+        reach: how far, in logits of the network, the masks that are asked for are moved to where their picture changes,
+            see :func:`explanans.ops.edge_cut.moved_to_edges`; 0 leaves them. The masks of all classes at once, which
+            :meth:`forward` and an exported network give, stay where they are.
         facts: how it was trained, and what was measured of it; saved with it.
         card: the model card that lay beside it when it was loaded.
     """
@@ -86,6 +90,7 @@ class Explainer(Saved, Masker):
             self.network = network
         self.register_buffer("scale", torch.ones(()))
         self.register_buffer("shift", torch.zeros(()))
+        self.reach = 0.0
         self.facts: dict[str, Any] = {}
         self.card: str | None = None
 
@@ -169,7 +174,7 @@ class Explainer(Saved, Masker):
             generator=torch.Generator().manual_seed(0),
         ).to(like(self.network))
         quick = Explainer(self.explanandum, fold_batch_norms(self.network, images))
-        quick.calibrate(float(self.scale), float(self.shift))
+        quick.calibrate(float(self.scale), float(self.shift), self.reach)
         quick.facts = dict(self.facts)
         return quick.eval()
 
@@ -233,7 +238,8 @@ class Explainer(Saved, Masker):
             head = head[:, columns]
         # Only what is asked for is enlarged: a thousand maps per photo would fill the memory.
         own = head[image, torch.searchsorted(columns, column)]
-        return enlarge(own[:, None], images.shape[-2:])[:, 0].sigmoid()
+        logits = enlarge(own[:, None], images.shape[-2:])[:, 0]
+        return moved_to_edges(logits, images, image, self.reach, float(self.scale)).sigmoid()
 
     def identity(self) -> dict[str, Any]:
         """What tells one Explainer from another: its weights, its network, its classifier."""
@@ -241,7 +247,7 @@ class Explainer(Saved, Masker):
             "explainer": {
                 "network": self.network_name,
                 "weights_hash": sources.hash_weights(self.network),
-                "calibration": [float(self.scale), float(self.shift)],
+                "calibration": [float(self.scale), float(self.shift), *([self.reach] if self.reach else [])],
             },
             "classifier": self.explanandum.identity(),
         }

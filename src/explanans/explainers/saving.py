@@ -18,6 +18,7 @@ from explanans.classifiers.explanandum import Explanandum
 from explanans.errors import InputError
 from explanans.explainers import hub
 from explanans.explainers.model_card import CARD, renewed, without_text, write_card
+from explanans.ops.edge_cut import FARTHEST
 from explanans.utils.files import atomic_file
 from explanans.utils.numbers import check_number
 from explanans.utils.records import reading
@@ -44,6 +45,7 @@ class Saved(nn.Module, ModelHubMixin, library_name="explanans", tags=["explainab
     network_name: str | None
     scale: Tensor
     shift: Tensor
+    reach: float
     facts: dict[str, Any]
     card: str | None
 
@@ -52,10 +54,14 @@ class Saved(nn.Module, ModelHubMixin, library_name="explanans", tags=["explainab
         """Names of the classifier's layers that the mask network reads; None for one that reads the image."""
         raise NotImplementedError
 
-    def calibrate(self, scale: float, shift: float) -> None:
-        """Set what ``head_logits`` multiplies by and adds."""
+    def calibrate(self, scale: float, shift: float, reach: float = 0.0) -> None:
+        """Set what ``head_logits`` multiplies by and adds, and how far masks that are asked for follow their picture.
+
+        See :func:`explanans.ops.edge_cut.moved_to_edges` for ``reach``.
+        """
         self.scale.fill_(scale)
         self.shift.fill_(shift)
+        self.reach = reach
 
     def config(self) -> dict[str, Any]:
         """What ``config.json`` says: network, classifier, calibration, facts."""
@@ -64,7 +70,7 @@ class Saved(nn.Module, ModelHubMixin, library_name="explanans", tags=["explainab
             "mask_network": self.network_name,
             **({} if layers is None else {"layers": layers}),
             "classifier": self.explanandum.identity(),
-            "calibration": {"scale": float(self.scale), "shift": float(self.shift)},
+            "calibration": {"scale": float(self.scale), "shift": float(self.shift), "reach": self.reach},
             "facts": self.facts,
         }
 
@@ -178,7 +184,8 @@ class Saved(nn.Module, ModelHubMixin, library_name="explanans", tags=["explainab
             # Those saved by an earlier version have none.
             calibration = config.get("calibration", {"scale": 1.0, "shift": 0.0})
             explainer.calibrate(
-                *(check_number(f"calibration.{name}", calibration[name], -math.inf) for name in ("scale", "shift"))
+                *(check_number(f"calibration.{name}", calibration[name], -math.inf) for name in ("scale", "shift")),
+                check_number("calibration.reach", calibration.get("reach", 0.0), 0, FARTHEST),
             )
         explainer.facts = config["facts"]
         if (folder / CARD).is_file():

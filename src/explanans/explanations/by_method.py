@@ -12,7 +12,7 @@ from explanans.classifiers.explanandum import Explanandum
 from explanans.errors import InputError
 from explanans.explanations.batch import Draw, Masker
 from explanans.explanations.choice import CALLS, Choice, choose_method
-from explanans.explanations.cut import choose_cuts
+from explanans.explanations.cut import areas_of, choose_cuts
 from explanans.methods import METHODS, Method, make_method
 from explanans.methods.base import pairs_of
 from explanans.utils.numbers import check_count
@@ -74,7 +74,8 @@ class ByMethod(Masker):
 
         def draw(asked: Tensor) -> Tensor:
             maps = self.maps(images, asked).float()
-            return choose_cuts(self.explanandum, images, maps, asked, whole, batch_size=self.batch_size)
+            areas = areas_of(self.method)
+            return choose_cuts(self.explanandum, images, maps, asked, whole, areas=areas, batch_size=self.batch_size)
 
         return whole, draw
 

@@ -9,13 +9,18 @@ import torch
 from torch import Tensor
 
 from explanans.classifiers.explanandum import Explanandum
+from explanans.ops.band_contrast import band_contrast
 from explanans.ops.masking import apply_mask, make_fill
 
 AREAS = (0.06, 0.15, 0.27, 0.45)
-"""Shares of the image that are tried: what a map with a single high peak needs."""
+"""Shares of the image that are tried: what a map with a single high peak needs. A method whose maps need others, or
+none, has them as ``cut_areas``."""
 
 LEVELS = (0.5, 0.6, 0.7)
 """Of the way from a map's lowest to its highest value: what small and thin things need, whatever their area."""
+
+EDGES = 2.0
+"""What the image's own edges count beside the classifier's answers, which hardly fall where a mask is too wide."""
 
 CONTRAST = 0.1
 """What the map's own contrast counts beside the classifier's answers, which all cuts may leave equal."""
@@ -47,9 +52,11 @@ def choose_cuts(
 
     For each of :func:`thresholds`, the pixels from it on are shown and the rest is hidden behind ``fill``, and the
     other way round. With k and r the probabilities of the class on what is kept and on what is removed, each over that
-    on the whole image and at most 1, a the area and η the map's own :func:`contrast` at this cut, the cut is where
-    max(k − r, 0) · (1 − √a) + η / 10 is highest: what is inside is enough, what is outside is not, and its side is a
-    small part of the image's. Where the classifier's answers say nothing, the map's contrast decides.
+    on the whole image and at most 1, a the area, B how much the image's own colours change there
+    (:func:`explanans.ops.band_contrast.band_contrast`) and η the map's :func:`contrast`, the cut is where
+    max(k − r, 0) · (1 − √a) + 2 B + η / 10 is highest: what is inside is enough, what is outside is not, its side is a
+    small part of the image's, and it ends where something ends in the image. Where classifier and image say nothing,
+    the map's contrast decides.
     The map is then rescaled by :func:`rescaled`, so that a mask of any method means the same where it is 0.5. Costs
     2 · (len(areas) + len(levels)) forwards of the classifier for each map.
 
@@ -78,10 +85,17 @@ def choose_cuts(
         masked = apply_mask(images[image[pair]], shown, background[image[pair]])
         answers.append(explanandum.probabilities(explanandum.laid_out(masked)).gather(1, column[pair, None])[:, 0])
     kept, removed = torch.cat(answers).view(*cuts.shape, 2).unbind(2)
-    chosen = choose(*contrast(maps, cuts), kept, removed, whole[asked])
+    contrasts, shares = contrast(maps, cuts)
+    chosen = choose(contrasts, image_edges(images, image, maps, cuts), shares, kept, removed, whole[asked])
     chosen_cuts = cuts.gather(1, chosen[:, None])[:, 0]
     parts = zip(maps.split(AT_ONCE), chosen_cuts.split(AT_ONCE), strict=True)
     return torch.cat([rescaled(some, cut) for some, cut in parts])
+
+
+def areas_of(method: object) -> Sequence[float]:
+    """The areas at which a method's maps are cut, besides :data:`LEVELS`."""
+    areas: Sequence[float] = getattr(method, "cut_areas", AREAS)
+    return areas
 
 
 def thresholds(maps: Tensor, areas: Sequence[float], levels: Sequence[float] = ()) -> Tensor:
@@ -123,14 +137,26 @@ def contrast(maps: Tensor, cuts: Tensor) -> tuple[Tensor, Tensor]:
     return torch.stack(contrasts, 1), torch.stack(shares, 1)
 
 
-def choose(contrasts: Tensor, shares: Tensor, kept: Tensor, removed: Tensor, whole: Tensor) -> Tensor:
-    """Index (P,) of the highest max(k − r, 0) · (1 − √a) + η / 10 of A cuts (P, A), k and r over ``whole`` (P,).
+def image_edges(images: Tensor, image: Tensor, maps: Tensor, cuts: Tensor) -> Tensor:
+    """:func:`~explanans.ops.band_contrast.band_contrast` (P, A) of maps (P, H, W) at their cuts (P, A).
+
+    Args:
+        images: (N, 3, H, W).
+        image: (P,), of which of them each map is.
+    """
+    pairs = zip(image.tolist(), maps, cuts, strict=True)
+    found = [band_contrast(images[row, None].float(), map_ >= levels[:, None, None]) for row, map_, levels in pairs]
+    return torch.stack(found) if found else cuts
+
+
+def choose(contrasts: Tensor, edges: Tensor, shares: Tensor, kept: Tensor, removed: Tensor, whole: Tensor) -> Tensor:
+    """Index (P,) of the highest max(k − r, 0) · (1 − √a) + 2 B + η / 10 of A cuts (P, A), k and r over ``whole`` (P,).
 
     A cut for which something is NaN is not taken unless all are; of equal ones the first is.
     """
     whole = whole[:, None].clamp(min=torch.finfo(whole.dtype).tiny)
     answers = (kept / whole).clamp(max=1) - (removed / whole).clamp(max=1)
-    scores = answers.clamp(min=0) * (1 - shares.sqrt()) + CONTRAST * contrasts
+    scores = answers.clamp(min=0) * (1 - shares.sqrt()) + EDGES * edges + CONTRAST * contrasts
     return scores.nan_to_num(-torch.inf).argmax(1)
 
 

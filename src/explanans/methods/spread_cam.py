@@ -39,6 +39,9 @@ class SpreadCAM(PairMethod):
         InputError: as :class:`~explanans.methods.grad_cam.GradCAM`; no layer is as fine as stride 16.
     """
 
+    cut_areas: tuple[float, ...] = ()
+    """A map that has been carried over whole objects falls where they end, so a mask is sought among its levels."""
+
     def __init__(
         self,
         explanandum: Explanandum,

@@ -6,8 +6,11 @@ from torch import Tensor
 
 from explanans.ops.nearness import rim
 
+BAND = 32
+"""The band on either side of an edge is so many times narrower than the picture."""
 
-def band_contrast(images: Tensor, masks: Tensor, radius: int) -> Tensor:
+
+def band_contrast(images: Tensor, masks: Tensor, radius: int | None = None) -> Tensor:
     """Share of the colours' variance near the edges of masks that lies between inside and outside.
 
     Inside are a mask's pixels that have one outside within ``radius`` (all of a thin mask), outside are the others'
@@ -18,11 +21,13 @@ def band_contrast(images: Tensor, masks: Tensor, radius: int) -> Tensor:
     Args:
         images: (M or 1, 3, H, W), any units.
         masks: bool (M, H, W).
-        radius: in pixels, at least 1.
+        radius: in pixels, at least 1; None takes a :data:`BAND` th of the shorter side.
 
     Returns:
         (M,) in [0, 1]; 0 for an empty mask, a full one, and a band of one colour.
     """
+    if radius is None:
+        radius = max(1, min(images.shape[-2:]) // BAND)
     inner, outer = (rim(side, radius, frame=False)[:, None].to(images.dtype) for side in (masks, ~masks))
     count_inner, count_outer = (band.sum((1, 2, 3)) for band in (inner, outer))
     mean_inner, mean_outer = (_mean(images, band) for band in (inner, outer))

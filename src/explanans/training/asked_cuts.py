@@ -12,9 +12,6 @@ from explanans.classifiers.explanandum import Explanandum
 from explanans.ops.band_contrast import band_contrast
 from explanans.ops.masking import apply_mask
 
-BAND = 32
-"""The band around a mask's edge in which colours are compared is so many times narrower than the picture."""
-
 
 class Asked(NamedTuple):
     """By label of the picture and cut, (L, T).
@@ -89,6 +86,5 @@ def against_outside(
         for outside in (False, True)
     )
     answers = (kept.clamp(max=1) - removed.clamp(max=1)).clamp(min=0) * (1 - cuts.shares.sqrt())
-    radius = max(1, min(image.shape[-2:]) // BAND)
-    contrasts = torch.cat([band_contrast(image, mask, radius) for mask in cuts.distinct.split(1)])
+    contrasts = torch.cat([band_contrast(image, mask) for mask in cuts.distinct.split(1)])
     return Asked(answers, contrasts[cuts.which].view(cuts.shape).double().cpu(), cuts.shares)

@@ -12,6 +12,7 @@ from explanans.data import LabelledImages, collate
 from explanans.errors import InputError
 from explanans.explainers.explainer import Explainer
 from explanans.explanations.word import fills_frame, is_empty
+from explanans.ops.edge_cut import FARTHEST
 from explanans.ops.masking import make_fill
 from explanans.ops.refinement import enlarge
 from explanans.training.asked_cuts import Asked, Cuts, against_outside, against_rivals
@@ -44,7 +45,9 @@ class Calibration:
       in the classifier's own probabilities. The cut is the highest one whose gap is within ``tolerance`` of the best:
       the smallest masks that do as well.
 
-    Then E becomes ``sharpness`` · (E − cut), which keeps the order of the pixels. No segmentation is asked.
+    Then E becomes ``sharpness`` · (E − cut), which keeps the order of the pixels. No segmentation is asked. One cut for
+    all pictures is right on average: by "picture" each mask that is asked for may afterwards be cut up to ``reach``
+    beside it, where its own picture changes (:func:`explanans.ops.edge_cut.moved_to_edges`).
 
     A classifier may like more of the picture the better, or nothing at all. So a cut that makes more of the masks fill
     the frame or empty than the masks as trained is not taken, the grid is widened where the best cut is its last, and
@@ -56,6 +59,7 @@ class Calibration:
             null: 60 for an objective with guides, none for others.
         by: "picture" or "rivals".
         sharpness: above 0; 4 brings a logit of 1/2 beyond the cut to 0.88.
+        reach: in logits as they were trained, at least 0, of "picture"; 0: one cut for all pictures.
         tolerance: in [0, 1], of "rivals".
         rivals: how many other classes' masks are tried for each label.
         fill: what hidden pixels become, see :func:`explanans.ops.masking.make_fill`.
@@ -64,6 +68,7 @@ class Calibration:
     images: int | None = None
     by: Literal["picture", "rivals"] = "picture"
     sharpness: float = 4.0
+    reach: float = 1.5
     tolerance: float = 0.01
     rivals: int = 5
     fill: str = "blur"
@@ -75,6 +80,7 @@ class Calibration:
             raise InputError(f"calibration.by={self.by!r} is not known; take picture or rivals.")
         check_count("calibration.rivals", self.rivals)
         check_number("calibration.sharpness", self.sharpness, above=True)
+        check_number("calibration.reach", self.reach, 0, FARTHEST)
         check_number("calibration.tolerance", self.tolerance, 0, 1)
 
 
@@ -87,7 +93,7 @@ def calibrate(
     batch_size: int = 64,
     progress: bool = False,
 ) -> dict[str, Any]:
-    """Choose ``explainer.scale`` and ``explainer.shift``, see :class:`Calibration`; the network stays as it is.
+    """Choose ``explainer.scale``, ``shift`` and ``reach``, see :class:`Calibration`; the network stays as it is.
 
     Args:
         explainer: trained; an earlier calibration is replaced.
@@ -97,7 +103,8 @@ def calibrate(
         progress: say how far it is.
 
     Returns:
-        for the facts: ``cut`` and ``sharpness`` (0 and 1 where the masks stay ``as_trained``), ``images``, ``data``;
+        for the facts: ``cut``, ``sharpness`` and ``reach`` (0, 1 and 0 where the masks stay ``as_trained``),
+        ``images``, ``data``;
         ``by``; by cut the ``gaps``, ``areas``, ``full`` and ``empty`` of :class:`~explanans.training.cut_curve.Point`;
         ``remark``: what was refused and why, or "".
 
@@ -116,7 +123,8 @@ def calibrate(
     if cut in (curve[0].cut, curve[-1].cut):
         cut, remark = None, f"the best of all cuts, {cut:g}, is the last that was tried"
     sharpness = 1.0 if cut is None else calibration.sharpness
-    explainer.calibrate(sharpness, 0.0 if cut is None else -cut)
+    reach = calibration.reach if calibration.by == "picture" and cut is not None else 0.0
+    explainer.calibrate(sharpness, 0.0 if cut is None else -cut, reach)
 
     def by_cut(name: str) -> dict[str, float]:
         return {f"{point.cut:g}": round(getattr(point, name), 4) for point in curve}
@@ -124,6 +132,7 @@ def calibrate(
     return {
         "cut": cut or 0.0,
         "sharpness": sharpness,
+        "reach": reach,
         "by": calibration.by,
         "images": len(labelled),
         "data": dataset.name,
