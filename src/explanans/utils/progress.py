@@ -114,7 +114,7 @@ class Progress:
         if self._bar is not None:
             self._bar.stop()
         elif self._lines and kind is None and self.elapsed >= FIRST:
-            self._write(f"{self.what}: {self._count()}, took {_duration(self.elapsed)}")
+            self._write(f"{self.what}: {self._count()}, took {duration(self.elapsed)}")
 
     def advance(self, amount: float = 1, *, note: str | None = None, left: float | None = None) -> None:
         """So much more is done; see :meth:`set`."""
@@ -195,7 +195,7 @@ class Progress:
 
     def _state(self) -> str:
         left = self.left
-        time = f"{_duration(self.elapsed)} so far" if left is None else f"{_duration(left)} left"
+        time = f"{duration(self.elapsed)} so far" if left is None else f"{duration(left)} left"
         return ", ".join(part for part in (self._count(), self.note, time) if part)
 
     def _count(self) -> str:
@@ -218,7 +218,8 @@ class Progress:
         self._stream.flush()
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Hours, minutes and seconds, as in 0:01:05."""
     return str(timedelta(seconds=round(seconds)))
 
 
