@@ -27,7 +27,7 @@ def test_time_left_over_jobs_of_different_speed() -> None:
     assert table.spent == 62.0
 
 
-def test_what_has_not_begun_is_expected_to_take_what_others_took_besides_their_maps() -> None:
+def test_what_has_not_begun_is_scored_as_slowly_as_what_is_like_it() -> None:
     table = Timetable()
     table.plan("cheap", 10, 0.1, "scores")
     table.plan("dear", 10, 4.0, "scores")
@@ -35,8 +35,8 @@ def test_what_has_not_begun_is_expected_to_take_what_others_took_besides_their_m
     table.plan("other classifier", 10, 1.0, "other scores")
     assert table.remaining == pytest.approx(1 + 40 + 10 * GUESS + 10)
     assert not table.known
-    # 0.5 s of maps and scores, so 0.4 of scores: 4.4 of the dear one, and half a second where nothing is known.
-    table.advance("cheap", 10, 5.0)
+    # 0.4 of 0.5 s are scoring: 4.4 s with the dear one's maps, and half a second where nothing is known.
+    table.advance("cheap", 10, 5.0, 4.0)
     assert table.remaining == pytest.approx(44 + 5 + 10)
     assert not table.known
     table.advance("other classifier", 5, 4.0)
@@ -92,9 +92,11 @@ def test_a_benchmark_tells_everything_it_does_and_ends_at_nothing_left(make_sett
         def begin(self, job: str) -> None:
             begun.append(job)
 
-        def advance(self, job: str, images: int, seconds: float) -> None:
+        def advance(self, job: str, images: int, seconds: float, scoring: float = 0.0) -> None:
             assert job == begun[-1]
-            super().advance(job, images, seconds)
+            assert 0 <= scoring <= seconds
+            assert (scoring > 0) == job.endswith("scores")
+            super().advance(job, images, seconds, scoring)
             left.append(self.remaining)
 
     settings = make_settings(

@@ -252,7 +252,8 @@ class _Run:
                 begin = time.perf_counter()
                 rows, facts = work(number, chunk)
                 self.folder.write_part(path, rows, schema, facts)
-                self.timetable.advance(_job(task, kind), len(chunk), time.perf_counter() - begin)
+                spent = time.perf_counter() - begin
+                self.timetable.advance(_job(task, kind), len(chunk), spent, facts.get("seconds_scoring", 0.0))
             table = read_rows(path, schema, 1 + max(images), task.station.explanandum.num_classes)
             if set(table["index"].to_pylist()) != set(chunk):
                 raise ROWS.complain(path, "is of other images than those of its place")

@@ -19,15 +19,16 @@ class _Job:
     like: str
     done: int = 0
     seconds: float = 0.0
+    scoring: float = 0.0
 
 
 class Timetable:
     """Jobs of known numbers of images and, little by little, known speeds.
 
     ``plan`` every job, ``begin`` one after the other and ``advance`` them. ``remaining`` is the time that is left, each
-    job at the speed measured for it. One that has not begun is expected to take what its maps take, and besides what
-    jobs like it took besides theirs; where nothing is known of maps, as much as jobs like it. While nothing like it was
-    done, the time is the least that is left.
+    job at the speed measured for it. One that has not begun is expected to take what its maps take, and as long for
+    scoring as jobs like it; where nothing is known of its maps, as long in all. While nothing like it was done, the
+    time is the least that is left.
 
     Args:
         progress: is told of every change, in images: their number is known, so that what is done never falls. None
@@ -43,7 +44,7 @@ class Timetable:
         """A job that is to come; again with the speed of its maps once that is known.
 
         Args:
-            like: names what does the same work besides maps, as the scores of one classifier; None for nothing else.
+            like: names the jobs whose maps are scored in the same way; None where there are no others.
         """
         self._jobs[job] = _Job(images, seconds_per_image, like or job)
         self._changed()
@@ -52,12 +53,13 @@ class Timetable:
         """What is done now."""
         self._changed(job)
 
-    def advance(self, job: str, images: int, seconds: float) -> None:
-        """Some images of a job are done, in so many seconds."""
+    def advance(self, job: str, images: int, seconds: float, scoring: float = 0.0) -> None:
+        """Some images of a job are done, in so many seconds, of which ``scoring`` do not depend on the method."""
         each = self._jobs[job]
         each.left -= images
         each.done += images
         each.seconds += seconds
+        each.scoring += scoring
         self.spent += seconds
         self._changed()
 
@@ -84,10 +86,12 @@ class Timetable:
         if job.done:
             return job.seconds / job.done
         alike = self._begun_like(job)
+        if not alike:
+            return GUESS if job.expected is None else job.expected
+        images = sum(each.done for each in alike)
         if job.expected is None:
-            return sum(each.seconds for each in alike) / sum(each.done for each in alike) if alike else GUESS
-        besides = [each.seconds / each.done - each.expected for each in alike if each.expected is not None]
-        return job.expected + max(0.0, sum(besides) / len(besides) if besides else 0.0)
+            return sum(each.seconds for each in alike) / images
+        return job.expected + sum(each.scoring for each in alike) / images
 
     def _changed(self, note: str | None = None) -> None:
         if self._progress is not None:
