@@ -2,6 +2,8 @@
 # A detector, trained on scenes and explained by methods that only ask.
 #   explanans demo --out demo
 #   examples/detector/run.sh demo [OUT]
+# Afterwards one scene, with masks and receipts:
+#   PYTHONPATH=examples/detector explanans explain runs/detector/classifier demo/scenes/JPEGImages/2000000.jpg --trust_factory
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 demo=${1:?name the folder of explanans demo} out=${2:-runs/detector}

@@ -95,7 +95,8 @@ def main() -> None:
             optimiser.step()
             schedule.step()
             losses.append(loss.item())
-        print(f"epoch {epoch + 1}: loss {np.mean(losses):.3f}, {time.monotonic() - begun:.0f} s", flush=True)
+        seconds = time.monotonic() - begun
+        print(f"epoch {epoch + 1} of {options.epochs}: loss {np.mean(losses):.3f}, {seconds:.0f} s", flush=True)
     options.out.mkdir(parents=True, exist_ok=True)
     weights = options.out / "detector.safetensors"
     save_file(box.state_dict(), weights)

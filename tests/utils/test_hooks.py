@@ -49,3 +49,16 @@ def test_nothing_stays_when_the_block_or_a_part_fails() -> None:
     with pytest.raises(AttributeError), watching([("good", module[0]), ("none", None)], lambda *told: None):  # type: ignore[list-item]
         pass
     assert hooks(module) == 0
+
+
+def test_what_begins_is_told_before_it_ends() -> None:
+    module, told = network(), []
+
+    def see(name: str, part: nn.Module, inputs: Any, output: Tensor) -> None:
+        told.append(name)
+
+    with watching(module.named_children(), see, lambda: told.append("begins")):
+        module(torch.tensor([[1.0]]))
+    assert told == ["begins", "0", "begins", "1", "begins", "2"]
+    assert hooks(module) == 0
+    assert not any(part._forward_pre_hooks for part in module.modules())

@@ -105,11 +105,11 @@ class _Run:
             for number, start in enumerate(range(0, len(images), task.batch_size)):
                 if not self.folder.part(kind, task.station.name, task.name, number).is_file():
                     left += len(images[start : start + task.batch_size])
-            self.timetable.plan(_job(task, kind), left, seconds)
+            self.timetable.plan(_job(task, kind), left, seconds, f"{task.station.name} {kind}")
         if task.sanity_images:
             done = self.folder.json_path(SANITY, task.station.name, task.name).is_file()
             maps = 0 if done else (1 + self.plan.sanity_stages) * len(task.sanity_images)
-            self.timetable.plan(_job(task, SANITY), maps, seconds)
+            self.timetable.plan(_job(task, SANITY), maps, seconds, f"{task.station.name} {SANITY}")
 
     def _cost(self, task: Task) -> float | None:
         """Measure once; seconds per image for the labels' maps, None where the method failed or costs nothing."""
@@ -252,7 +252,8 @@ class _Run:
                 begin = time.perf_counter()
                 rows, facts = work(number, chunk)
                 self.folder.write_part(path, rows, schema, facts)
-                self.timetable.advance(_job(task, kind), len(chunk), time.perf_counter() - begin)
+                spent = time.perf_counter() - begin
+                self.timetable.advance(_job(task, kind), len(chunk), spent, facts.get("seconds_scoring", 0.0))
             table = read_rows(path, schema, 1 + max(images), task.station.explanandum.num_classes)
             if set(table["index"].to_pylist()) != set(chunk):
                 raise ROWS.complain(path, "is of other images than those of its place")

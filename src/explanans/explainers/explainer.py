@@ -273,6 +273,7 @@ class Explainer(Saved, Masker):
         tile: int | None = None,
         overlap: float = 0.5,
         merge: Merge = "max",
+        progress: bool = True,
     ) -> Explanation | list[Explanation]:
         """Explain one photo or a sequence of them; see :func:`explanans.explanations.explain.explain`.
 
@@ -295,6 +296,7 @@ class Explainer(Saved, Masker):
             tile=tile,
             overlap=overlap,
             merge=merge,
+            progress=progress,
         )
 
 

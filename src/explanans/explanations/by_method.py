@@ -14,7 +14,7 @@ from explanans.explanations.batch import Draw, Masker
 from explanans.explanations.choice import CALLS, Choice, choose_method
 from explanans.explanations.cut import areas_of, choose_cuts
 from explanans.methods import METHODS, Method, make_method
-from explanans.methods.base import pairs_of
+from explanans.methods.base import PairMethod, pairs_of
 from explanans.utils.numbers import check_count
 
 ASKED_FOR = "asked for"
@@ -58,7 +58,7 @@ class ByMethod(Masker):
             )
             raise InputError(f"method_options={settings} are {what}.")
         if method is None:
-            choice = choose_method(explanandum, check_count("calls", calls))
+            choice = choose_method(explanandum, check_count("calls", calls), batch_size)
         elif isinstance(method, str):
             choice = Choice(method, settings, ASKED_FOR, make_method(method, explanandum, **settings))
         else:
@@ -78,6 +78,12 @@ class ByMethod(Masker):
             return choose_cuts(self.explanandum, images, maps, asked, whole, areas=areas, batch_size=self.batch_size)
 
         return whole, draw
+
+    def questions(self) -> int | None:
+        """Images that the classifier is shown for the method's maps of one image; None where nobody knows before."""
+        if not isinstance(self.method, PairMethod):
+            return None
+        return self.method.questions(self.explanandum.preprocessing.height, self.explanandum.preprocessing.width)
 
     def maps(self, images: Tensor, asked: Tensor) -> Tensor:
         """The method's own maps (P, H, W), before they are cut."""

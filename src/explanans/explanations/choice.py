@@ -10,7 +10,6 @@ from explanans.classifiers.explanandum import Explanandum
 from explanans.classifiers.layers import REFUSALS, grey_image
 from explanans.errors import InputError
 from explanans.methods import Method, Occlusion, make_method
-from explanans.methods.occlusion import places
 
 CALLS = 400
 """Pictures that a classifier without gradients is asked for each map, at most."""
@@ -47,12 +46,16 @@ _CHOICES: tuple[tuple[str, dict[str, Any], str], ...] = (
 )
 
 
-def choose_method(explanandum: Explanandum, calls: int = CALLS) -> Choice:
+def choose_method(explanandum: Explanandum, calls: int = CALLS, batch_size: int = 16) -> Choice:
     """The best method without training that the classifier allows.
 
     A network with layers that know where things are: Spread-CAM, which enlarges the images where the network takes
     that. Without gradients, or without such layers: Occlusion, which asks up to ``calls`` times per image. What was
     measured of these stands in docs/which-method.md.
+
+    Args:
+        calls: see above.
+        batch_size: covered images in one forward pass of Occlusion.
 
     Raises:
         InputError: ``calls`` is too small for any square to move.
@@ -66,7 +69,7 @@ def choose_method(explanandum: Explanandum, calls: int = CALLS) -> Choice:
         why = "no layer of the classifier can be watched"
     settings, needed = _squares(explanandum, calls)
     why = f"{why}; it is asked {needed} times for each image"
-    return Choice("occlusion", settings, why, make_method("occlusion", explanandum, **settings))
+    return Choice("occlusion", settings, why, make_method("occlusion", explanandum, **settings, batch_size=batch_size))
 
 
 def _squares(explanandum: Explanandum, calls: int) -> tuple[dict[str, Any], int]:
@@ -75,8 +78,7 @@ def _squares(explanandum: Explanandum, calls: int) -> tuple[dict[str, Any], int]
     for across in range(FINEST, 0, -1):
         stride = 1 / (across + 2)
         settings: dict[str, Any] = {"window": 3 * stride, "stride": stride}
-        window, step = Occlusion(explanandum, **settings).pixels(*size)
-        needed = 1 + places(size[0], window, step) * places(size[1], window, step)
+        needed = Occlusion(explanandum, **settings).questions(*size)
         if needed <= calls:
             return settings, needed
     raise InputError(f"calls={calls}: Occlusion asks at least {needed} times for each image; allow that many.")

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from explanans.classifiers.explanandum import Explanandum
 from explanans.errors import InputError
+from explanans.explanations.asking import Asking
 from explanans.explanations.batch import Explained, Masker, Settings, explain_batch
 from explanans.explanations.by_method import ByMethod
 from explanans.explanations.choice import CALLS
@@ -47,6 +48,7 @@ def explain(
     tile: int | None = None,
     overlap: float = 0.5,
     merge: Merge = "max",
+    progress: bool = True,
 ) -> Explanation | list[Explanation]:
     """Explain one photo, or each of a sequence of photos.
 
@@ -70,6 +72,8 @@ def explain(
         seed: of methods and fills that draw at random.
         tile, overlap, merge: explain photos in overlapping tiles of so many pixels, each as a photo of its own, and
             blend their masks; see :class:`explanans.explanations.tiles.Tiling`. None for whole photos.
+        progress: show on standard error how far it is and what it will cost, where a method asks the classifier
+            hundreds of times and that takes more than some seconds.
 
     Returns:
         One Explanation for one photo, a list in the photos' order for a sequence.
@@ -84,24 +88,35 @@ def explain(
     requested = selection.requested(masker.explanandum, len(sources))
     settings = Settings(selection, mask_threshold, receipts, fills, batch_size, seed)
     results: list[Explanation] = []
-    if tile is not None:
-        tiling = Tiling(tile, overlap, merge)
-        for place, source in enumerate(sources):
-            row = None if requested is None else requested[place]
-            results.append(tiled_explanation(masker, read_image(source), settings, tiling, _file_of(source), row))
-        return results[0] if single else results
-    for start in range(0, len(sources), batch_size):
-        batch = slice(start, start + batch_size)
-        pictures = [read_image(source) for source in sources[batch]]
-        names = [_file_of(source) for source in sources[batch]]
-        rows = None if requested is None else requested[batch]
-        for place, found in enumerate(explain_pictures(masker, pictures, settings, names, rows)):
-            if isinstance(found, ImageError):
-                raise (
-                    found if found.path else ImageError(f"image number {start + place}, counted from 0: {found.reason}")
-                )
-            results.append(found)
+    tiling = None if tile is None else Tiling(tile, overlap, merge)
+    together = 1 if tiling else pictures_together(masker, settings)
+    show = progress and masker.asks_often
+    with Asking(masker, len(sources), settings, requested, tiles=tiling is not None, show=show) as asking:
+        for start in range(0, len(sources), together):
+            batch = slice(start, start + together)
+            pictures = [read_image(source) for source in sources[batch]]
+            names = [_file_of(source) for source in sources[batch]]
+            rows = None if requested is None else requested[batch]
+            if tiling is not None:
+                row = None if rows is None else rows[0]
+                results.append(tiled_explanation(masker, pictures[0], settings, tiling, names[0], row))
+            else:
+                results += _all_good(explain_pictures(masker, pictures, settings, names, rows), start)
+            asking.reached(len(results))
     return results[0] if single else results
+
+
+def _all_good(found: Sequence[Explanation | ImageError], start: int) -> list[Explanation]:
+    """Raises the first failure; ``start`` is the number of the first image."""
+    for place, each in enumerate(found):
+        if isinstance(each, ImageError):
+            raise each if each.path else ImageError(f"image number {start + place}, counted from 0: {each.reason}")
+    return [each for each in found if isinstance(each, Explanation)]
+
+
+def pictures_together(masker: Masker, settings: Settings) -> int:
+    """Pictures that are explained at once: one where a method asks often, so that what is finished is finished soon."""
+    return 1 if masker.asks_often else settings.batch_size
 
 
 def masker_of(

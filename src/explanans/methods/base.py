@@ -52,6 +52,10 @@ class PairMethod:
         """
         raise NotImplementedError
 
+    def questions(self, height: int, width: int) -> int | None:
+        """Images that the classifier is shown for the maps of an image of this size; None if not known before."""
+        return None
+
     def __call__(self, images: Tensor, targets: Target, generator: torch.Generator | None = None) -> Tensor:
         asked = multi_hot(targets, self.explanandum.classes, len(images), images.device)
         found = self.pairs(images, asked, generator)

@@ -70,6 +70,10 @@ class _Surrogate(CaptumPerturbations):
         super().__init__(explanandum, **settings)
         self.samples, self.segments = check_count("samples", samples, 3), check_count("segments", segments, 2)
 
+    def questions(self, height: int, width: int) -> int:
+        """One for each sample; of what is the same everywhere there is none."""
+        return self.samples
+
     def prepare(self, image: Tensor) -> Tensor:
         picture = self.explanandum.preprocessing.denormalise(image)
         return superpixels(picture.float(), self.segments)[:, None]

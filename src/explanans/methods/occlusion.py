@@ -69,6 +69,11 @@ class Occlusion(PairMethod):
         window, step = (max(1, round(share * min(height, width))) for share in (self.window, self.stride))
         return window, step
 
+    def questions(self, height: int, width: int) -> int:
+        """One for each place of the square, and one for the whole image."""
+        window, step = self.pixels(height, width)
+        return 1 + places(height, window, step) * places(width, window, step)
+
     @torch.no_grad()
     def pairs(self, images: Tensor, asked: Tensor, generator: torch.Generator | None = None) -> Tensor:
         height, width = images.shape[-2:]

@@ -73,6 +73,10 @@ class RISE(PairMethod):
         self.batch_size = check_count("batch_size", batch_size)
         self.layout = layout(channels_last)
 
+    def questions(self, height: int, width: int) -> int:
+        """One for each mask."""
+        return self.masks
+
     @torch.no_grad()
     def pairs(self, images: Tensor, asked: Tensor, generator: torch.Generator | None = None) -> Tensor:
         height, width = images.shape[-2:]

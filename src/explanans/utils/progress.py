@@ -76,6 +76,7 @@ class Progress:
         self.note = ""
         self._clock, self._started, self._before = clock, clock(), done
         self._left: float | None = None
+        self._at_least = False
         self._lock = threading.Lock()
         self._over = threading.Event()
         self._due = self._started + FIRST
@@ -114,7 +115,7 @@ class Progress:
         if self._bar is not None:
             self._bar.stop()
         elif self._lines and kind is None and self.elapsed >= FIRST:
-            self._write(f"{self.what}: {self._count()}, took {_duration(self.elapsed)}")
+            self._write(f"{self.what}: {self._count()}, took {duration(self.elapsed)}")
 
     def advance(self, amount: float = 1, *, note: str | None = None, left: float | None = None) -> None:
         """So much more is done; see :meth:`set`."""
@@ -127,6 +128,7 @@ class Progress:
         total: float | None = None,
         note: str | None = None,
         left: float | None = None,
+        at_least: bool = False,
     ) -> None:
         """Change what is known.
 
@@ -134,11 +136,12 @@ class Progress:
             done, total: as when it was made.
             note: shown behind the count, as in "epoch 3 of 10"; "" for none.
             left: seconds that are left, where the caller knows better than the mean speed so far.
+            at_least: it may be more.
         """
         self.done = self.done if done is None else done
         self.total = self.total if total is None else total
         self.note = self.note if note is None else note
-        self._left = left
+        self._left, self._at_least = left, at_least
         if self._bar is not None:
             self._draw(self._bar)
         # The last line comes when the block ends.
@@ -195,7 +198,8 @@ class Progress:
 
     def _state(self) -> str:
         left = self.left
-        time = f"{_duration(self.elapsed)} so far" if left is None else f"{_duration(left)} left"
+        least = "at least " if self._at_least else ""
+        time = f"{duration(self.elapsed)} so far" if left is None else f"{least}{duration(left)} left"
         return ", ".join(part for part in (self._count(), self.note, time) if part)
 
     def _count(self) -> str:
@@ -218,7 +222,8 @@ class Progress:
         self._stream.flush()
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Hours, minutes and seconds, as in 0:01:05."""
     return str(timedelta(seconds=round(seconds)))
 
 

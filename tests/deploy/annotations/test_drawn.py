@@ -96,27 +96,79 @@ def test_wrong_coco(tmp_path: Path, annotation: dict[str, Any], image: dict[str,
         list(read_coco(coco_file(tmp_path / "coco.json", annotation, **image)))
 
 
+def photos_in(folder: Path) -> Path:
+    for name in ("a.png", "b.png"):
+        (folder / "photos").mkdir(exist_ok=True)
+        Image.new("RGB", (4, 4), "red").save(folder / "photos" / name)
+    return folder / "photos"
+
+
 def test_pictures_are_found_by_their_uploaded_names(tmp_path: Path) -> None:
-    (tmp_path / "photos").mkdir()
-    (tmp_path / "photos" / "a.png").touch()
+    photos = photos_in(tmp_path)
     drawn = [Drawn("/data/upload/1/0123abcd-a.png", "x", np.ones((2, 2), bool))]
-    where = {"root": tmp_path / "photos", "prefix": "/data/upload/1/"}
+    where: dict[str, Any] = {"root": photos, "prefix": "/data/upload/1/"}
     write_drawn(drawn, tmp_path / "out", **where)
     assert "../photos/a.png,x," in (tmp_path / "out" / "table.csv").read_text()
     with pytest.raises(InputError, match="prefix"):
         write_drawn([Drawn("/other/a.png", "x", np.ones((2, 2), bool))], tmp_path / "out2", **where)
 
 
+def read_from(table: Path) -> list[tuple[str, list[int]]]:
+    """Name and first row of the segmentation of every picture of a table with the classes x and y."""
+    preprocessing = Preprocessing(size=4, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+    dataset = open_dataset(f"table:{table}?mask_classes=x;y", "all", preprocessing=preprocessing)
+    rows = [dataset[number] for number in range(len(dataset))]
+    return [(name, row["segmentation"][0].tolist()) for name, row in zip(dataset.names, rows, strict=True)]
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_table_is_read_from_any_folder(linked: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    work, elsewhere = tmp_path / "work", tmp_path / "disk" / "deep" / "down"
+    elsewhere.mkdir(parents=True)
+    work.mkdir()
+    if linked:
+        # Both are links, so that ".." behind either leads to another place.
+        (elsewhere / "made").mkdir()
+        (work / "made").symlink_to(elsewhere / "made")
+        kept = photos_in(elsewhere)
+        (work / "photos").symlink_to(kept)
+    else:
+        photos_in(work)
+    monkeypatch.chdir(work)
+    half = np.arange(16).reshape(4, 4) % 4 < 2
+    drawn = [Drawn("a.png", "x", half), Drawn("a.png", "y", ~half), Drawn("b.png", "y", half)]
+    write_drawn(drawn, "made/back", ["x", "y"], root="photos")
+    wanted = [[1, 1, 2, 2], [2, 2, 0, 0]]
+    assert [row for _, row in read_from(Path("made/back/table.csv"))] == wanted
+    monkeypatch.chdir(tmp_path)
+    assert [row for _, row in read_from(work / "made" / "back" / "table.csv")] == wanted
+    with (work / "made" / "back" / "boxes.csv").open() as file:
+        boxes = [each["image"] for each in csv.DictReader(file)]
+    assert set(boxes) == {name for name, _ in read_from(work / "made" / "back" / "table.csv")}
+    if not linked:
+        work.rename(tmp_path / "moved")
+        assert [row for _, row in read_from(tmp_path / "moved" / "made" / "back" / "table.csv")] == wanted
+
+
+def test_a_picture_that_is_a_link_keeps_its_name(tmp_path: Path) -> None:
+    photos = photos_in(tmp_path)
+    (photos / "c.png").symlink_to(photos / "a.png")
+    write_drawn([Drawn("c.png", "x", np.ones((4, 4), bool))], tmp_path / "out", root=photos)
+    assert "../photos/c.png" in (tmp_path / "out" / TABLE).read_text()
+
+
 def test_overlaps_are_void(tmp_path: Path) -> None:
     one, other = np.zeros((4, 4), bool), np.zeros((4, 4), bool)
     one[:3], other[2:] = True, True
     drawn = [Drawn("a.png", "x", one), Drawn("a.png", "y", other), Drawn("b.png", None, None)]
-    assert write_drawn(drawn, tmp_path / "out", ["y", "x"]) == ["y", "x"]
+    assert write_drawn(drawn, tmp_path / "out", ["y", "x"], root=photos_in(tmp_path)) == ["y", "x"]
     with Image.open(tmp_path / "out" / "masks" / "000000.png") as opened:
         assert np.asarray(opened)[:, 0].tolist() == [2, 2, 255, 1]
-    assert (
-        tmp_path / "out" / "table.csv"
-    ).read_text() == "image,labels,segmentation\na.png,y;x,masks/000000.png\nb.png,,\n"
+    assert (tmp_path / "out" / TABLE).read_text().splitlines() == [
+        "image,labels,segmentation",
+        "../photos/a.png,y;x,masks/000000.png",
+        "../photos/b.png,,",
+    ]
 
 
 def squares(names: list[str]) -> list[Drawn]:
@@ -125,14 +177,15 @@ def squares(names: list[str]) -> list[Drawn]:
 
 
 def test_of_a_thousand_classes_those_that_were_drawn_have_values(tmp_path: Path) -> None:
-    names = write_drawn(squares(["c999", "c300", "c7"]), tmp_path / "out", THOUSAND)
+    names = write_drawn(squares(["c999", "c300", "c7"]), tmp_path / "out", THOUSAND, root=photos_in(tmp_path))
     assert names == ["c7", "c300", "c999"]
     assert np.asarray(Image.open(tmp_path / "out" / "masks" / "000000.png")).tolist() == [[3, 2, 1]]
     assert "a.png" in (tmp_path / "out" / TABLE).read_text(encoding="utf-8")
 
 
 def test_a_list_that_has_values_for_all_keeps_them(tmp_path: Path) -> None:
-    assert write_drawn(squares(["c253"]), tmp_path / "out", THOUSAND[:254]) == THOUSAND[:254]
+    known = THOUSAND[:254]
+    assert write_drawn(squares(["c253"]), tmp_path / "out", known, root=photos_in(tmp_path)) == known
     assert np.asarray(Image.open(tmp_path / "out" / "masks" / "000000.png")).tolist() == [[254]]
 
 
@@ -140,11 +193,11 @@ def test_a_list_that_has_values_for_all_keeps_them(tmp_path: Path) -> None:
 @pytest.mark.parametrize("classes", [None, THOUSAND])
 def test_more_drawn_classes_than_values(tmp_path: Path, classes: list[str] | None) -> None:
     with pytest.raises(InputError, match=r"255 classes were drawn, .* at most 254; export the pictures in parts"):
-        write_drawn(squares(THOUSAND[:255]), tmp_path / "out", classes)
+        write_drawn(squares(THOUSAND[:255]), tmp_path / "out", classes, root=photos_in(tmp_path))
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.bad_input
 def test_a_class_that_is_not_in_a_long_list(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"'other' was drawn and is not among c0, .* and 980 more\.$"):
-        write_drawn(squares(["other"]), tmp_path / "out", THOUSAND)
+        write_drawn(squares(["other"]), tmp_path / "out", THOUSAND, root=photos_in(tmp_path))

@@ -21,6 +21,7 @@ from explanans.errors import InputError
         (["--root", "/nowhere"], "is not in it"),
         (["--classes", "a,b"], "with --back"),
         (["--format", "yolo", "--back"], "read back from labelstudio and coco"),
+        (["--format", "coco", "--back"], "give the folder, --root photos"),
     ],
 )
 def test_wrong_commands(
@@ -35,12 +36,14 @@ def test_wrong_exports(tmp_path: Path) -> None:
     (tmp_path / "export.json").write_text("{}")
     with pytest.raises(InputError, match="no list of tasks"):
         list(read_label_studio(tmp_path / "export.json"))
+    (tmp_path / "a").touch()
     with pytest.raises(InputError, match="nothing was drawn"):
-        write_drawn([], tmp_path / "out")
+        write_drawn([], tmp_path / "out", root=tmp_path)
     with pytest.raises(InputError, match="'x' was drawn and is not among"):
-        write_drawn([Drawn("a", "x", np.ones((2, 2), bool))], tmp_path / "out", ["y"])
+        write_drawn([Drawn("a", "x", np.ones((2, 2), bool))], tmp_path / "out", ["y"], root=tmp_path)
+    several = [Drawn("a", "x", np.ones((2, 2), bool)), Drawn("a", "y", np.ones((2, 3), bool))]
     with pytest.raises(InputError, match="several sizes"):
-        write_drawn([Drawn("a", "x", np.ones((2, 2), bool)), Drawn("a", "y", np.ones((2, 3), bool))], tmp_path / "out")
+        write_drawn(several, tmp_path / "out", root=tmp_path)
     index = {"settings": {"classifier": {}, "options": {}}, "images": []}
     (tmp_path / "index.json").write_text(json.dumps(index))
     with pytest.raises(InputError, match="without regions"):

@@ -37,6 +37,8 @@ def run(given: Given, source: str, back: bool = False, classes: str | None = Non
         return 0
     if given["format"] not in ("labelstudio", "coco"):
         raise InputError(f"format={given['format']}: annotations are read back from labelstudio and coco.")
+    if given["root"] is None:
+        raise InputError("root is missing: the table names pictures by where they lie; give the folder, --root photos.")
     drawn = read_coco(source) if given["format"] == "coco" else read_label_studio(source)
     known = None if classes is None else read_classes(classes)
     names = write_drawn(drawn, given["out"], known, root=given["root"], prefix=given["prefix"])

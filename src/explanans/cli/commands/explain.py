@@ -19,8 +19,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from explanans.classifiers.class_names import read_classes
 from explanans.cli.options import Given, Part
@@ -31,6 +29,7 @@ from explanans.deploy.batch.folders import threads_of
 from explanans.deploy.batch.job_record import format_of
 from explanans.errors import InputError
 from explanans.explainers.named import Named
+from explanans.explanations.asking import Asking
 from explanans.explanations.batch import Masker, Settings
 from explanans.explanations.by_method import ByMethod
 from explanans.explanations.region import RegionSettings
@@ -165,7 +164,7 @@ def run(
         from explanans.deploy.batch import explain_shards
 
         masker = _loaded(named, device)
-        with _bar(given["quiet"]) as (bar, task):
+        with _asking(masker, None, options.settings, given["quiet"]) as asking:
             outcome = explain_shards(
                 masker,
                 images,
@@ -173,7 +172,7 @@ def run(
                 options,
                 shard_size=shard_size,
                 workers=workers,
-                progress=lambda done, total: bar.update(task, completed=done, total=total),
+                progress=asking.reached,
                 told=_say_changes,
             )
     good = outcome.pictures - len(outcome.failed)
@@ -224,14 +223,14 @@ def _in_folders(
     parts: dict[str, Any],
     quiet: bool,
 ) -> int:
-    with _bar(quiet, len(pictures)) as (bar, task):
+    with _asking(masker, len(pictures), settings, quiet, tiles=parts["tiling"] is not None) as asking:
         results = explain_many(
             masker,
             pictures,
             out,
             settings,
             **parts,
-            progress=lambda done: bar.advance(task),
+            progress=lambda done: asking.reached(asking.done + 1),
             told=_say_changes,
         )
     failed = [(done.source, done.failure) for done in results if done.failure is not None]
@@ -275,10 +274,6 @@ def _figures(found: Any) -> list[str]:
     return [*figures, receipt.get("word", "")]
 
 
-@contextmanager
-def _bar(quiet: bool, total: int | None = None) -> Iterator[tuple[Progress, TaskID]]:
-    """A bar with the time left on standard error, if that is a terminal."""
-    console = Console(stderr=True, quiet=quiet)
-    columns = (TextColumn("Explaining"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=quiet or not console.is_terminal) as bar:
-        yield bar, bar.add_task("explaining", total=total)
+def _asking(masker: Masker, pictures: int | None, settings: Settings, quiet: bool, *, tiles: bool = False) -> Asking:
+    requested = settings.selection.requested(masker.explanandum, 1)
+    return Asking(masker, pictures, settings, requested, tiles=tiles, show=not quiet)

@@ -96,7 +96,7 @@ def write_drawn(
     out: str | Path,
     classes: Iterable[str] | None = None,
     *,
-    root: str | Path | None = None,
+    root: str | Path,
     prefix: str = "",
 ) -> list[str]:
     """Write a folder that ``benchmark``, ``fit`` and ``classifier fit`` read as a table.
@@ -108,7 +108,9 @@ def write_drawn(
         out: a new or empty folder.
         classes: in the order of the numbers, or, where they are more than 254, of the numbers of those that were drawn;
             None for those that were drawn, in alphabetical order.
-        root: the folder that holds the pictures, by the names that they have in the annotations; None for ``out``.
+        root: the folder that holds the pictures, by the names that they have in the annotations, as is ``out`` relative
+            to where the command is given. The table names them relative to itself, so that it is read from anywhere,
+            also where ``root`` and ``out`` are moved together.
         prefix: what goes before the names there, and is taken off.
 
     Returns:
@@ -120,8 +122,7 @@ def write_drawn(
     """
     found: dict[str, list[Drawn]] = {}
     for each in drawn:
-        name = each.picture.removeprefix(prefix)
-        found.setdefault(name if root is None else os.path.relpath(_picture(root, name), out), []).append(each)
+        found.setdefault(_seen_from(out, root, each.picture.removeprefix(prefix)), []).append(each)
     if not found:
         raise InputError("nothing was drawn; export annotations, not tasks that nobody has looked at.")
     there = sorted({each.name for some in found.values() for each in some if each.name is not None})
@@ -152,12 +153,14 @@ def write_drawn(
     return names
 
 
-def _picture(root: str | Path, name: str) -> Path:
+def _seen_from(out: str | Path, root: str | Path, name: str) -> str:
+    """The path of a picture in ``root``, relative to the folder ``out``."""
     path = Path(root) / name
     # Before the name of a file that was uploaded Label Studio puts eight hexadecimal digits.
     for known in (path, path.with_name(re.sub("^[0-9a-f]{8}-", "", path.name) or path.name)):
         if known.is_file():
-            return known
+            # Where a folder is a link, ".." leads out of what it points to. A picture that is one keeps its own name.
+            return os.path.relpath(os.path.realpath(known.parent) + os.sep + known.name, os.path.realpath(out))
     raise InputError(
         f"root={root}: {name} is not in it; give the folder that holds the pictures, and as prefix what the tool puts "
         "before their names, such as /data/upload/1/."

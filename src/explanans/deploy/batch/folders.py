@@ -21,7 +21,7 @@ from explanans.deploy.batch.changes import Told, compare
 from explanans.errors import InputError
 from explanans.explanations.batch import Masker, Settings
 from explanans.explanations.class_explanation import PICTURES
-from explanans.explanations.explain import explain_pictures
+from explanans.explanations.explain import explain_pictures, pictures_together
 from explanans.explanations.explanation import RECORD as EXPLANATION
 from explanans.explanations.explanation import RESULT, Explanation
 from explanans.explanations.region import RegionSettings
@@ -172,7 +172,7 @@ class _Run:
                 if path not in self.results:
                     self._explain_tiles(path, self.tiling)
             return
-        paths, size = list(self.stamps), self.settings.batch_size
+        paths, size = list(self.stamps), pictures_together(self.masker, self.settings)
         for start in range(0, len(paths), size):
             self._explain_batch(paths[start : start + size])
 
