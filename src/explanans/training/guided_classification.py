@@ -148,7 +148,7 @@ def check_guidance(
     if evidence == "outside" and loss in INSIDE_ONLY:
         raise InputError(
             f"loss={loss!r} asks for evidence everywhere in a region, which means nothing with evidence='outside'; "
-            "take 'energy' or 'rrr'."
+            "take 'energy', 'firm_energy' or 'rrr'."
         )
     check_number("weight", weight)
     check_number("share", share, 0, 1, above=True)
