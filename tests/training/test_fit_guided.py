@@ -75,6 +75,8 @@ def test_the_command_says_before_and_after(
         ({"share": 1.5}, "share"),
         ({"swapped": 0.5}, "swapped with evidence=.inside."),
         ({"evidence": "outside", "swapped": 2}, "swapped"),
+        ({"sharpened": -1}, "sharpened"),
+        ({"evidence": "outside", "sharpened": 1}, "sharpened with evidence=.outside."),
         ({"beside": 8}, "beside=8; give a whole number from 0 to 7"),
         ({"weight": -1}, "weight"),
         ({"weight": float("nan")}, "weight"),

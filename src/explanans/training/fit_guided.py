@@ -52,6 +52,7 @@ def guide(
     evidence: Side = "inside",
     share: float = 1.0,
     beside: int | None = None,
+    sharpened: float = 0.0,
     swapped: float = 0.0,
     balanced: bool = False,
     trainable_from: str | None = None,
@@ -87,6 +88,8 @@ def guide(
         share: of the pictures with regions whose regions are used, drawn by the seed; in (0, 1].
         beside: how many of these are in every batch beside the others, however few they are; fewer than
             ``run.batch_size``. None: a quarter of the batch where ``share`` is below 1, and otherwise 0, as they come.
+        sharpened: weight of the loss of the pictures whose regions are not used: their evidence is to lie
+            where it is at least half of its largest already, so that what is faint goes. With evidence "inside".
         swapped: share of the pictures with regions in which, step by step, what lies in them trades places with the
             same part of a picture without one, so that it tells nothing; with evidence "outside".
         balanced: pictures of a class with a region of it and without count the same in the labels' loss. With weight 0
@@ -111,7 +114,7 @@ def guide(
     """
     run, optimizer = run or RUN, optimizer or FINE_TUNING
     check_run_folder(out)
-    check_guidance(loss, weight, regions, evidence, share, swapped, looked_at)
+    check_guidance(loss, weight, regions, evidence, share, sharpened, swapped, looked_at)
     each = beside_each(beside, share, run.batch_size)
     given = classifier
     if not isinstance(given, Explanandum):
@@ -162,6 +165,7 @@ def guide(
             "evidence": evidence,
             "share": share,
             "beside": each,
+            "sharpened": sharpened,
             "swapped": swapped,
             "balanced": balanced,
             "pictures": len(annotated),
@@ -193,6 +197,7 @@ def guide(
         form=regions,
         side=evidence,
         annotated=annotated,
+        sharpened=sharpened,
         swapped=swapped,
         weights=balance_weights(training.labels.bool(), having_regions(training, annotated)) if balanced else None,
         num_classes=given.num_classes,
