@@ -44,6 +44,31 @@ def test_the_order_depends_on_seed_and_epoch_alone() -> None:
     assert list(EpochSampler(50, seed=2)) != epochs[0]
 
 
+def test_what_comes_beside_is_in_every_batch_and_goes_round() -> None:
+    sampler = EpochSampler(20, seed=1, beside=[3, 5, 7], batch=6, each=2)
+    first, second = list(sampler), list(sampler)
+    assert len(sampler) == len(first) == 30
+    batches = [first[at : at + 6] for at in range(0, 30, 6)]
+    assert sorted(index for batch in batches for index in batch[:4]) == list(range(20))
+    beside = [index for batch in batches for index in batch[4:]]
+    assert [sorted(beside[at : at + 3]) for at in range(0, 9, 3)] == [[3, 5, 7]] * 3
+    assert first != second
+    again = EpochSampler(20, seed=1, beside=[3, 5, 7], batch=6, each=2)
+    again.set_epoch(1)
+    assert list(again) == second
+    # Seven are two batches of three others, and one that waits.
+    assert len(list(EpochSampler(7, seed=1, beside=[0], batch=4, each=1))) == 8
+
+
+def test_a_picture_that_comes_twice_in_an_epoch_is_changed_anew(folder: Path, preprocessing: Preprocessing) -> None:
+    data = ImageFolder(folder, preprocessing=preprocessing, augment=Drawing())
+    (batch,) = loader(data, 15, shuffle=True, seed=0, workers=1, drop_last=True, beside=[2], each=5)
+    twice = batch["image"][batch["index"] == 2]
+    assert len(twice) == 6
+    # Of a hundred values two may be the same.
+    assert len(twice.unique(dim=0)) >= 5
+
+
 def test_workers_fill_one_cache_and_give_the_same_batches(folder: Path, preprocessing: Preprocessing) -> None:
     plain = ImageFolder(folder, preprocessing=preprocessing)
     cached = ImageFolder(folder, preprocessing=preprocessing, cache=True)

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import pytest
 import torch
 
 from explanans.data import open_dataset
+from explanans.errors import InputError
 from explanans.images.preprocessing import Preprocessing
-from explanans.training.annotated import annotated_pictures, having_regions
+from explanans.training.annotated import annotated_pictures, beside_each, having_regions
 
 PREPROCESSING = Preprocessing(48, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
 
@@ -20,3 +22,17 @@ def test_a_share_of_the_pictures_and_what_is_in_their_maps(scenes: str) -> None:
     having = having_regions(data, some)
     assert torch.equal(having[some], data.labels[some].bool())
     assert int(having.any(1).sum()) == len(some)
+
+
+def test_a_quarter_of_each_batch_where_few_are_annotated() -> None:
+    assert beside_each(None, 0.1, 16) == 4
+    assert beside_each(None, 1.0, 16) == 0
+    assert beside_each(7, 1.0, 8) == 7
+    assert beside_each(0, 0.1, 8) == 0
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize("beside", [8, -1, 1.5, True])
+def test_others_need_room(beside: int) -> None:
+    with pytest.raises(InputError, match=r"beside=.*from 0 to 7"):
+        beside_each(beside, 0.5, 8)

@@ -45,6 +45,8 @@ def test_from_a_saved_classifier_to_a_guided_one(saved: Path, scenes: str, out: 
     # Half of the pictures that have a label.
     training = open_dataset(scenes, "train", preprocessing=PREPROCESSING)
     assert said["guided"]["pictures"] == round(0.5 * int(training.labels.any(1).sum()))
+    # A quarter of each batch.
+    assert said["guided"]["beside"] == 2
     assert set(said["before"]["metrics"]) == set(said["metrics"]) >= {"f1_micro", "map", "blank"}
     assert set(said["before"]["evidence"]) == set(said["evidence"]) >= {"grad_cam", "guided_backprop"}
     held_out = open_dataset(scenes, "val", classes=after.classes, preprocessing=PREPROCESSING)
@@ -73,6 +75,9 @@ def test_the_command_says_before_and_after(
         ({"share": 1.5}, "share"),
         ({"swapped": 0.5}, "swapped with evidence=.inside."),
         ({"evidence": "outside", "swapped": 2}, "swapped"),
+        ({"sharpened": -1}, "sharpened"),
+        ({"evidence": "outside", "sharpened": 1}, "sharpened with evidence=.outside."),
+        ({"beside": 8}, "beside=8; give a whole number from 0 to 7"),
         ({"weight": -1}, "weight"),
         ({"weight": float("nan")}, "weight"),
         ({"layers": []}, "layers: the list is empty"),

@@ -156,3 +156,20 @@ def test_weights_are_of_the_pictures_and_blanks_count_once() -> None:
         losses.append(terms["loss"])
     more = torch.nn.functional.softplus(-logits[:4, 0]).sum() / 10
     torch.testing.assert_close(losses[1] - losses[0], more)
+
+
+def test_the_others_are_sharpened_by_their_own_evidence_and_nobody_looks_at_their_regions() -> None:
+    module, given = training(annotated=[0, 1], sharpened=3.0, weight=0.0), batch()
+    given["segmentation"][2:] = 255
+    given["labels"][3] = 0
+    module._batch = given  # type: ignore[assignment]
+    logits = module.answer(module.network, given["image"])
+    terms = module.terms(logits, given["image"], given["labels"], 0.0, torch.Generator().manual_seed(0))
+    assert set(terms) == {"loss", "sharpened"}
+    evidence = located(module, given)[1][2].detach().clamp(min=0)
+    assert evidence.max() > 0
+    faint = evidence[evidence < evidence.max() / 2].sum()
+    torch.testing.assert_close(terms["sharpened"].detach(), 3 * faint / evidence.sum())
+    # All are annotated, and none is left.
+    alone = training(sharpened=3.0)
+    assert alone._own(logits, given, torch.Generator()) == 0  # type: ignore[arg-type]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,8 +14,10 @@ from explanans.audit.features import Embedder
 from explanans.audit.looked import is_made_from, write_part
 from explanans.audit.looking import Shard, look, made_from
 from explanans.deploy.batch import Job, Options, explain_shards
+from explanans.deploy.batch.cluster import explain_on_cluster
 from explanans.deploy.batch.encode import parquet
 from explanans.deploy.batch.places import place_of
+from explanans.explainers.named import Named
 from explanans.explanations.batch import Masker
 from explanans.explanations.selection import Selection
 from explanans.utils.files import atomic_file
@@ -23,6 +26,21 @@ LIST, EXPLAINED, LOOKED = "photos-list.parquet", "explained", "looked"
 
 Told = Callable[[int, int], None]
 """(photos done, of how many)."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Photos are explained on a Ray cluster, see :func:`explanans.deploy.batch.cluster.explain_on_cluster`.
+
+    Attributes:
+        who: the audit's masker, by a name that every machine can read.
+        actors: copies of it.
+        gpus: of each of them.
+    """
+
+    who: Named
+    actors: int = 1
+    gpus: float = 0
 
 
 def seen_by(masker: Masker) -> Selection:
@@ -46,15 +64,26 @@ def write_list(photos: Photos, out: Path) -> Path:
 
 
 def explain_photos(
-    masker: Masker, photos: Photos, out: Path, settings: Settings, *, workers: int, told: Told | None = None
+    masker: Masker,
+    photos: Photos,
+    out: Path,
+    settings: Settings,
+    *,
+    workers: int,
+    spread: Spread | None = None,
+    told: Told | None = None,
 ) -> list[tuple[str, str]]:
     """Masks and receipts of all photos below ``out``, those that are missing; the photos that failed, with reasons."""
-    listed = write_list(photos, out)
+    listed, explained = [write_list(photos, out)], out / EXPLAINED
     options = options_for(masker, settings.batch_size)
-    outcome = explain_shards(
-        masker, [listed], out / EXPLAINED, options, shard_size=settings.shard_size, workers=workers, progress=told
-    )
-    return outcome.failed
+    size = settings.shard_size
+    if spread is None:
+        return explain_shards(
+            masker, listed, explained, options, shard_size=size, workers=workers, progress=told
+        ).failed
+    return explain_on_cluster(
+        spread.who, listed, explained, options, shard_size=size, actors=spread.actors, gpus=spread.gpus
+    ).failed
 
 
 def job_in(out: Path) -> Job:

@@ -15,7 +15,7 @@ from explanans.audit.class_findings import ClassSummary, summarise
 from explanans.audit.confusions import CONFUSED_BY, confusions
 from explanans.audit.contrasts import Contrast, contrasts
 from explanans.audit.looked import read_parts
-from explanans.audit.pass_over import EXPLAINED, LIST, LOOKED, explain_photos, look_at_all, seen_by
+from explanans.audit.pass_over import EXPLAINED, LIST, LOOKED, Spread, explain_photos, look_at_all, seen_by
 from explanans.audit.report.write_report import write_report
 from explanans.audit.samples import draw
 from explanans.audit.suspects import Suspect, find_suspects
@@ -70,6 +70,7 @@ def audit(
     settings: Settings | None = None,
     *,
     workers: int = 1,
+    spread: Spread | None = None,
     told: Told | None = None,
 ) -> Audit:
     """Explain every photo and sum up, class by class.
@@ -86,7 +87,9 @@ def audit(
             (what :func:`explanans.audit.avoid.write_avoid` makes of accusations), and in
             ``explained`` masks and receipts as :func:`explanans.deploy.batch.explain_shards` writes them.
         workers: processes that read and decode photos.
-        told: is told how far each step is.
+        spread: explain them on a Ray cluster, and do the rest here; ``out`` and the photos are then where every machine
+            can reach them. None: explain them here too.
+        told: is told how far each step is; of explaining on a cluster, nothing.
 
     Raises:
         InputError: nothing is left to look at, or ``out`` holds something else.
@@ -100,7 +103,8 @@ def audit(
             check_same(record, KIND, earlier["settings"], now)
         else:
             write_json(record, KIND, {"settings": now, "explanans": __version__})
-        failed = explain_photos(masker.eval(), photos, out, chosen, workers=workers, told=_of(told, "explaining"))
+        explaining = _of(told, "explaining")
+        failed = explain_photos(masker.eval(), photos, out, chosen, workers=workers, spread=spread, told=explaining)
         if len(failed) == len(photos):
             source, reason = failed[0]
             raise InputError(f"data: none of the {len(photos)} photos could be used; the first, {source}: {reason}")

@@ -8,6 +8,7 @@ from torch import Tensor
 from explanans.data import LabelledImages
 from explanans.data.index_maps import VOID
 from explanans.errors import InputError
+from explanans.utils.numbers import check_count
 
 
 def annotated_pictures(dataset: LabelledImages, share: float, seed: int) -> list[int]:
@@ -23,6 +24,20 @@ def annotated_pictures(dataset: LabelledImages, share: float, seed: int) -> list
         raise InputError(f"data: no picture of {dataset.name} has both a label and a region; guide needs some.")
     drawn = torch.randperm(len(known), generator=torch.Generator().manual_seed(seed))[:count]
     return sorted(known[place] for place in drawn.tolist())
+
+
+def beside_each(beside: int | None, share: float, batch: int) -> int:
+    """How many annotated pictures are in every batch of ``batch`` beside the others.
+
+    None: a quarter where only a share of them is annotated, since one in ten or in a hundred would come in few steps;
+    otherwise 0: they come as all others do.
+
+    Raises:
+        InputError: no room is left for others.
+    """
+    if beside is None:
+        return batch // 4 if share < 1 else 0
+    return check_count("beside", beside, 0, below=batch)
 
 
 def having_regions(dataset: LabelledImages, annotated: list[int]) -> Tensor:

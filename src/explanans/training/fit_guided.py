@@ -16,7 +16,7 @@ from explanans.data import LabelledImages, open_dataset
 from explanans.errors import InputError
 from explanans.objectives.localisation import LOSSES, Localisation
 from explanans.objectives.localisation.evidence import INPUT, Evidence
-from explanans.training.annotated import annotated_pictures, having_regions
+from explanans.training.annotated import annotated_pictures, beside_each, having_regions
 from explanans.training.augmentation import Augmentation, augmentation
 from explanans.training.backbone import freeze_before
 from explanans.training.balancing import balance_weights
@@ -51,6 +51,8 @@ def guide(
     regions: Form = "boxes",
     evidence: Side = "inside",
     share: float = 1.0,
+    beside: int | None = None,
+    sharpened: float = 0.0,
     swapped: float = 0.0,
     balanced: bool = False,
     trainable_from: str | None = None,
@@ -76,13 +78,18 @@ def guide(
         data: with its classes; a data set or its name, as for ``classifier fit``.
         validation: where ``validation_split`` is taken from; by default ``data``.
         train_split, validation_split: a split, with or without a part of it ("train[:90%]").
-        loss: "energy" (share of the positive evidence that lies elsewhere; boxes may be coarse), "l1" (evidence as a
-            mask that equals the region), "ppce" (evidence everywhere in the region) or "rrr" (none outside of it).
+        loss: "energy" (share of the positive evidence that lies elsewhere; boxes may be coarse), "firm_energy" (the
+            same, where evidence that is missing counts as elsewhere), "l1" (evidence as a mask that equals the region),
+            "ppce" (evidence everywhere in the region) or "rrr" (none outside of it).
         weight: of that loss beside the labels'; 0 fine-tunes on the labels alone.
         layers: where evidence is looked at: names of layers, or "input"; None for the last that knows where things are.
         regions: "boxes" around each class's region, or "masks", the regions themselves.
         evidence: whether it should lie "inside" or "outside" of the regions.
         share: of the pictures with regions whose regions are used, drawn by the seed; in (0, 1].
+        beside: how many of these are in every batch beside the others, however few they are; fewer than
+            ``run.batch_size``. None: a quarter of the batch where ``share`` is below 1, and otherwise 0, as they come.
+        sharpened: weight of the loss of the pictures whose regions are not used: their evidence is to lie
+            where it is at least half of its largest already, so that what is faint goes. With evidence "inside".
         swapped: share of the pictures with regions in which, step by step, what lies in them trades places with the
             same part of a picture without one, so that it tells nothing; with evidence "outside".
         balanced: pictures of a class with a region of it and without count the same in the labels' loss. With weight 0
@@ -107,7 +114,8 @@ def guide(
     """
     run, optimizer = run or RUN, optimizer or FINE_TUNING
     check_run_folder(out)
-    check_guidance(loss, weight, regions, evidence, share, swapped, looked_at)
+    check_guidance(loss, weight, regions, evidence, share, sharpened, swapped, looked_at)
+    each = beside_each(beside, share, run.batch_size)
     given = classifier
     if not isinstance(given, Explanandum):
         given = Explanandum.load(given, trust_factory=trust_factory)
@@ -156,6 +164,8 @@ def guide(
             "regions": regions,
             "evidence": evidence,
             "share": share,
+            "beside": each,
+            "sharpened": sharpened,
             "swapped": swapped,
             "balanced": balanced,
             "pictures": len(annotated),
@@ -187,6 +197,7 @@ def guide(
         form=regions,
         side=evidence,
         annotated=annotated,
+        sharpened=sharpened,
         swapped=swapped,
         weights=balance_weights(training.labels.bool(), having_regions(training, annotated)) if balanced else None,
         num_classes=given.num_classes,
@@ -201,7 +212,7 @@ def guide(
     description = {"source": given.source.to_dict(), "classes": given.classes, "activation": given.activation, **facts}
     train(
         trained,
-        *loaders(training, held_out, augmentation(augment, given.preprocessing), run),
+        *loaders(training, held_out, augmentation(augment, given.preprocessing), run, beside=annotated, each=each),
         out,
         run,
         description,

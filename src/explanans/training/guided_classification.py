@@ -34,15 +34,18 @@ def box_around(regions: Tensor) -> Tensor:
 
 
 class GuidedTraining(ClassifierTraining):
-    """L = L_class + λ · mean L_loc, over the batch's pictures that have a region of one of their labels.
+    """L = L_class + λ · mean L_loc + μ · mean L_own.
 
-    One such class is drawn for each picture and step. L_loc compares the evidence of that class, at every layer that is
-    named (the mean over layers), with its region, shrunk to the layer's positions by averaging.
+    L_loc is of the batch's pictures that have a region of one of their labels: one such class is drawn for each picture
+    and step, and its evidence, at every layer that is named (the mean over layers), is compared with its region, shrunk
+    to the layer's positions by averaging. L_own is the same loss of the pictures that are not annotated, of a class
+    that they are labelled with and with the positions where its evidence is at least half of its largest as a region.
 
     Args:
         evidence: of the layers that are guided.
         loss: of :data:`explanans.objectives.localisation.LOSSES`.
         weight: λ.
+        sharpened: μ.
         form: regions as they are, or the box around each.
         side: evidence should lie inside of the regions, or outside of them.
         annotated: positions in the data set of the pictures whose regions may be looked at.
@@ -61,12 +64,13 @@ class GuidedTraining(ClassifierTraining):
         form: Form,
         side: Side,
         annotated: Collection[int],
+        sharpened: float = 0.0,
         swapped: float = 0.0,
         weights: Tensor | None = None,
         **settings: Any,
     ) -> None:
         super().__init__(module, **settings)
-        self.evidence, self.loss, self.weight = evidence, loss, weight
+        self.evidence, self.loss, self.weight, self.sharpened = evidence, loss, weight, sharpened
         self.form: Form = form
         self.side: Side = side
         self.annotated = frozenset(annotated)
@@ -86,7 +90,7 @@ class GuidedTraining(ClassifierTraining):
         return super().changed(images, labels, generator)
 
     def answer(self, network: nn.Module, images: Tensor) -> Any:
-        if self._batch is None or not self.weight:
+        if self._batch is None or not (self.weight or self.sharpened):
             return super().answer(network, images)
         with self.evidence.watched(network, images) as watched:
             return super().answer(network, watched)
@@ -103,14 +107,32 @@ class GuidedTraining(ClassifierTraining):
         terms = {"loss": classification_loss(logits, labels, self.activation, weights)}
         if self.weight:
             terms["localisation"] = self.weight * self._located(logits, self._batch, generator)
+        if self.sharpened:
+            terms["sharpened"] = self.sharpened * self._own(logits, self._batch, generator)
         return terms
 
     def _regions(self, batch: Batch) -> Tensor:
         """Where each class's regions lie, bool (N, C, H, W), of the pictures that are annotated."""
-        known = torch.tensor([place in self.annotated for place in batch["index"].tolist()])
         segmentation = batch["segmentation"]
         values = torch.arange(1, self.num_classes + 1, device=segmentation.device, dtype=segmentation.dtype)
-        return (segmentation[:, None] == values[:, None, None]) & known.to(segmentation.device)[:, None, None, None]
+        known = self._known(batch).to(segmentation.device)
+        return (segmentation[:, None] == values[:, None, None]) & known[:, None, None, None]
+
+    def _known(self, batch: Batch) -> Tensor:
+        return torch.tensor([place in self.annotated for place in batch["index"].tolist()])
+
+    def _own(self, logits: Tensor, batch: Batch, generator: torch.Generator) -> Tensor:
+        labels = batch["labels"].bool()
+        rows = (labels.any(1) & ~self._known(batch).to(labels.device)).nonzero()[:, 0]
+        if not len(rows):
+            return logits.new_zeros(())
+        columns = torch.multinomial(labels[rows].float(), 1, generator=generator)[:, 0]
+        losses = []
+        for evidence in self.evidence.of(logits, rows, columns):
+            seen = evidence.detach()
+            region = seen >= seen.amax((1, 2), keepdim=True).clamp(min=0) / 2
+            losses.append(self.loss(evidence, region.to(evidence), torch.ones_like(evidence)).mean())
+        return torch.stack(losses).mean()
 
     def _located(self, logits: Tensor, batch: Batch, generator: torch.Generator) -> Tensor:
         segmentation, labels = batch["segmentation"], batch["labels"].bool()
@@ -136,7 +158,14 @@ class GuidedTraining(ClassifierTraining):
 
 
 def check_guidance(
-    loss: str, weight: float, regions: str, evidence: str, share: float, swapped: float, looked_at: int
+    loss: str,
+    weight: float,
+    regions: str,
+    evidence: str,
+    share: float,
+    sharpened: float,
+    swapped: float,
+    looked_at: int,
 ) -> None:
     """Refuse settings that mean nothing."""
     if loss not in LOSSES:
@@ -148,10 +177,12 @@ def check_guidance(
     if evidence == "outside" and loss in INSIDE_ONLY:
         raise InputError(
             f"loss={loss!r} asks for evidence everywhere in a region, which means nothing with evidence='outside'; "
-            "take 'energy' or 'rrr'."
+            "take 'energy', 'firm_energy' or 'rrr'."
         )
     check_number("weight", weight)
     check_number("share", share, 0, 1, above=True)
+    if check_number("sharpened", sharpened) and evidence == "outside":
+        raise InputError("sharpened with evidence='outside' would sharpen a suspect too; give evidence='inside'.")
     check_count("looked_at", looked_at, 0)
     if check_number("swapped", swapped, 0, 1) and evidence == "inside":
         raise InputError("swapped with evidence='inside' puts objects into other pictures; give evidence='outside'.")

@@ -92,9 +92,18 @@ def augmented(dataset: LabelledImages, transform: Augment | None) -> LabelledIma
 
 
 def loaders(
-    training: LabelledImages, held_out: LabelledImages, transform: Augment | None, run: Run
+    training: LabelledImages,
+    held_out: LabelledImages,
+    transform: Augment | None,
+    run: Run,
+    *,
+    beside: Sequence[int] = (),
+    each: int = 0,
 ) -> tuple[DataLoader[Sample], DataLoader[Sample]]:
-    """Whole batches to train on, in the order that the run's seed decides; and batches to validate on."""
+    """Whole batches to train on, in the order that the run's seed decides; and batches to validate on.
+
+    ``each`` of the training's pictures ``beside`` are in every batch, see :class:`explanans.data.loading.EpochSampler`.
+    """
     drawn = loader(
         augmented(training, transform),
         run.batch_size,
@@ -102,6 +111,8 @@ def loaders(
         seed=run.seed,
         workers=run.num_workers,
         drop_last=True,
+        beside=beside,
+        each=each,
     )
     return drawn, loader(held_out, run.batch_size, workers=run.num_workers)
 

@@ -19,34 +19,18 @@ from explanans.errors import InputError
 from explanans.explainers.explainer import Explainer
 from explanans.explainers.named import Named
 
-ray = pytest.importorskip("ray", reason="needs the extra ray")
+from ...local_ray import local_ray  # noqa: TID252 - tests are no package with a name
+
+pytest.importorskip("ray", reason="needs the extra ray")
 
 OPTIONS = Options(batch_size=2, top_k=2, receipts=True)
 TURNS = 2
-# Processes that share the machine with much else take their time to begin and to answer; none of them is dead for that,
-# nor for the memory that others hold.
-PATIENCE = {
-    "worker_register_timeout_seconds": 600,
-    "gcs_server_request_timeout_seconds": 600,
-    "gcs_rpc_server_reconnect_timeout_s": 600,
-    "health_check_initial_delay_ms": 600_000,
-    "health_check_timeout_ms": 600_000,
-    "memory_monitor_refresh_ms": 0,
-}
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
-    ray.init(
-        "local",
-        num_cpus=2,
-        include_dashboard=False,
-        object_store_memory=100 * 2**20,
-        log_to_driver=False,
-        _system_config=PATIENCE,
-    )
-    yield
-    ray.shutdown()
+    with local_ray():
+        yield
 
 
 def files(folder: Path) -> dict[str, bytes]:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from explanans.objectives.localisation import LOSSES, energy_loss, l1_loss, ppce_loss, rrr_loss
+from explanans.objectives.localisation import LOSSES, energy_loss, firm_energy_loss, l1_loss, ppce_loss, rrr_loss
 from explanans.objectives.localisation.ppce import SMALLEST
 
 EVIDENCE = torch.tensor([[[4.0, 2.0], [-2.0, 2.0]]])
@@ -23,6 +23,20 @@ def values(loss: object, evidence: Tensor = EVIDENCE, region: Tensor = REGION, v
 def test_energy_by_hand() -> None:
     # Of 4 + 2 + 2 positive units 4 and half of 2 lie inside.
     assert values(energy_loss) == pytest.approx(1 - 5 / 8)
+
+
+def test_firm_energy_by_hand() -> None:
+    # The same 5 of 8 units, beside 3 that have to be there.
+    assert values(firm_energy_loss) == pytest.approx(1 - 5 / 11)
+    valid = torch.tensor([[[1.0, 0.0], [1.0, 1.0]]])
+    assert values(firm_energy_loss, valid=valid) == pytest.approx(1 - 5 / 9)
+
+
+def test_firm_energy_is_not_mended_by_taking_evidence_away() -> None:
+    weak = EVIDENCE / 100
+    assert values(energy_loss, weak) == pytest.approx(values(energy_loss))
+    assert values(firm_energy_loss, weak) > 0.98
+    assert values(firm_energy_loss, torch.zeros(1, 2, 2)) == 1
 
 
 def test_l1_by_hand() -> None:
@@ -51,7 +65,9 @@ def test_void_counts_nowhere() -> None:
 def test_what_is_inside_alone_is_best(name: str) -> None:
     region = torch.tensor([[[1.0, 0.0], [0.0, 1.0]]])
     good, bad = region * 3, (1 - region) * 3
-    assert values(LOSSES[name], good, region) == pytest.approx(0, abs=1e-6)
+    # Beside the 3 units that firm energy wants, 6 are not all.
+    least = 3 / 9 if name == "firm_energy" else 0
+    assert values(LOSSES[name], good, region) == pytest.approx(least, abs=1e-6)
     assert values(LOSSES[name], bad, region) > 0.4
 
 
@@ -78,5 +94,5 @@ def test_a_step_down_moves_evidence_inside(name: str) -> None:
             evidence -= 0.05 * gradient
     assert loss(evidence, region, ALL) < loss(torch.tensor([[[1.0, 2.0], [1.5, 0.5]]]), region, ALL)
     # PPCE asks nothing of what is outside, and RRR* nothing of what is inside.
-    if name in ("energy", "l1"):
+    if name in ("energy", "firm_energy", "l1"):
         assert evidence[0, 0, 0] > evidence[0, 0, 1].abs()

@@ -18,6 +18,7 @@ from functools import partial
 from explanans.audit import Settings, audit, open_photos
 from explanans.audit.against import audit_against
 from explanans.audit.class_findings import ClassSummary
+from explanans.audit.pass_over import Spread
 from explanans.audit.report.against_page import write_against
 from explanans.audit.report.write_report import REPORT
 from explanans.audit.run import FAILED, TABLE
@@ -35,17 +36,28 @@ MOST_FAILURES, MOST_SUSPECTS = 20, 10
 PARTS = (
     Part(Named, names={"name": "who", "classes": "class_names"}),
     Part(open_photos, without=("explanandum",)),
-    Part(audit, without=("masker", "photos", "settings", "told"), defaults={"out": "audit"}),
+    Part(audit, without=("masker", "photos", "settings", "spread", "told"), defaults={"out": "audit"}),
     Part(Settings, without=("batch_size",)),
 )
 
 
-def run(given: Given, against: str | None = None, device: str = "auto") -> int:
+def run(
+    given: Given,
+    against: str | None = None,
+    ray: bool = False,
+    actors: int = 1,
+    gpus: float = 0,
+    device: str = "auto",
+) -> int:
     """Audit it.
 
     Args:
         against: another classifier or Explainer, explained by the same method on the same photos: what is better or
             worse than with it, and where the two look differently.
+        ray: explain the photos on the Ray cluster that RAY_ADDRESS names, or on one of this machine; the rest is done
+            here.
+        actors: copies of who explains on the cluster.
+        gpus: of each of them.
         device: auto, cpu, cuda, cuda:1, mps.
     """
     named = given.call(Named)
@@ -63,7 +75,8 @@ def run(given: Given, against: str | None = None, device: str = "auto") -> int:
                 progress.found(done, total)
                 progress.set(note=step)
 
-        found = given.call(audit, masker, photos, settings=settings, told=told)
+        spread = Spread(named, actors, gpus) if ray else None
+        found = given.call(audit, masker, photos, settings=settings, spread=spread, told=told)
         if against is not None:
             second = replace(Named(against), method=named.method, trust_factory=named.trust_factory)
             other = replace(second, method_options=named.method_options, batch_size=named.batch_size).load()

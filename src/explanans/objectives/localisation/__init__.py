@@ -18,18 +18,29 @@ from typing import Literal
 from torch import Tensor
 
 from explanans.objectives.localisation.energy import energy_loss
+from explanans.objectives.localisation.firm_energy import firm_energy_loss
 from explanans.objectives.localisation.l1 import l1_loss
 from explanans.objectives.localisation.ppce import ppce_loss
 from explanans.objectives.localisation.rrr import rrr_loss
 
 LocalisationLoss = Callable[[Tensor, Tensor, Tensor], Tensor]
-Localisation = Literal["energy", "l1", "ppce", "rrr"]
+Localisation = Literal["energy", "firm_energy", "l1", "ppce", "rrr"]
 
 LOSSES: dict[str, LocalisationLoss] = {
     "energy": energy_loss,
+    "firm_energy": firm_energy_loss,
     "l1": l1_loss,
     "ppce": ppce_loss,
     "rrr": rrr_loss,
 }
 
-__all__ = ["LOSSES", "Localisation", "LocalisationLoss", "energy_loss", "l1_loss", "ppce_loss", "rrr_loss"]
+__all__ = [
+    "LOSSES",
+    "Localisation",
+    "LocalisationLoss",
+    "energy_loss",
+    "firm_energy_loss",
+    "l1_loss",
+    "ppce_loss",
+    "rrr_loss",
+]
