@@ -31,7 +31,7 @@ from explanans import Explanandum
 from explanans.explainers.explainer import Explainer
 from explanans.explanations.region import Region, find_regions
 from explanans.metrics import binarised_iou, tolerant_scores
-from explanans.metrics.shared.nearness import near
+from explanans.ops.nearness import near
 
 Mask = NDArray[np.float32]
 Draw = Callable[[Path], Mask]
