@@ -18,6 +18,7 @@ from explanans.errors import InputError
 from explanans.explainers.explainer import Explainer
 from explanans.explanations.by_method import ByMethod
 from explanans.explanations.choice import choose_method
+from explanans.explanations.cut import AREAS, EDGES
 from explanans.explanations.explanation import Explanation
 from explanans.images.preprocessing import Preprocessing
 
@@ -138,6 +139,25 @@ def test_without_gradients_the_classifier_is_asked() -> None:
     # The picture, again and with a square in 36 places, inside and outside of seven cuts, two fills kept and removed,
     # two other places.
     assert sum(counts) == 1 + 37 + 14 + 4 + 2
+
+
+def test_whole_evidence_is_not_cut_by_the_pictures_edges() -> None:
+    """Where the classifier says nothing, the map falls most below its second column, the picture's colours below the
+    third."""
+    image = torch.zeros(1, 3, 32, 32)
+    image[:, 2, :, :24] = 1.0
+    columns = torch.tensor([1.0, 1.0, 0.66, 0.3]).repeat_interleave(8)
+    masker = ByMethod(explanandum(Reddest()), lambda images, asked, generator=None: columns.expand(1, 2, 32, 32))
+    asked = torch.tensor([[True, False]])
+    shares = {}
+    for name, each in (("things", masker), ("evidence", masker.whole_evidence())):
+        _, draw = each.look(image)
+        shares[name] = (draw(asked) >= 0.5).float().mean().item()
+    assert shares == {"things": 0.75, "evidence": 0.5}
+    assert masker.whole_evidence().identity() != masker.identity()
+    spread = ByMethod(explanandum(Reddest()), "spread_cam")
+    assert (tuple(spread.areas), spread.edges) == ((), EDGES)
+    assert (spread.whole_evidence().areas, spread.whole_evidence().edges) == (AREAS, 0)
 
 
 def test_every_method_by_its_name_and_the_same_saved_file(tmp_path: Path) -> None:

@@ -125,14 +125,14 @@ def test_a_thing_smaller_than_every_area_is_cut_at_a_level() -> None:
 
 
 def test_the_score_by_hand() -> None:
-    # max(k − r, 0) (1 − √a) + 2 B + η / 10, over a whole of 0.5: 0 + 0.05, 0.8 · 0.4 + 0.07, 1 · 0.2 + 0.04.
+    # max(k − r, 0) (1 − √a) + edges + η / 10, over a whole of 0.5: 0 + 0.05, 0.8 · 0.4 + 0.07, 1 · 0.2 + 0.04.
     contrasts, shares = torch.tensor([[0.5, 0.7, 0.4]]), torch.tensor([[0.04, 0.36, 0.64]])
     kept, removed, whole = torch.tensor([[0.2, 0.9, 0.5]]), torch.tensor([[0.6, 0.1, 0.0]]), torch.tensor([0.5])
     flat = torch.zeros_like(contrasts)
     assert choose(contrasts, flat, shares, kept, removed, whole).item() == 1
-    # What the picture says decides from 0.17 on for the first: 0.05 + 0.36 is ahead of 0.39.
-    assert choose(contrasts, torch.tensor([[0.16, 0, 0]]), shares, kept, removed, whole).item() == 1
-    assert choose(contrasts, torch.tensor([[0.18, 0, 0]]), shares, kept, removed, whole).item() == 0
+    # What the picture says decides from 0.34 on for the first: 0.05 + 0.35 is ahead of 0.39.
+    assert choose(contrasts, torch.tensor([[0.33, 0, 0]]), shares, kept, removed, whole).item() == 1
+    assert choose(contrasts, torch.tensor([[0.35, 0, 0]]), shares, kept, removed, whole).item() == 0
     # What is removed keeps a little more: 0.4 · 0.4 + 0.07 is behind 0.24. What is kept above the whole counts as 1.
     assert choose(contrasts, flat, shares, kept, torch.tensor([[0.6, 0.3, 0.0]]), whole).item() == 2
     # More removed than kept is no less than nothing: the map decides, 0.05 against 0.07.

@@ -81,7 +81,8 @@ def test_a_mask_that_is_asked_for_follows_its_own_picture(
         _, draw = found.look(image)
         for masks in (found.masks_of(image, red), draw(red)):
             assert (masks[0] >= 0.5).sum() == side**2
-        # All classes at once stay where the calibration cut them.
+        # Whole evidence, and all classes at once, stay where the calibration cut them.
+        assert (found.whole_evidence().masks_of(image, red)[0] >= 0.5).sum() == 4**2
         assert (found(image)[0, 0] >= 0.5).sum() == 4**2
     assert (explainer.identity() == loaded.identity()) is True
     explainer.calibrate(4, -3, reach + 1)

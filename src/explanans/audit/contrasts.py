@@ -89,7 +89,7 @@ def contrasts(masker: Masker, photos: Photos, confused: Sequence[Confusion], *, 
             activation="sigmoid",
             preprocessing=explanandum.preprocessing,
         )
-        by_method = ByMethod(pair, named, batch_size=batch_size)
+        by_method = ByMethod(pair, named, batch_size=batch_size).whole_evidence()
         asked = Interventions(pair, photos, Selection(), batch_size)
         kept, good = _masks(by_method, asked, each.examples, batch_size)
         indices = [index for index, there in zip(each.examples, good.tolist(), strict=True) if there]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -82,7 +82,13 @@ def explain_photos(
             masker, listed, explained, options, shard_size=size, workers=workers, progress=told
         ).failed
     return explain_on_cluster(
-        spread.who, listed, explained, options, shard_size=size, actors=spread.actors, gpus=spread.gpus
+        replace(spread.who, whole_evidence=True),
+        listed,
+        explained,
+        options,
+        shard_size=size,
+        actors=spread.actors,
+        gpus=spread.gpus,
     ).failed
 
 

@@ -79,7 +79,8 @@ def audit(
     with the reason and stops nothing. One shard of photos is in memory.
 
     Args:
-        masker: a trained Explainer, or a method of a classifier.
+        masker: a trained Explainer, or a method of a classifier; its masks are those of its
+            :meth:`~explanans.explanations.batch.Masker.whole_evidence`.
         photos: see :func:`explanans.audit.open_photos`.
         out: a new folder, or that of an earlier run with the same arguments. It gets ``photos.parquet`` (a row per
             photo and class, see :data:`explanans.audit.looked.ROWS`), ``findings.json``, ``report.html`` with a
@@ -95,7 +96,7 @@ def audit(
         InputError: nothing is left to look at, or ``out`` holds something else.
         OSError: the disk is full or not writable; finished shards stay.
     """
-    chosen, out = settings or Settings(), Path(out)
+    chosen, out, masker = settings or Settings(), Path(out), masker.whole_evidence().eval()
     record = out / RECORD
     with claimed(record, KIND, remains=(LIST, EXPLAINED, LOOKED), levels=1) as earlier:
         now = as_json({**masker.identity(), "photos": _facts(photos), "options": asdict(chosen)})
@@ -104,7 +105,7 @@ def audit(
         else:
             write_json(record, KIND, {"settings": now, "explanans": __version__})
         explaining = _of(told, "explaining")
-        failed = explain_photos(masker.eval(), photos, out, chosen, workers=workers, spread=spread, told=explaining)
+        failed = explain_photos(masker, photos, out, chosen, workers=workers, spread=spread, told=explaining)
         if len(failed) == len(photos):
             source, reason = failed[0]
             raise InputError(f"data: none of the {len(photos)} photos could be used; the first, {source}: {reason}")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, overload
+from typing import Any, Literal, NamedTuple, Self, overload
 
 import torch
 from torch import Tensor, nn
@@ -240,6 +241,12 @@ class Explainer(Saved, Masker):
         own = head[image, torch.searchsorted(columns, column)]
         logits = enlarge(own[:, None], images.shape[-2:])[:, 0]
         return moved_to_edges(logits, images, image, self.reach, float(self.scale)).sigmoid()
+
+    def whole_evidence(self) -> Self:
+        """The same, whose masks stay where they are cut for all pictures."""
+        found = copy(self)
+        found.reach = 0.0
+        return found
 
     def identity(self) -> dict[str, Any]:
         """What tells one Explainer from another: its weights, its network, its classifier."""

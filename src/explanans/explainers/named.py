@@ -40,6 +40,8 @@ class Named:
         weights: file with the classifier's weights; None for those that come with its name.
         trust_factory: run code that comes with the saved classifier: a factory, a function, a program.
         batch_size: pictures, and masked ones, in one forward pass; less needs less memory.
+        whole_evidence: masks hold all that the class goes by, rather than end where the picture's things do; what an
+            audit looks at.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Named:
     weights: str | None = None
     trust_factory: bool = False
     batch_size: int = 16
+    whole_evidence: bool = False
 
     def load(self) -> Masker:
         """In evaluation mode; an Explainer with its batch norms folded.
@@ -61,7 +64,8 @@ class Named:
         """
         found = self._explainer() if self.is_explainer() else self._classifier()
         made = masker_of(found, self.method, self.method_options, calls=self.calls, batch_size=self.batch_size)
-        return made.folded() if isinstance(made, Explainer) else made.eval()
+        made = made.folded() if isinstance(made, Explainer) else made.eval()
+        return made.whole_evidence() if self.whole_evidence else made
 
     def is_explainer(self) -> bool:
         """Whether the name is that of a trained Explainer."""

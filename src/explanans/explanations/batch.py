@@ -40,6 +40,14 @@ class Masker(nn.Module):
     def look(self, images: Tensor) -> tuple[Tensor, Draw]:
         """Normalised images (N, 3, H, W) → probabilities (N, C), and what draws the masks that are then asked for."""
 
+    def whole_evidence(self) -> Self:
+        """The same, with masks that hold all that a class goes by, rather than end where the picture's things do.
+
+        For questions about the classifier: what it uses, and what to hide of it. Of a method the maps are cut without
+        looking at the picture's edges (:func:`explanans.explanations.cut.choose_cuts`).
+        """
+        return self
+
     @abstractmethod
     def identity(self) -> dict[str, Any]:
         """What tells one from another, as JSON: how masks are made, and ``classifier``, the classifier's identity."""

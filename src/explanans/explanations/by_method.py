@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from copy import copy
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -12,7 +13,7 @@ from explanans.classifiers.explanandum import Explanandum
 from explanans.errors import InputError
 from explanans.explanations.batch import Draw, Masker
 from explanans.explanations.choice import CALLS, Choice, choose_method
-from explanans.explanations.cut import areas_of, choose_cuts
+from explanans.explanations.cut import AREAS, EDGES, areas_of, choose_cuts
 from explanans.methods import METHODS, Method, make_method
 from explanans.methods.base import PairMethod, pairs_of
 from explanans.utils.numbers import check_count
@@ -64,6 +65,7 @@ class ByMethod(Masker):
         else:
             choice = Choice(getattr(method, "__name__", type(method).__name__), {}, ASKED_FOR, method)
         self.name, self.settings, self.why, self.method = choice.name, choice.settings, choice.why, choice.method
+        self.areas, self.edges = areas_of(self.method), EDGES
         self.asks_often = getattr(self.method, "asks_often", False)
         # What reads layers draws nothing and takes a batch at once; the others get one image after the other.
         self.draws_nothing = self.name in METHODS and "layers" in METHODS[self.name].needs
@@ -74,8 +76,8 @@ class ByMethod(Masker):
 
         def draw(asked: Tensor) -> Tensor:
             maps = self.maps(images, asked).float()
-            areas = areas_of(self.method)
-            return choose_cuts(self.explanandum, images, maps, asked, whole, areas=areas, batch_size=self.batch_size)
+            rule: dict[str, Any] = {"areas": self.areas, "edges": self.edges, "batch_size": self.batch_size}
+            return choose_cuts(self.explanandum, images, maps, asked, whole, **rule)
 
         return whole, draw
 
@@ -96,9 +98,15 @@ class ByMethod(Masker):
                 maps.append(pairs_of(self.method, image, row, generator))
         return torch.cat(maps)
 
+    def whole_evidence(self) -> Self:
+        found = copy(self)
+        found.areas, found.edges = AREAS, 0.0
+        return found
+
     def identity(self) -> dict[str, Any]:
+        cut = {} if self.edges else {"cut": "whole evidence"}
         return {
-            "method": {"name": self.name, "settings": dict(self.settings), "seed": self.seed},
+            "method": {"name": self.name, "settings": dict(self.settings), "seed": self.seed, **cut},
             "classifier": self.explanandum.identity(),
         }
 

@@ -45,6 +45,7 @@ def choose_cuts(
     *,
     areas: Sequence[float] = AREAS,
     levels: Sequence[float] = LEVELS,
+    edges: float = EDGES,
     fill: str = FILL,
     batch_size: int = 16,
 ) -> Tensor:
@@ -68,6 +69,7 @@ def choose_cuts(
         whole: probabilities (N, C) on the whole images.
         areas: shares of the pixels, in (0, 1).
         levels: shares of the way from a map's lowest to its highest value, in (0, 1).
+        edges: what B counts; 0 leaves the image's edges out, for masks that hold all that the class goes by.
         fill: see :func:`explanans.ops.masking.make_fill`.
         batch_size: masked images in one forward pass.
 
@@ -86,7 +88,8 @@ def choose_cuts(
         answers.append(explanandum.probabilities(explanandum.laid_out(masked)).gather(1, column[pair, None])[:, 0])
     kept, removed = torch.cat(answers).view(*cuts.shape, 2).unbind(2)
     contrasts, shares = contrast(maps, cuts)
-    chosen = choose(contrasts, image_edges(images, image, maps, cuts), shares, kept, removed, whole[asked])
+    found = edges * image_edges(images, image, maps, cuts) if edges else torch.zeros_like(contrasts)
+    chosen = choose(contrasts, found, shares, kept, removed, whole[asked])
     chosen_cuts = cuts.gather(1, chosen[:, None])[:, 0]
     parts = zip(maps.split(AT_ONCE), chosen_cuts.split(AT_ONCE), strict=True)
     return torch.cat([rescaled(some, cut) for some, cut in parts])
@@ -150,13 +153,14 @@ def image_edges(images: Tensor, image: Tensor, maps: Tensor, cuts: Tensor) -> Te
 
 
 def choose(contrasts: Tensor, edges: Tensor, shares: Tensor, kept: Tensor, removed: Tensor, whole: Tensor) -> Tensor:
-    """Index (P,) of the highest max(k − r, 0) · (1 − √a) + 2 B + η / 10 of A cuts (P, A), k and r over ``whole`` (P,).
+    """Index (P,) of the highest max(k − r, 0) · (1 − √a) + ``edges`` + η / 10 of A cuts (P, A).
 
-    A cut for which something is NaN is not taken unless all are; of equal ones the first is.
+    k and r are over ``whole`` (P,). A cut for which something is NaN is not taken unless all are; of equal ones the
+    first is.
     """
     whole = whole[:, None].clamp(min=torch.finfo(whole.dtype).tiny)
     answers = (kept / whole).clamp(max=1) - (removed / whole).clamp(max=1)
-    scores = answers.clamp(min=0) * (1 - shares.sqrt()) + EDGES * edges + CONTRAST * contrasts
+    scores = answers.clamp(min=0) * (1 - shares.sqrt()) + edges + CONTRAST * contrasts
     return scores.nan_to_num(-torch.inf).argmax(1)
 
 

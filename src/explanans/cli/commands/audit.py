@@ -34,7 +34,7 @@ from explanans.utils.tables import aligned
 MOST_FAILURES, MOST_SUSPECTS = 20, 10
 
 PARTS = (
-    Part(Named, names={"name": "who", "classes": "class_names"}),
+    Part(Named, without=("whole_evidence",), names={"name": "who", "classes": "class_names"}),
     Part(open_photos, without=("explanandum",)),
     Part(audit, without=("masker", "photos", "settings", "spread", "told"), defaults={"out": "audit"}),
     Part(Settings, without=("batch_size",)),

@@ -22,7 +22,12 @@ from explanans.pipelines.package_photos import Photo, photos
 from explanans.utils.devices import choose_device
 from explanans.utils.threads import exactly
 
-PARTS = (Part(Named, names={"name": "who", "classes": "class_names"}, defaults={"batch_size": 8}), Part(Limits))
+PARTS = (
+    Part(
+        Named, without=("whole_evidence",), names={"name": "who", "classes": "class_names"}, defaults={"batch_size": 8}
+    ),
+    Part(Limits),
+)
 
 
 def run(
