@@ -239,8 +239,8 @@ class Explainer(Saved, Masker):
             head = head[:, columns]
         # Only what is asked for is enlarged: a thousand maps per photo would fill the memory.
         own = head[image, torch.searchsorted(columns, column)]
-        logits = enlarge(own[:, None], images.shape[-2:])[:, 0]
-        return moved_to_edges(logits, images, image, self.reach, float(self.scale)).sigmoid()
+        enlarged = enlarge(own[:, None], images.shape[-2:])[:, 0]
+        return moved_to_edges(enlarged, images, image, self.reach, float(self.scale)).sigmoid()
 
     def whole_evidence(self) -> Self:
         """The same, whose masks stay where they are cut for all pictures."""

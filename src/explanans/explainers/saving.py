@@ -183,10 +183,11 @@ class Saved(nn.Module, ModelHubMixin, library_name="explanans", tags=["explainab
         with reading(folder / CONFIG, DESCRIBED):
             # Those saved by an earlier version have none.
             calibration = config.get("calibration", {"scale": 1.0, "shift": 0.0})
-            explainer.calibrate(
-                *(check_number(f"calibration.{name}", calibration[name], -math.inf) for name in ("scale", "shift")),
-                check_number("calibration.reach", calibration.get("reach", 0.0), 0, FARTHEST),
+            scale, shift = (
+                check_number(f"calibration.{name}", calibration[name], -math.inf) for name in ("scale", "shift")
             )
+            reach = check_number("calibration.reach", calibration.get("reach", 0.0), 0, FARTHEST)
+            explainer.calibrate(scale, shift, reach)
         explainer.facts = config["facts"]
         if (folder / CARD).is_file():
             explainer.card = (folder / CARD).read_text(encoding="utf-8")
