@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from explanans.explanations.batch import Masker, Settings
 from explanans.explanations.by_method import ByMethod
-from explanans.explanations.cut import AREAS, LEVELS
+from explanans.explanations.cut import LEVELS
 from explanans.utils.hooks import watching
 from explanans.utils.progress import Progress, duration
 
@@ -28,11 +28,10 @@ def questions(masker: Masker, settings: Settings, classes: int = 1) -> int | Non
     The whole picture, those of the method, 2 · cuts for each class's map and 2 · fills + 2 for its receipt. None where
     the method does not know beforehand.
     """
-    of_method = masker.questions() if isinstance(masker, ByMethod) else None
-    if of_method is None:
+    if not isinstance(masker, ByMethod) or (of_method := masker.questions()) is None:
         return None
     receipt = 2 * len(settings.fills) + 2 if settings.receipts else 0
-    return 1 + of_method + classes * (2 * (len(AREAS) + len(LEVELS)) + receipt)
+    return 1 + of_method + classes * (2 * (len(masker.areas) + len(LEVELS)) + receipt)
 
 
 class Asking:
