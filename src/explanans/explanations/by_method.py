@@ -104,9 +104,9 @@ class ByMethod(Masker):
         return found
 
     def identity(self) -> dict[str, Any]:
-        cut = {} if self.edges else {"cut": "whole evidence"}
+        cut = "edges" if self.edges else "whole evidence"
         return {
-            "method": {"name": self.name, "settings": dict(self.settings), "seed": self.seed, **cut},
+            "method": {"name": self.name, "settings": dict(self.settings), "seed": self.seed, "cut": cut},
             "classifier": self.explanandum.identity(),
         }
 
