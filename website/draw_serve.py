@@ -20,7 +20,7 @@ from playwright.sync_api import sync_playwright
 from explanans.pipelines.package_photos import photos
 
 OUT = Path(__file__).parents[1] / "docs" / "images" / "serve.webp"
-FIRST, OTHERS = "bull mastiff", ("schooner.jpg", "ladybugs.jpg")
+FIRST, OTHERS = "bald eagle", ("schooner.jpg", "ladybugs.jpg")
 
 
 def main() -> None:
