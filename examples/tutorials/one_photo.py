@@ -10,7 +10,7 @@ import explanans
 from explanans import Explanandum
 from explanans.pipelines.first_look import photos
 
-photo = photos()[4]  # six photos come with the package
+photo = photos()[0]  # six photos come with the package
 print(photo.credit)
 classifier = Explanandum.load("sample:efficientnet_lite0")
 

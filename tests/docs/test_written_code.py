@@ -71,7 +71,7 @@ def test_what_is_marked_so_is_run(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with photos()[4].file.open("rb") as source, (tmp_path / "photo.jpg").open("wb") as copy:
+    with photos()[0].file.open("rb") as source, (tmp_path / "photo.jpg").open("wb") as copy:
         shutil.copyfileobj(source, copy)
     names: dict[str, object] = {}
     for block in blocks(page):
