@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--batch_size", type=int, default=16)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    masker = Named(options.who, whole_evidence=True).load()
+    masker = Named(options.who).load()
     photos = open_photos(masker.explanandum, options.data, f"{options.split}[:{options.photos}]")
     settings = Settings(batch_size=options.batch_size)
     memory = {"before": most_memory()}

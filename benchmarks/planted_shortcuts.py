@@ -172,7 +172,7 @@ def measured(folder: Path, share: float, seed: int, method: str | None) -> dict[
     data = opened(write_planted(held_out, work / "val", plants, seed))
     photos = open_photos(explanandum, data)
     masker, out, settings = (
-        masker_of(explanandum, method).whole_evidence(),
+        masker_of(explanandum, method),
         work / "audit",
         Settings(batch_size=64, seed=seed),
     )

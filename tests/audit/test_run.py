@@ -60,6 +60,15 @@ def test_rows_and_sums(make_photos: Make, masker: Masker, tmp_path: Path) -> Non
     assert json.loads((tmp_path / "out" / "findings.json").read_text())["classes"][0]["name"] == "red"
 
 
+def test_masks_are_of_whole_evidence(make_photos: Make, masker: Masker, tmp_path: Path) -> None:
+    """What is accused is to be hidden whole, so masks that end where the picture's things do are not enough."""
+    audit(masker, make_photos(squares(4)), tmp_path / "out", FEW, workers=0)
+    explained = json.loads((tmp_path / "out" / "explained" / "job.json").read_text())["settings"]
+    assert explained["method"] == masker.whole_evidence().identity()["method"]
+    assert explained["method"]["cut"] == "whole evidence"
+    assert masker.identity()["method"]["cut"] == "edges"
+
+
 def test_wrong_and_missed(make_photos: Make, masker: Masker, tmp_path: Path) -> None:
     """What is drawn into photo 0 and 1 is not in their labels; the square of photo 2 is painted over."""
 

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from explanans.classifiers.explanandum import Explanandum
-from explanans.explanations.cut import AREAS, LEVELS, choose, choose_cuts, contrast, image_edges, rescaled, thresholds
+from explanans.explanations.cut import AREAS, LEVELS, choose, choose_cuts, contrast, rescaled, thresholds
 from explanans.images.preprocessing import Preprocessing
+from explanans.ops.band_contrast import contrasts_at
 
 QUARTERS = (0.25, 0.5, 0.75)
 
@@ -152,7 +153,7 @@ def test_a_class_that_nothing_keeps_is_cut_where_the_picture_changes() -> None:
     images[0, :, :, 3:] = 0.2
     images[1, :, :, 4:] = 0.2
     cuts = thresholds(maps, (2 / 6, 3 / 6, 4 / 6))
-    found = image_edges(images, torch.tensor([1, 0]), maps, cuts)
+    found = contrasts_at(images, torch.tensor([1, 0]), maps, cuts)
     assert found.argmax(1).tolist() == [2, 1]
     assert found.max(1).values.tolist() == pytest.approx([1, 1])
     asked = torch.tensor([[False, True]] * 2)

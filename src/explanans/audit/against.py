@@ -94,8 +94,7 @@ def audit_against(
             "compared on the same classes."
         )
     out = found.folder / FOLDER
-    masker = masker.whole_evidence().eval()
-    explain_photos(masker, photos, out, chosen, workers=workers, told=told)
+    explain_photos(masker.eval(), photos, out, chosen, workers=workers, told=told)
     other = look_at_all(masker, photos, out, workers=workers, told=told)
     own = part_paths(found.folder)
     if len(own) != len(other):

@@ -73,14 +73,16 @@ def explain_photos(
     spread: Spread | None = None,
     told: Told | None = None,
 ) -> list[tuple[str, str]]:
-    """Masks and receipts of all photos below ``out``, those that are missing; the photos that failed, with reasons."""
+    """Masks and receipts of all photos below ``out``, those that are missing; the photos that failed, with reasons.
+
+    Masks are those of the masker's :meth:`~explanans.explanations.batch.Masker.whole_evidence`.
+    """
     listed, explained = [write_list(photos, out)], out / EXPLAINED
     options = options_for(masker, settings.batch_size)
     size = settings.shard_size
     if spread is None:
-        return explain_shards(
-            masker, listed, explained, options, shard_size=size, workers=workers, progress=told
-        ).failed
+        whole = masker.whole_evidence()
+        return explain_shards(whole, listed, explained, options, shard_size=size, workers=workers, progress=told).failed
     return explain_on_cluster(
         replace(spread.who, whole_evidence=True),
         listed,

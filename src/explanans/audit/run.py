@@ -96,16 +96,16 @@ def audit(
         InputError: nothing is left to look at, or ``out`` holds something else.
         OSError: the disk is full or not writable; finished shards stay.
     """
-    chosen, out, masker = settings or Settings(), Path(out), masker.whole_evidence().eval()
+    chosen, out = settings or Settings(), Path(out)
     record = out / RECORD
     with claimed(record, KIND, remains=(LIST, EXPLAINED, LOOKED), levels=1) as earlier:
-        now = as_json({**masker.identity(), "photos": _facts(photos), "options": asdict(chosen)})
+        now = as_json({**masker.whole_evidence().identity(), "photos": _facts(photos), "options": asdict(chosen)})
         if earlier is not None:
             check_same(record, KIND, earlier["settings"], now)
         else:
             write_json(record, KIND, {"settings": now, "explanans": __version__})
         explaining = _of(told, "explaining")
-        failed = explain_photos(masker, photos, out, chosen, workers=workers, spread=spread, told=explaining)
+        failed = explain_photos(masker.eval(), photos, out, chosen, workers=workers, spread=spread, told=explaining)
         if len(failed) == len(photos):
             source, reason = failed[0]
             raise InputError(f"data: none of the {len(photos)} photos could be used; the first, {source}: {reason}")

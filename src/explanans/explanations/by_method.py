@@ -76,8 +76,16 @@ class ByMethod(Masker):
 
         def draw(asked: Tensor) -> Tensor:
             maps = self.maps(images, asked).float()
-            rule: dict[str, Any] = {"areas": self.areas, "edges": self.edges, "batch_size": self.batch_size}
-            return choose_cuts(self.explanandum, images, maps, asked, whole, **rule)
+            return choose_cuts(
+                self.explanandum,
+                images,
+                maps,
+                asked,
+                whole,
+                areas=self.areas,
+                edges=self.edges,
+                batch_size=self.batch_size,
+            )
 
         return whole, draw
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from explanans.classifiers.explanandum import Explanandum
-from explanans.ops.band_contrast import band_contrast
+from explanans.ops.band_contrast import contrasts_at
 from explanans.ops.masking import apply_mask, make_fill
 
 AREAS = (0.06, 0.15, 0.27, 0.45)
@@ -88,7 +88,7 @@ def choose_cuts(
         answers.append(explanandum.probabilities(explanandum.laid_out(masked)).gather(1, column[pair, None])[:, 0])
     kept, removed = torch.cat(answers).view(*cuts.shape, 2).unbind(2)
     contrasts, shares = contrast(maps, cuts)
-    found = edges * image_edges(images, image, maps, cuts) if edges else torch.zeros_like(contrasts)
+    found = edges * contrasts_at(images, image, maps, cuts) if edges else torch.zeros_like(contrasts)
     chosen = choose(contrasts, found, shares, kept, removed, whole[asked])
     chosen_cuts = cuts.gather(1, chosen[:, None])[:, 0]
     parts = zip(maps.split(AT_ONCE), chosen_cuts.split(AT_ONCE), strict=True)
@@ -138,18 +138,6 @@ def contrast(maps: Tensor, cuts: Tensor) -> tuple[Tensor, Tensor]:
         contrasts.append(above.square() / (share * (1 - share) * variance).clamp(min=1e-30))
         shares.append(share)
     return torch.stack(contrasts, 1), torch.stack(shares, 1)
-
-
-def image_edges(images: Tensor, image: Tensor, maps: Tensor, cuts: Tensor) -> Tensor:
-    """:func:`~explanans.ops.band_contrast.band_contrast` (P, A) of maps (P, H, W) at their cuts (P, A).
-
-    Args:
-        images: (N, 3, H, W).
-        image: (P,), of which of them each map is.
-    """
-    pairs = zip(image.tolist(), maps, cuts, strict=True)
-    found = [band_contrast(images[row, None].float(), map_ >= levels[:, None, None]) for row, map_, levels in pairs]
-    return torch.stack(found) if found else cuts
 
 
 def choose(contrasts: Tensor, edges: Tensor, shares: Tensor, kept: Tensor, removed: Tensor, whole: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from explanans.ops.nearness import rim
@@ -36,6 +37,23 @@ def band_contrast(images: Tensor, masks: Tensor, radius: int | None = None) -> T
     between = count_inner * count_outer / (count_inner + count_outer).clamp(min=1)
     between = between * (mean_inner - mean_outer).square().sum(1)
     return (between / spread.clamp(min=1e-12)).clamp(max=1)
+
+
+def contrasts_at(images: Tensor, image: Tensor, maps: Tensor, cuts: Tensor) -> Tensor:
+    """:func:`band_contrast` of the masks [map ≥ cut] of P maps at A cuts of each, one map at a time.
+
+    Args:
+        images: (N, 3, H, W), any units.
+        image: (P,), of which of them each map is.
+        maps: (P, H, W).
+        cuts: (P, A); of an infinite one the mask is empty.
+
+    Returns:
+        (P, A) in [0, 1].
+    """
+    pairs = zip(image.tolist(), maps, cuts, strict=True)
+    found = [band_contrast(images[row, None].float(), own >= levels[:, None, None]) for row, own, levels in pairs]
+    return torch.stack(found) if found else torch.zeros_like(cuts)
 
 
 def _mean(images: Tensor, band: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from explanans.ops.band_contrast import band_contrast
+from explanans.ops.band_contrast import contrasts_at
 
 STEP = 0.5
 """Of the cuts that are tried, in logits."""
@@ -37,10 +37,6 @@ def moved_to_edges(logits: Tensor, images: Tensor, image: Tensor, reach: float, 
     # Nearest to 0 first, so that of equal ones it is taken.
     places = torch.arange(-count, count + 1, device=logits.device).mul(STEP)
     places = places[places.abs().argsort(stable=True)]
-    prices = PRICE * places.abs()
-    moves = []
-    for own, row in zip(logits, image.tolist(), strict=True):
-        masks = own >= scale * places[:, None, None]
-        best = (band_contrast(images[row, None].float(), masks) - prices).argmax()
-        moves.append(places[best] * masks[0].any())
-    return logits - scale * torch.stack(moves).to(logits.dtype)[:, None, None]
+    gains = contrasts_at(images, image, logits, (scale * places).expand(len(logits), -1)) - PRICE * places.abs()
+    moves = places[gains.argmax(1)] * (logits >= 0).flatten(1).any(1)
+    return logits - scale * moves.to(logits.dtype)[:, None, None]
