@@ -79,6 +79,7 @@ ENTRIES: list[tuple[str, str, list[Any]]] = [
     (CONFIG, "calibration", [None, [], {}, "x", 1]),
     (CONFIG, "calibration.scale", [GONE, None, "x", math.nan, math.inf, [], True]),
     (CONFIG, "calibration.reach", [None, "1", -1, 13, math.nan]),
+    (CONFIG, "calibration.refine", [None, "1", -1, 4.1, math.nan]),
     (CONFIG, "calibration.shift", [GONE, None, "1", math.nan, -math.inf]),
     (CONFIG, "layers", [["layer1"], [], "x", 1]),
     (CLASSIFIER, "source", [GONE, None, [], "x", {}, {"spec": 1}, {"spec": "explanans:small_resnet", "more": 1}]),

@@ -99,7 +99,7 @@ def test_masks_are_sharpened_around_the_cut(explainer: Explainer, pictures: Labe
     assert torch.equal(explainer.head_logits(image), 2 * (before - 1))
     assert torch.allclose(explainer.folded().head_logits(image), 2 * (before - 1))
     # Only a cut that looked at pictures lets masks follow them.
-    assert explainer.reach == 0
+    assert (explainer.reach, explainer.refine) == (0, 0)
     # Again: the network's own logits are looked at, not the calibrated ones.
     assert calibrate(explainer, pictures, rivals(images=1))["cut"] == 1
 
@@ -221,13 +221,23 @@ def test_without_a_label_there_is_nothing_to_go_by(explainer: Explainer, picture
 def test_what_is_asked_where_nothing_is_said() -> None:
     """Nothing; and of a calibration, what its docstring says."""
     asked = Calibration()
-    assert dataclasses.astuple(asked) == (None, "picture", 4.0, 1.5, 0.01, 5, "blur")
+    assert dataclasses.astuple(asked) == (None, "picture", 4.0, 1.5, 1.43, 0.01, 5, "blur")
     with pytest.raises(dataclasses.FrozenInstanceError):
         asked.images = 1  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(
-    "edge", [{"tolerance": 0}, {"tolerance": 1}, {"rivals": 1}, {"images": 0}, {"reach": 0}, {"reach": 12}]
+    "edge",
+    [
+        {"tolerance": 0},
+        {"tolerance": 1},
+        {"rivals": 1},
+        {"images": 0},
+        {"reach": 0},
+        {"reach": 12},
+        {"refine": 0},
+        {"refine": 4},
+    ],
 )
 def test_settings_at_their_bounds(edge: dict[str, float]) -> None:
     Calibration(**edge)  # type: ignore[arg-type]
@@ -244,6 +254,8 @@ def test_settings_at_their_bounds(edge: dict[str, float]) -> None:
         {"images": -1},
         {"reach": -1},
         {"reach": 13},
+        {"refine": -1},
+        {"refine": 4.1},
     ],
 )
 def test_settings_that_mean_nothing(wrong: dict[str, float]) -> None:

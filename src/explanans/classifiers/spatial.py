@@ -61,3 +61,9 @@ def spatial_view(output: Tensor, size: tuple[int, int]) -> Tensor | None:
             rows, columns, prefix = grid
             return output[:, prefix:].transpose(1, 2).unflatten(2, (rows, columns))
     return None
+
+
+def feature_grid(output: Tensor, images: Tensor) -> Tensor:
+    """(N, K, h, w) of what a layer that was named or found returned for these images."""
+    view = spatial_view(output, (images.shape[-2], images.shape[-1]))
+    return output if view is None else view

@@ -17,6 +17,7 @@ from explanans.errors import InputError
 from explanans.explainers.folding import fold_batch_norms
 from explanans.explainers.networks import AUTO, CopiedTrunk, TrunkHead, build_network, build_own_network
 from explanans.explainers.networks.heads import only
+from explanans.explainers.refining import Refinement
 from explanans.explainers.saving import Saved
 from explanans.explanations.batch import Draw, Masker
 from explanans.explanations.choice import CALLS
@@ -60,6 +61,8 @@ class Explainer(Saved, Masker):
         reach: how far, in logits of the network, the masks that are asked for are moved to where their picture changes,
             see :func:`explanans.ops.edge_cut.moved_to_edges`; 0 leaves them. The masks of all classes at once, which
             :meth:`forward` and an exported network give, stay where they are.
+        refine: before that, the enlargement at which they are carried along the classifier's features, see
+            :class:`explanans.explainers.refining.Refinement`; 0 leaves them.
         facts: how it was trained, and what was measured of it; saved with it.
         card: the model card that lay beside it when it was loaded.
     """
@@ -91,7 +94,8 @@ class Explainer(Saved, Masker):
             self.network = network
         self.register_buffer("scale", torch.ones(()))
         self.register_buffer("shift", torch.zeros(()))
-        self.reach = 0.0
+        self.reach, self.refine = 0.0, 0.0
+        self._refining: Refinement | None = None
         self.facts: dict[str, Any] = {}
         self.card: str | None = None
 
@@ -175,7 +179,7 @@ class Explainer(Saved, Masker):
             generator=torch.Generator().manual_seed(0),
         ).to(like(self.network))
         quick = Explainer(self.explanandum, fold_batch_norms(self.network, images))
-        quick.calibrate(float(self.scale), float(self.shift), self.reach)
+        quick.calibrate(float(self.scale), float(self.shift), self.reach, self.refine)
         quick.facts = dict(self.facts)
         return quick.eval()
 
@@ -238,23 +242,32 @@ class Explainer(Saved, Masker):
         if not narrowed:
             head = head[:, columns]
         # Only what is asked for is enlarged: a thousand maps per photo would fill the memory.
-        own = head[image, torch.searchsorted(columns, column)]
+        own, scale = head[image, torch.searchsorted(columns, column)], float(self.scale)
+        if self.refine:
+            own = self._refinement()(own, images, image, scale)
         enlarged = enlarge(own[:, None], images.shape[-2:])[:, 0]
-        return moved_to_edges(enlarged, images, image, self.reach, float(self.scale)).sigmoid()
+        return moved_to_edges(enlarged, images, image, self.reach, scale).sigmoid()
+
+    def _refinement(self) -> Refinement:
+        if self._refining is None or self._refining.enlargement != self.refine:
+            self._refining = Refinement(self.explanandum, self.refine)
+        return self._refining
 
     def whole_evidence(self) -> Self:
-        """The same, whose masks stay where they are cut for all pictures."""
+        """The same, with masks as the network makes them, cut where they are for all pictures."""
         found = copy(self)
-        found.reach = 0.0
+        found.reach, found.refine = 0.0, 0.0
         return found
 
     def identity(self) -> dict[str, Any]:
         """What tells one Explainer from another: its weights, its network, its classifier."""
+        # Those that an earlier version began keep theirs.
+        finish = [self.reach, self.refine] if self.refine else [self.reach] if self.reach else []
         return {
             "explainer": {
                 "network": self.network_name,
                 "weights_hash": sources.hash_weights(self.network),
-                "calibration": [float(self.scale), float(self.shift), *([self.reach] if self.reach else [])],
+                "calibration": [float(self.scale), float(self.shift), *finish],
             },
             "classifier": self.explanandum.identity(),
         }

@@ -18,6 +18,7 @@ from explanans.classifiers.explanandum import Explanandum
 from explanans.errors import InputError
 from explanans.explainers import hub
 from explanans.explainers.model_card import CARD, renewed, without_text, write_card
+from explanans.explainers.refining import LARGEST
 from explanans.ops.edge_cut import FARTHEST
 from explanans.utils.files import atomic_file
 from explanans.utils.numbers import check_number
@@ -46,6 +47,7 @@ class Saved(nn.Module, ModelHubMixin, library_name="explanans", tags=["explainab
     scale: Tensor
     shift: Tensor
     reach: float
+    refine: float
     facts: dict[str, Any]
     card: str | None
 
@@ -54,14 +56,15 @@ class Saved(nn.Module, ModelHubMixin, library_name="explanans", tags=["explainab
         """Names of the classifier's layers that the mask network reads; None for one that reads the image."""
         raise NotImplementedError
 
-    def calibrate(self, scale: float, shift: float, reach: float = 0.0) -> None:
-        """Set what ``head_logits`` multiplies by and adds, and how far masks that are asked for follow their picture.
+    def calibrate(self, scale: float, shift: float, reach: float = 0.0, refine: float = 0.0) -> None:
+        """Set what ``head_logits`` multiplies by and adds, and how masks that are asked for follow their picture.
 
-        See :func:`explanans.ops.edge_cut.moved_to_edges` for ``reach``.
+        See :func:`explanans.ops.edge_cut.moved_to_edges` for ``reach``, and for ``refine``
+        :class:`explanans.explainers.refining.Refinement`.
         """
         self.scale.fill_(scale)
         self.shift.fill_(shift)
-        self.reach = reach
+        self.reach, self.refine = reach, refine
 
     def config(self) -> dict[str, Any]:
         """What ``config.json`` says: network, classifier, calibration, facts."""
@@ -70,7 +73,12 @@ class Saved(nn.Module, ModelHubMixin, library_name="explanans", tags=["explainab
             "mask_network": self.network_name,
             **({} if layers is None else {"layers": layers}),
             "classifier": self.explanandum.identity(),
-            "calibration": {"scale": float(self.scale), "shift": float(self.shift), "reach": self.reach},
+            "calibration": {
+                "scale": float(self.scale),
+                "shift": float(self.shift),
+                "reach": self.reach,
+                "refine": self.refine,
+            },
             "facts": self.facts,
         }
 
@@ -187,7 +195,8 @@ class Saved(nn.Module, ModelHubMixin, library_name="explanans", tags=["explainab
                 check_number(f"calibration.{name}", calibration[name], -math.inf) for name in ("scale", "shift")
             )
             reach = check_number("calibration.reach", calibration.get("reach", 0.0), 0, FARTHEST)
-            explainer.calibrate(scale, shift, reach)
+            refine = check_number("calibration.refine", calibration.get("refine", 0.0), 0, LARGEST)
+            explainer.calibrate(scale, shift, reach, refine)
         explainer.facts = config["facts"]
         if (folder / CARD).is_file():
             explainer.card = (folder / CARD).read_text(encoding="utf-8")

@@ -8,10 +8,10 @@ from torch.nn import functional
 
 from explanans.classifiers.explanandum import Explanandum
 from explanans.classifiers.layers import find_layer, layer_of_stride, reading
-from explanans.classifiers.spatial import spatial_view
+from explanans.classifiers.spatial import feature_grid
 from explanans.methods.base import PairMethod, listed
 from explanans.methods.grad_cam import GradCAM
-from explanans.ops.refinement import adapt_to_pixels, compete, spread, stretch
+from explanans.ops.refinement import adapt_to_pixels, compete, scaled_up, spread, stretch
 
 
 @listed("spread_cam", "Spread-CAM", "raw", needs=("gradients", "layers"))
@@ -85,15 +85,12 @@ class SpreadCAM(PairMethod):
         The walk starts from Grad-CAM mixed with a ``share`` of ``seeds`` (P, h, w): masks from elsewhere, each
         stretched from 0 to 1 as Grad-CAM is.
         """
-        factor = scale or self.scale
-        # A network that takes one size takes no other by a pixel.
-        sides = [side if factor == 1 else 32 * round(side * factor / 32) or 32 for side in images.shape[-2:]]
-        enlarged = functional.interpolate(images, sides, mode="bicubic", align_corners=False)
+        enlarged = scaled_up(images, scale or self.scale)
         with reading(self.explanandum, [self.feature_layer_name]) as read:
             cams = self.cam.coarse(enlarged.contiguous(memory_format=_layout(images)), asked)
         cams = self._at_own_size(cams, images, asked)
         image = asked.nonzero()[:, 0]
-        features = _features(read[self.feature_layer_name].detach(), enlarged).to(cams.dtype)
+        features = feature_grid(read[self.feature_layer_name].detach(), enlarged).to(cams.dtype)
         with torch.no_grad():
             grid = functional.interpolate(stretch(cams)[:, None], features.shape[-2:], mode="bilinear")[:, 0]
             if seeds is not None and share:
@@ -116,12 +113,6 @@ class SpreadCAM(PairMethod):
         own = self.cam.coarse(images[rows], again[rows])
         cams[nothing] = functional.interpolate(own[:, None], cams.shape[-2:], mode="bilinear")[:, 0].to(cams.dtype)
         return cams
-
-
-def _features(output: Tensor, images: Tensor) -> Tensor:
-    """(N, K, h, w) of a layer that was named or found."""
-    view = spatial_view(output, (images.shape[-2], images.shape[-1]))
-    return output if view is None else view
 
 
 def _layout(images: Tensor) -> torch.memory_format:

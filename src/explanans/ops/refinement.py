@@ -22,6 +22,17 @@ def enlarge(maps: Tensor, size: Sequence[int]) -> Tensor:
     return functional.interpolate(maps, tuple(size), mode="bilinear", align_corners=False)
 
 
+def scaled_up(images: Tensor, factor: float) -> Tensor:
+    """Images for finer features: sides ``factor`` times as long, to the nearest multiple of 32, bicubic.
+
+    With a factor of 1 the very same tensor, since a network that takes one size takes no other by a pixel.
+    """
+    if factor == 1:
+        return images
+    sides = [32 * round(side * factor / 32) or 32 for side in images.shape[-2:]]
+    return functional.interpolate(images, sides, mode="bicubic", align_corners=False)
+
+
 def spread(maps: Tensor, features: Tensor, power: float = 2.0, steps: int = 2) -> Tensor:
     """Let a map flow to the places whose features are alike.
 
@@ -31,17 +42,17 @@ def spread(maps: Tensor, features: Tensor, power: float = 2.0, steps: int = 2) -
 
     Args:
         maps: (N, h, w).
-        features: (N, K, h, w), of the same images. Costs (h·w)² memory per image.
+        features: (N, K, h, w), of the same images, or (1, K, h, w): N maps of one. Costs (h·w)² memory per image.
     """
-    count, _, height, width = features.shape
     positions = features.flatten(2)
     positions = functional.normalize(positions - positions.mean(2, keepdim=True), dim=1)
     affinity = (positions.transpose(1, 2) @ positions).clamp(min=0) ** power
     transition = affinity / affinity.sum(2, keepdim=True).clamp(min=1e-6)
-    flowing = maps.reshape(count, height * width, 1)
+    flat = maps.flatten(1)
+    flowing = flat.T[None] if len(features) == 1 else flat[:, :, None]
     for _ in range(steps):
         flowing = transition @ flowing
-    return flowing.view(count, height, width)
+    return flowing.transpose(1, 2).reshape(maps.shape)
 
 
 def adapt_to_pixels(maps: Tensor, images: Tensor, steps: int = 10, reaches: tuple[int, ...] = (1, 2, 4, 8)) -> Tensor:
@@ -52,7 +63,7 @@ def adapt_to_pixels(maps: Tensor, images: Tensor, steps: int = 10, reaches: tupl
 
     Args:
         maps: (N, h, w).
-        images: (N, 3, h, w), at the maps' resolution.
+        images: (N, 3, h, w), at the maps' resolution, or (1, 3, h, w): N maps of one.
     """
 
     def neighbours(values: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ import torch
 from explanans.data import LabelledImages, collate
 from explanans.errors import InputError
 from explanans.explainers.explainer import Explainer
+from explanans.explainers.refining import LARGEST, possible_enlargement
 from explanans.explanations.word import fills_frame, is_empty
 from explanans.ops.edge_cut import FARTHEST
 from explanans.ops.masking import make_fill
@@ -46,8 +47,9 @@ class Calibration:
       the smallest masks that do as well.
 
     Then E becomes ``sharpness`` · (E − cut), which keeps the order of the pixels. No segmentation is asked. One cut for
-    all pictures is right on average: by "picture" each mask that is asked for may afterwards be cut up to ``reach``
-    beside it, where its own picture changes (:func:`explanans.ops.edge_cut.moved_to_edges`).
+    all pictures is right on average: by "picture" each mask that is asked for is afterwards carried along the
+    classifier's features (:class:`explanans.explainers.refining.Refinement`), and cut up to ``reach`` beside, where its
+    own picture changes (:func:`explanans.ops.edge_cut.moved_to_edges`).
 
     A classifier may like more of the picture the better, or nothing at all. So a cut that makes more of the masks fill
     the frame or empty than the masks as trained is not taken, the grid is widened where the best cut is its last, and
@@ -60,6 +62,8 @@ class Calibration:
         by: "picture" or "rivals".
         sharpness: above 0; 4 brings a logit of 1/2 beyond the cut to 0.88.
         reach: in logits as they were trained, at least 0, of "picture"; 0: one cut for all pictures.
+        refine: enlargement of a picture for the features that its masks are carried along, of "picture"; 1 for
+            classifiers that take one size, whatever is said here; 0: masks as the network makes them.
         tolerance: in [0, 1], of "rivals".
         rivals: how many other classes' masks are tried for each label.
         fill: what hidden pixels become, see :func:`explanans.ops.masking.make_fill`.
@@ -69,6 +73,7 @@ class Calibration:
     by: Literal["picture", "rivals"] = "picture"
     sharpness: float = 4.0
     reach: float = 1.5
+    refine: float = 1.43
     tolerance: float = 0.01
     rivals: int = 5
     fill: str = "blur"
@@ -81,6 +86,7 @@ class Calibration:
         check_count("calibration.rivals", self.rivals)
         check_number("calibration.sharpness", self.sharpness, above=True)
         check_number("calibration.reach", self.reach, 0, FARTHEST)
+        check_number("calibration.refine", self.refine, 0, LARGEST)
         check_number("calibration.tolerance", self.tolerance, 0, 1)
 
 
@@ -93,7 +99,9 @@ def calibrate(
     batch_size: int = 64,
     progress: bool = False,
 ) -> dict[str, Any]:
-    """Choose ``explainer.scale``, ``shift`` and ``reach``, see :class:`Calibration`; the network stays as it is.
+    """Choose ``explainer.scale``, ``shift``, ``reach`` and ``refine``, see :class:`Calibration`.
+
+    The network stays as it is.
 
     Args:
         explainer: trained; an earlier calibration is replaced.
@@ -103,8 +111,8 @@ def calibrate(
         progress: say how far it is.
 
     Returns:
-        for the facts: ``cut``, ``sharpness`` and ``reach`` (0, 1 and 0 where the masks stay ``as_trained``),
-        ``images``, ``data``;
+        for the facts: ``cut``, ``sharpness``, ``reach`` and ``refine`` (0, 1, 0 and 0 where the masks stay
+        ``as_trained``), ``images``, ``data``;
         ``by``; by cut the ``gaps``, ``areas``, ``full`` and ``empty`` of :class:`~explanans.training.cut_curve.Point`;
         ``remark``: what was refused and why, or "".
 
@@ -123,8 +131,10 @@ def calibrate(
     if cut in (curve[0].cut, curve[-1].cut):
         cut, remark = None, f"the best of all cuts, {cut:g}, is the last that was tried"
     sharpness = 1.0 if cut is None else calibration.sharpness
-    reach = calibration.reach if calibration.by == "picture" and cut is not None else 0.0
-    explainer.calibrate(sharpness, 0.0 if cut is None else -cut, reach)
+    reach, refine = 0.0, 0.0
+    if calibration.by == "picture" and cut is not None:
+        reach, refine = calibration.reach, possible_enlargement(explainer.explanandum, calibration.refine)
+    explainer.calibrate(sharpness, 0.0 if cut is None else -cut, reach, refine)
 
     def by_cut(name: str) -> dict[str, float]:
         return {f"{point.cut:g}": round(getattr(point, name), 4) for point in curve}
@@ -133,6 +143,7 @@ def calibrate(
         "cut": cut or 0.0,
         "sharpness": sharpness,
         "reach": reach,
+        "refine": refine,
         "by": calibration.by,
         "images": len(labelled),
         "data": dataset.name,

@@ -88,6 +88,7 @@ def summary(found: Mapping[str, Any]) -> str:
     if found["as_trained"]:
         return f"{tried}: masks stay as trained, since {found['remark']}"
     beside = f", or up to {found['reach']:g} beside it where their picture changes" if found["reach"] else ""
-    line = f"{tried}: masks are cut at {cut}{beside}, gap {gaps[cut]:.2f} and area {areas[cut]:.2f}"
+    carried = " and carried along the classifier's features" if found["refine"] else ""
+    line = f"{tried}: masks are cut at {cut}{carried}{beside}, gap {gaps[cut]:.2f} and area {areas[cut]:.2f}"
     line = f"{line} (at 0: {gaps['0']:.2f}, {areas['0']:.2f})"
     return f"{line}; {found['remark']}" if found["remark"] else line
