@@ -83,8 +83,8 @@ def naive_edges(mask: Tensor, image: Tensor) -> float:
 def naive(
     settings: Guided, logits: Tensor, images: Tensor, explained: Explanandum, classes: list[int | None]
 ) -> dict[str, float]:
-    """The formulas, with the mean colour as fill and the masks themselves among the guide's seeds."""
-    guide, channels = SpreadCAM(explained, steps=2, refinements=10), logits.shape[1]
+    """The formulas, with the mean colour as fill and the masks themselves among the guide's seeds, which is finer."""
+    guide, channels = SpreadCAM(explained, steps=2, refinements=5), logits.shape[1]
     parts = dict.fromkeys(("absent", "edges", "guide", "kept", "removed", "area", "decided"), 0.0)
     for image, maps, labels, c in zip(images, logits, LABELS.tolist(), classes, strict=True):
         for z, label in zip(maps, labels, strict=True):
@@ -100,9 +100,10 @@ def naive(
             continue
         p = 1 / (1 + (-z).exp())
         asked = functional.one_hot(torch.tensor([c]), channels).bool()
-        (evidence,) = guide.at(
-            image[None], asked, (GRID, GRID), scale=settings.scales[0], seeds=p[None], share=settings.own_share
+        (fine,) = guide.at(
+            image[None], asked, (2 * GRID, 2 * GRID), scale=settings.scales[0], seeds=p[None], share=settings.own_share
         )
+        evidence = fine.view(GRID, 2, GRID, 2).mean((1, 3))
         assert evidence.std() > 0.1
         t = 1 / (1 + (-settings.sharpness * (evidence - settings.level)).exp())
         parts["guide"] -= float((t * p.log() + (1 - t) * (1 - p).log()).mean())
@@ -221,14 +222,21 @@ def test_the_guide_pulls_towards_the_evidence_and_edges_smooth() -> None:
     assert gradient.sum() - gradient[0, 0, 3, 3] < 0
 
 
-@pytest.mark.parametrize(("progress", "share"), [(0.29, 0.0), (0.3, 0.75), (1.0, 0.75)])
-def test_own_masks_take_part_in_the_guide_from_their_start_on(progress: float, share: float) -> None:
+@pytest.mark.parametrize(
+    ("progress", "share", "finer", "refinements"), [(0.29, 0.0, 1, 10), (0.3, 0.75, 2, 5), (1.0, 0.75, 2, 5)]
+)
+def test_own_masks_take_part_in_the_guide_from_their_start_on(
+    progress: float, share: float, finer: int, refinements: int
+) -> None:
+    """And such a guide is made at twice the resolution."""
     explained, (logits, images) = classifier(), inputs()
     made = Guided(start=2.0, scales=(2.0,))(logits[:1], images[:1], LABELS[:1], explained, progress, seeded())
     own = logits.detach()[0, 0]
-    (evidence,) = SpreadCAM(explained, steps=2, refinements=10).at(
-        images[:1], LABELS[:1].bool(), (GRID, GRID), scale=2.0, seeds=own[None].sigmoid(), share=share
+    side = finer * GRID
+    (fine,) = SpreadCAM(explained, steps=2, refinements=refinements).at(
+        images[:1], LABELS[:1].bool(), (side, side), scale=2.0, seeds=own[None].sigmoid(), share=share
     )
+    evidence = fine.view(GRID, finer, GRID, finer).mean((1, 3))
     target = (30 * (evidence - 0.6)).sigmoid()
     expected = -(target * own.sigmoid().log() + (1 - target) * (-own).sigmoid().log()).mean()
     assert float(made["guide"].detach()) == pytest.approx(2 * float(expected), rel=1e-12)

@@ -80,7 +80,7 @@ class Refinement:
         """(N, K, h, w) of stride 16 in the enlarged pictures."""
         if self._layer is None:
             self._layer = layer_of_stride(self.explanandum)
-        enlarged = scaled_up(images, self.enlargement)
+        enlarged = self.explanandum.laid_out(scaled_up(images, self.enlargement))
         with reading(self.explanandum, [self._layer]) as read:
             self.explanandum(enlarged)
         features = feature_grid(read[self._layer], enlarged)

@@ -24,6 +24,9 @@ from explanans.ops.masking import apply_mask, make_fill
 from explanans.ops.refinement import compete, edge_aware_variation, enlarge
 from explanans.utils.numbers import check_count, check_number
 
+FINE_REFINEMENTS = 5
+"""Steps of the refinement to colours where it is made at twice the masks' resolution."""
+
 
 def straight_through(logits: Tensor) -> Tensor:
     """1[logits > 0] with the gradient of σ(logits): a binary mask that can be learned from (Bengio et al. 2013)."""
@@ -35,11 +38,11 @@ def straight_through(logits: Tensor) -> Tensor:
 _LAYERS: WeakKeyDictionary[Explanandum, tuple[str, str]] = WeakKeyDictionary()
 
 
-def guide_of(explanandum: Explanandum) -> SpreadCAM:
+def guide_of(explanandum: Explanandum, refinements: int = 10) -> SpreadCAM:
     """The classifier's guide; its layers are looked for once."""
     layer, feature_layer = _LAYERS.get(explanandum, (None, None))
     # A guide is walked less far and refined farther than a map that stands alone: what its weights were chosen with.
-    guide = SpreadCAM(explanandum, steps=2, refinements=10, layer=layer, feature_layer=feature_layer)
+    guide = SpreadCAM(explanandum, steps=2, refinements=refinements, layer=layer, feature_layer=feature_layer)
     _LAYERS[explanandum] = guide.cam.layer_name, guide.feature_layer_name
     return guide
 
@@ -63,7 +66,8 @@ class Guided:
     - **guide**: the mask follows the classifier's own evidence, :class:`~explanans.methods.spread_cam.SpreadCAM` of the
       class, sharpened to t = σ(sharpness · (map − level)), by binary cross-entropy. The network learns what the noisy
       maps of many images have in common, at its own finer resolution; from ``own_start`` on its own masks take part
-      in seeding the walk, since by then they are better than the activations that it learned from.
+      in seeding the walk, since by then they are better than the activations that it learned from. Such a guide is
+      fitted to the picture's colours at twice the masks' resolution, and averaged down to theirs.
     - **kept** and **removed**: the classifier sees the picture through the *binary* mask (:func:`straight_through`),
       over a fill that destroys. On what the mask keeps it should name the class and no other, on what the mask removes
       it should not name the class. They begin when the masks have a shape that is worth trying.
@@ -237,9 +241,15 @@ class Guided:
         generator: torch.Generator | None,
     ) -> Tensor:
         scale = self.scales[_draw(len(self.scales), images, generator)]
-        evidence = guide_of(explanandum).at(
-            images, chosen, (own.shape[-2], own.shape[-1]), scale=scale, seeds=own.detach().sigmoid(), share=share
-        )
+        height, width = own.shape[-2:]
+        if share:
+            # Grad-CAM alone is too coarse to be fitted so finely: it would leave thin things (docs/objectives.md).
+            guide = guide_of(explanandum, FINE_REFINEMENTS)
+            seeds = own.detach().sigmoid()
+            evidence = guide.at(images, chosen, (2 * height, 2 * width), scale=scale, seeds=seeds, share=share)
+            evidence = functional.avg_pool2d(evidence[:, None], 2)[:, 0]
+        else:
+            evidence = guide_of(explanandum).at(images, chosen, (height, width), scale=scale)
         return (self.sharpness * (evidence - self.level)).sigmoid()
 
     def _tried(
