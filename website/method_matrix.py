@@ -17,7 +17,7 @@ COSTS = {
     "attention_relevance": "1, and 1 backward",
     "attention_rollout": "1",
     "deeplift": "2, and 2 backward",
-    "explainer": "1 pass for all classes",
+    "explainer": "1 pass for all classes, 1 to finish masks",
     "extremal_perturbation": "about 3,200, and as many backward",
     "grad_cam": "1, and a part of 1 backward",
     "grad_cam_pp": "1, and a part of 1 backward",

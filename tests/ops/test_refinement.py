@@ -7,7 +7,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from explanans.ops.refinement import adapt_to_pixels, compete, edge_aware_variation, enlarge, spread, stretch
+from explanans.ops.refinement import (
+    adapt_to_pixels,
+    compete,
+    edge_aware_variation,
+    enlarge,
+    scaled_up,
+    spread,
+    stretch,
+)
 
 
 def random(*shape: int, seed: int = 0) -> Tensor:
@@ -185,6 +193,20 @@ def test_colours_of_one_image_say_nothing_of_another() -> None:
         torch.testing.assert_close(spread(maps, features)[one], spread(maps[one], features[one]))
     alone = [edge_aware_variation(maps[[number]], images[[number]]) for number in range(2)]
     torch.testing.assert_close(edge_aware_variation(maps, images), (alone[0] + alone[1]) / 2)
+
+
+def test_maps_of_one_image_are_those_of_the_image_repeated() -> None:
+    maps, features, image = random(3, 5, 6), random(1, 4, 5, 6, seed=1) - 0.5, random(1, 3, 5, 6, seed=2)
+    torch.testing.assert_close(spread(maps, features), spread(maps, features.expand(3, -1, -1, -1)))
+    torch.testing.assert_close(adapt_to_pixels(maps, image), adapt_to_pixels(maps, image.expand(3, -1, -1, -1)))
+
+
+def test_sides_that_are_scaled_up_are_multiples_of_32() -> None:
+    image = random(1, 3, 64, 100)
+    assert scaled_up(image, 1.43).shape == (1, 3, 96, 128)
+    assert scaled_up(image, 0.1).shape == (1, 3, 32, 32)
+    assert scaled_up(image, 1) is image
+    torch.testing.assert_close(scaled_up(torch.full((1, 1, 40, 40), 0.3), 1.43), torch.full((1, 1, 64, 64), 0.3))
 
 
 def test_maps_of_nothing_stay_nothing() -> None:

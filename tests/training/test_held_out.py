@@ -150,11 +150,15 @@ def test_a_good_and_a_bad_explainer_beside_what_needs_no_training(squares: Label
     # Occlusion asks so often that ten pictures must do.
     assert good["pictures"] == bad["pictures"] == 10
     assert good["better"]
-    assert good["says"].startswith("The Explainer is better than what needs no training: ")
+    assert good["says"].startswith(
+        "By what the classifier answers, the Explainer is better than what needs no training: "
+    )
     assert good["advice"] == []
     assert not bad["better"]
     # Occlusion finds nothing in the montages, where the squares are so small that no pixel has a pure colour.
-    assert bad["says"].startswith("The Explainer is better in one thing and worse in another: score 0.00 against ")
+    assert bad["says"].startswith(
+        "By what the classifier answers, the Explainer is better in one thing and worse in another: score 0.00 against "
+    )
     assert bad["advice"][0].startswith("100% of the masks fill the frame: try ")
 
 

@@ -8,7 +8,7 @@ import pytest
 from explanans.errors import InputError
 from explanans.explanations.receipt import Kept, Receipt
 from explanans.training.held_out import Figures
-from explanans.training.verdict import EXPLAINER, Circumstances, Verdict, advice, difference, judged, told
+from explanans.training.verdict import EXPLAINER, MEASURE, Circumstances, Verdict, advice, difference, judged, told
 
 LONG = Circumstances(epochs=9, still_falling=False, pictures=5000, network="light/x", calibrated=True)
 
@@ -58,14 +58,16 @@ def test_the_verdict(own: tuple[float, float | None], better: bool, says: str) -
     rival = figures(0.6, None if grid is None else 0.5)
     found = judged({EXPLAINER: figures(kept, grid), "Spread-CAM": rival}, LONG)
     assert found["better"] is better
-    assert found["says"].startswith(f"The Explainer is {says}")
+    assert found["says"].startswith(f"By what the classifier answers, the Explainer is {says}")
     assert bool(found["advice"]) is not better
     assert (found["pictures"], found["masks"], found["montages"]) == (8, 8, 0 if grid is None else 8)
 
 
 def test_one_of_two_rivals_that_is_as_good_is_enough_not_to_be_better() -> None:
     found = judged({EXPLAINER: figures(0.9, 0.5), "A": figures(0.5, 0.5), "B": figures(0.9, 0.5)}, LONG)
-    assert found["says"].startswith("The Explainer is not clearly better than what needs no training")
+    assert found["says"].startswith(
+        "By what the classifier answers, the Explainer is not clearly better than what needs no training"
+    )
 
 
 def test_nothing_to_compare() -> None:
@@ -97,7 +99,8 @@ def row(**changes: float | None) -> dict[str, float | None]:
 def test_advice_by_what_the_numbers_say(own: dict[str, float | None], changes: dict[str, Any], first: str) -> None:
     tips = advice({EXPLAINER: row(**own), "A": row(kept=0.4)}, Circumstances(**{**LONG.__dict__, **changes}))
     assert tips[0].startswith(first)
-    assert len(tips) <= 3
+    assert tips[-1] == MEASURE
+    assert 2 <= len(tips) <= 3
 
 
 def test_it_is_told_as_a_table_and_a_sentence() -> None:

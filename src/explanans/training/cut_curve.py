@@ -87,8 +87,10 @@ def summary(found: Mapping[str, Any]) -> str:
     tried = f"calibrated on {found['images']} pictures, cuts {cuts[0]} to {cuts[-1]}"
     if found["as_trained"]:
         return f"{tried}: masks stay as trained, since {found['remark']}"
-    beside = f", or up to {found['reach']:g} beside it where their picture changes" if found["reach"] else ""
-    carried = " and carried along the classifier's features" if found["refine"] else ""
-    line = f"{tried}: masks are cut at {cut}{carried}{beside}, gap {gaps[cut]:.2f} and area {areas[cut]:.2f}"
+    line = f"{tried}: masks are cut at {cut}, gap {gaps[cut]:.2f} and area {areas[cut]:.2f}"
     line = f"{line} (at 0: {gaps['0']:.2f}, {areas['0']:.2f})"
+    if found["refine"]:
+        line += ", then carried along the classifier's features"
+    if found["reach"]:
+        line += f", then cut where their picture changes, up to {found['reach']:g} beside"
     return f"{line}; {found['remark']}" if found["remark"] else line
