@@ -88,6 +88,20 @@ def test_a_mask_that_is_empty_or_full_stays() -> None:
     assert refine(nothing, picture(), torch.zeros(0, dtype=torch.long)).shape == (0, 32, 32)
 
 
+def test_features_that_are_all_alike_lose_no_mask() -> None:
+    part = rough(slice(4, 8), slice(2, 6))
+    found = Refinement(classifier(), 1.0)(part, torch.full((1, 3, 64, 64), 0.5), ONE)
+    torch.testing.assert_close(found, enlarge(part[None], (32, 32))[0])
+
+
+def test_many_masks_of_a_picture_are_made_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = torch.cat([rough(slice(4, 5 + row), slice(2, 6)) for row in range(5)])
+    image = torch.zeros(5, dtype=torch.long)
+    together = Refinement(classifier(), 1.0)(parts, picture(), image)
+    monkeypatch.setattr(refining, "TOGETHER", 2)
+    torch.testing.assert_close(Refinement(classifier(), 1.0)(parts, picture(), image), together)
+
+
 def test_masks_do_not_depend_on_each_other() -> None:
     refine = Refinement(classifier(), 1.0)
     parts = [rough(slice(4, 8), slice(2, 6)), rough(slice(6, 9), slice(8, 12)), rough(slice(12, 16), slice(0, 16))]
