@@ -183,3 +183,23 @@ def test_what_is_saved_is_refined_alike(explainer: Explainer, tmp_path: Path) ->
     explainer.calibrate(4.0, float(explainer.shift), 1.0, 0.0)
     assert explainer.identity()["explainer"]["calibration"] != told
     assert not torch.equal(explainer.masks_of(images, asked), again.masks_of(images, asked))
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ((float("nan"), 0.0), "scale"),
+        ((1.0, float("inf")), "shift"),
+        ((1.0, 0.0, 12.1), "reach"),
+        ((1.0, 0.0, 1.5, -0.1), "refine"),
+        ((1.0, 0.0, 1.5, 4.1), "refine"),
+    ],
+)
+def test_a_calibration_that_means_nothing_sets_nothing(
+    explainer: Explainer, wrong: tuple[float, ...], named: str
+) -> None:
+    before = explainer.config()["calibration"]
+    with pytest.raises(InputError, match=rf"calibration\.{named}"):
+        explainer.calibrate(*wrong)
+    assert explainer.config()["calibration"] == before

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
+from math import inf
 from pathlib import Path
 from types import NoneType
 from typing import Any, Self
@@ -59,9 +59,15 @@ class Saved(nn.Module, ModelHubMixin, library_name="explanans", tags=["explainab
     def calibrate(self, scale: float, shift: float, reach: float = 0.0, refine: float = 0.0) -> None:
         """Set what ``head_logits`` multiplies by and adds, and how masks that are asked for follow their picture.
 
-        See :func:`explanans.ops.edge_cut.moved_to_edges` for ``reach``, and for ``refine``
+        See :func:`explanans.ops.edge_cut.moved_to_edges` for ``reach``, from 0 to 12, and for ``refine``, from 0 to 4,
         :class:`explanans.explainers.refining.Refinement`.
+
+        Raises:
+            InputError: one that is not finite or beyond its bounds; nothing is set then.
         """
+        scale, shift = check_number("calibration.scale", scale, -inf), check_number("calibration.shift", shift, -inf)
+        reach = check_number("calibration.reach", reach, 0, FARTHEST)
+        refine = check_number("calibration.refine", refine, 0, LARGEST)
         self.scale.fill_(scale)
         self.shift.fill_(shift)
         self.reach, self.refine = reach, refine
@@ -191,12 +197,8 @@ class Saved(nn.Module, ModelHubMixin, library_name="explanans", tags=["explainab
         with reading(folder / CONFIG, DESCRIBED):
             # Those saved by an earlier version have none.
             calibration = config.get("calibration", {"scale": 1.0, "shift": 0.0})
-            scale, shift = (
-                check_number(f"calibration.{name}", calibration[name], -math.inf) for name in ("scale", "shift")
-            )
-            reach = check_number("calibration.reach", calibration.get("reach", 0.0), 0, FARTHEST)
-            refine = check_number("calibration.refine", calibration.get("refine", 0.0), 0, LARGEST)
-            explainer.calibrate(scale, shift, reach, refine)
+            moved = {name: calibration.get(name, 0.0) for name in ("reach", "refine")}
+            explainer.calibrate(calibration["scale"], calibration["shift"], **moved)
         explainer.facts = config["facts"]
         if (folder / CARD).is_file():
             explainer.card = (folder / CARD).read_text(encoding="utf-8")
