@@ -171,11 +171,7 @@ def measured(folder: Path, share: float, seed: int, method: str | None) -> dict[
     plants = plants_of(share, seed)
     data = opened(write_planted(held_out, work / "val", plants, seed))
     photos = open_photos(explanandum, data)
-    masker, out, settings = (
-        masker_of(explanandum, method),
-        work / "audit",
-        Settings(batch_size=64, seed=seed),
-    )
+    masker, out, settings = masker_of(explanandum, method), work / "audit", Settings(batch_size=64, seed=seed)
     out.mkdir()
     explain_photos(masker, photos, out, settings, workers=0)
     samples = draw(read_parts(look_at_all(masker, photos, out, workers=0)), len(NAMES), seed)

@@ -15,10 +15,10 @@ LARGEST = 4.0
 """The largest enlargement that is taken; the walk's memory grows with its fourth power."""
 
 POSITIONS = 40
-"""Features on a larger grid are averaged to this many rows and columns, whose walk takes 10 MB."""
+"""Features on a larger grid are averaged to this many rows and columns, whose transitions take 10 MB."""
 
 TOGETHER = 64
-"""Masks of a picture that are refined at once: at 224 pixels they take 100 MB."""
+"""Masks of a picture that are refined at once: at 224 pixels the neighbours of their pixels take 100 MB."""
 
 STEPS, REFINEMENTS, SHARE, LEVEL, STEEPNESS = 2, 3, 0.8, 0.6, 10.0
 

@@ -23,7 +23,7 @@ def enlarge(maps: Tensor, size: Sequence[int]) -> Tensor:
 
 
 def scaled_up(images: Tensor, factor: float) -> Tensor:
-    """Images for finer features: sides ``factor`` times as long, to the nearest multiple of 32, bicubic.
+    """Images (N, C, H, W) for finer features: sides ``factor`` times as long, to the nearest multiple of 32, bicubic.
 
     With a factor of 1 the very same tensor, since a network that takes one size takes no other by a pixel.
     """

@@ -171,7 +171,7 @@ def advice(rows: Mapping[str, Mapping[str, float | None]], circumstances: Circum
         tips.append("a network of its own learns more than a head on the classifier: --network copy")
     elif not tips:
         tips.append("another objective or network: docs/objectives.md")
-    if not circumstances.calibrated and len(tips) < 3 and not full >= MANY and not empty >= MANY:
+    if not circumstances.calibrated and len(tips) < 2 and not full >= MANY and not empty >= MANY:
         tips.append("masks that are cut where the classifier says: --calibration.images 60")
     return [*tips[:2], MEASURE]
 
