@@ -249,3 +249,18 @@ def test_where_there_is_no_segmentation_everything_is_void(
     assert (filled.subset([2, 1])[1]["segmentation"] == 255).all()
     assert "segmentation" not in some[0]
     assert data.with_void() is data
+    # The same to measure with, whether or not a training did without.
+    for opened in (some, some.without_segmentation(cache=cache), some.without_segmentation().subset([0, 1])):
+        drawn = opened.with_what_is_drawn()
+        assert (drawn[1]["segmentation"] == 255).all()
+        assert torch.equal(drawn[0]["segmentation"], data[0]["segmentation"])
+        assert "segmentation" not in opened[0]
+
+
+def test_what_is_drawn_comes_back(tmp_path: Path, preprocessing: Preprocessing) -> None:
+    data = make(tmp_path, preprocessing)
+    assert data.with_what_is_drawn() is data
+    back = data.without_segmentation().subset([2, 0]).with_what_is_drawn()
+    assert torch.equal(back[0]["segmentation"], data[2]["segmentation"])
+    none = make(tmp_path, preprocessing, segmented=False).without_segmentation()
+    assert none.with_what_is_drawn() is none

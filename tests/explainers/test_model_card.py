@@ -91,8 +91,12 @@ def test_a_verdict_is_a_sentence_and_a_table() -> None:
     text = write_card(config(verdict=verdict))
     assert "The Explainer is better." in text
     assert "| Explainer | 0.812 | 0.900 | 0.100 | 0.250 | – |" in text
-    assert "52 masks on 40 held-out images of `VOC2012/val`" in text
+    assert "52 masks on 40 held-out images of `VOC2012/val`, without segmentations." in text
     assert "Not measured yet" not in text
+    drawn = {"Explainer": {**row, "iou": 0.61}, "Grad-CAM": {**row, "iou": 0.3}}
+    text = write_card(config(verdict={**verdict, "rows": drawn, "drawn": 41}))
+    assert "| Explainer | 0.610 | 0.812 |" in text
+    assert "`VOC2012/val`, 41 of them of drawn objects." in text
 
 
 def test_what_cannot_be_loaded_alone_says_what_to_pass() -> None:

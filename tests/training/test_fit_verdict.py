@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from explanans.data import open_dataset
 from explanans.explainers.explainer import Explainer
 from explanans.training import Verdict, fit_explainer
 from explanans.training.verdict import EXPLAINER, RECORD, VERDICT
@@ -28,11 +29,27 @@ def test_it_is_left_in_the_folder_and_on_the_explainer_and_is_said(
     assert EXPLAINER in found["rows"]
     assert "Grad-CAM" in " ".join(found["rows"]) or "Spread-CAM" in found["rows"]
     said = capsys.readouterr().out.splitlines()
-    assert f"verdict on 5 pictures: {found['masks']} masks, {found['montages']} montages" in said
+    # The training did without the segmentations, which scenes have.
+    drawn = f"{found['drawn']} of objects that are drawn"
+    assert found["drawn"] > 0
+    assert f"verdict on 5 pictures: {found['masks']} masks, {drawn}, {found['montages']} montages" in said
     assert found["says"] in said
     loaded = Explainer.from_pretrained(out / "explainer", explanandum=own.explanandum)
     assert loaded.facts["verdict"] == own.facts["verdict"] == found
     assert found["says"] in (out / "explainer" / "README.md").read_text()
+
+
+def test_a_segmentation_that_cannot_be_read_costs_the_objects_and_not_the_verdict(
+    scenes: str, explainer: Build, out: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    own = explainer()
+    held_out = open_dataset(scenes, "val", classes=own.classes, preprocessing=own.explanandum.preprocessing)
+    (broken := tmp_path / "broken.png").write_text("no picture")
+    held_out.segmentations = (broken,) * len(held_out)
+    run = with_run(progress=True, max_epochs=1)
+    train(own, scenes, out, validation=held_out.without_segmentation(), verdict=Verdict(images=3), run=run)
+    assert read_json(out / VERDICT, RECORD)["drawn"] == 0
+    assert "verdict without the drawn objects: " in capsys.readouterr().out
 
 
 def test_none_is_made_where_none_is_wanted(whole: Path) -> None:

@@ -68,6 +68,23 @@ def squares(tmp_path_factory: pytest.TempPathFactory) -> LabelledImages:
     return open_dataset(f"folder:{folder}", "val", preprocessing=PREPROCESSING)
 
 
+@pytest.fixture(scope="module")
+def drawn(squares: LabelledImages, tmp_path_factory: pytest.TempPathFactory) -> LabelledImages:
+    """The same, with the squares drawn in; the first blue one is called red as well, and the last white one is void."""
+    folder = tmp_path_factory.mktemp("drawn")
+    rows = ["image,labels,split,segmentation"]
+    for path in squares.paths:
+        number = int(path.stem)
+        pixels = np.zeros((SIZE, SIZE), np.uint8)
+        left, top = 1 + number, 12 - number
+        pixels[top : top + SQUARE, left : left + SQUARE] = 255 if number == 11 else number // 3 + 1
+        Image.fromarray(pixels).save(folder / path.name)
+        labels = "blue;red" if number == 0 else list(COLOURS)[number // 3]
+        rows.append(f"{path},{labels},val,{path.name}")
+    (folder / "squares.csv").write_text("\n".join(rows))
+    return open_dataset(f"table:{folder / 'squares.csv'}", "val", classes=tuple(COLOURS), preprocessing=PREPROCESSING)
+
+
 def figures(network: nn.Module, squares: LabelledImages, images: int = 12, **options: Any) -> dict[str, Figures]:
     explanandum = classifier()
     makers = {EXPLAINER: Explainer(explanandum, network), "a full mask": Explainer(explanandum, Everything())}
@@ -106,6 +123,18 @@ def test_masks_that_are_the_truth(squares: LabelledImages) -> None:
     assert (means["full"], means["empty"], means["holds"]) == (0, 0, 1)
     assert means["grid"] == pytest.approx(1, abs=0.05)
     assert (found[EXPLAINER].pictures, len(found[EXPLAINER].receipts), len(found[EXPLAINER].grids)) == (12, 12, 12)
+
+
+def test_masks_are_held_against_what_is_drawn(squares: LabelledImages, drawn: LabelledImages) -> None:
+    found = figures(Truth(), drawn)
+    # Eleven: the last square is void.
+    assert len(found[EXPLAINER].overlaps) == len(found["a full mask"].overlaps) == 11
+    assert found["a full mask"].overlaps == pytest.approx([SQUARE**2 / SIZE**2] * 11, rel=1e-3)
+    # The square and a pixel around it.
+    assert found[EXPLAINER].means()["iou"] == pytest.approx(SQUARE**2 / 142, abs=0.03)
+    without = figures(Truth(), squares)
+    assert without[EXPLAINER].means()["iou"] is None
+    assert without[EXPLAINER].scores == found[EXPLAINER].scores
 
 
 def test_masks_that_are_everything(squares: LabelledImages) -> None:
@@ -171,3 +200,11 @@ def test_a_picture_for_which_a_maker_has_nan_counts_as_the_worst(squares: Labell
     assert set(found.scores) == {-2.0}
     assert found.means()["kept"] is None
     assert found.means()["grid"] == 0
+
+
+def test_and_has_no_overlap_with_anything(drawn: LabelledImages) -> None:
+    class Broken(Truth):
+        def forward(self, images: Tensor) -> Tensor:
+            return super().forward(images) * torch.nan
+
+    assert figures(Broken(), drawn)[EXPLAINER].overlaps == [0] * 11

@@ -35,10 +35,13 @@ def receipt(kept: float, removed: float = 0.0, area: float = 0.2) -> Receipt:
     return Receipt(1.0, {"mean": Kept(kept, removed)}, area, 0.5, 0.0)
 
 
-def figures(kept: float, grid: float | None, area: float = 0.2, count: int = 8) -> Figures:
-    """Eight masks and montages that differ a little."""
+def figures(
+    kept: float, grid: float | None, area: float = 0.2, count: int = 8, iou: float | None = None, drawn: int = 12
+) -> Figures:
+    """Eight masks and montages that differ a little; and twelve masks of drawn objects."""
     receipts = [receipt(kept - 0.002 * number, area=area) for number in range(count)]
-    return Figures(receipts, [] if grid is None else [grid + 0.002 * number for number in range(count)], count)
+    grids = [] if grid is None else [grid + 0.002 * number for number in range(count)]
+    return Figures(receipts, grids, count, [] if iou is None else [iou + 0.002 * number for number in range(drawn)])
 
 
 @pytest.mark.parametrize(
@@ -61,6 +64,35 @@ def test_the_verdict(own: tuple[float, float | None], better: bool, says: str) -
     assert found["says"].startswith(f"By what the classifier answers, the Explainer is {says}")
     assert bool(found["advice"]) is not better
     assert (found["pictures"], found["masks"], found["montages"]) == (8, 8, 0 if grid is None else 8)
+
+
+@pytest.mark.parametrize(
+    ("iou", "better", "says"),
+    [
+        # Whatever the classifier answers.
+        (0.7, True, "better than what needs no training: IoU 0.71 against 0.51 of Spread-CAM."),
+        (0.5, False, "not clearly better than what needs no training: IoU 0.51 against 0.51"),
+        (0.3, False, "worse than what needs no training: IoU 0.31 against 0.51"),
+    ],
+)
+def test_where_objects_are_drawn_they_decide(iou: float, better: bool, says: str) -> None:
+    own, rival = figures(1.0 - iou, 0.5, iou=iou), figures(0.5, 0.5, iou=0.5)
+    found = judged({EXPLAINER: own, "Spread-CAM": rival}, LONG)
+    assert found["better"] is better
+    assert found["says"].startswith(f"By the objects that are drawn, the Explainer is {says}")
+    assert found["drawn"] == 12
+    # It was measured already.
+    assert MEASURE not in found["advice"]
+    assert bool(found["advice"]) is not better
+    assert told(found)[0] == "verdict on 8 pictures: 8 masks, 12 of objects that are drawn, 8 montages"
+    assert told(found)[1].split()[:3] == ["masks", "by", "IoU"]
+
+
+def test_a_few_drawn_objects_are_told_and_do_not_decide() -> None:
+    own, rival = figures(0.9, 0.5, iou=0.3, drawn=9), figures(0.5, 0.5, iou=0.5, drawn=9)
+    found = judged({EXPLAINER: own, "A": rival}, LONG)
+    assert found["says"].startswith("By what the classifier answers, the Explainer is better")
+    assert found["rows"]["A"]["iou"] == 0.508
 
 
 def test_one_of_two_rivals_that_is_as_good_is_enough_not_to_be_better() -> None:
@@ -99,8 +131,7 @@ def row(**changes: float | None) -> dict[str, float | None]:
 def test_advice_by_what_the_numbers_say(own: dict[str, float | None], changes: dict[str, Any], first: str) -> None:
     tips = advice({EXPLAINER: row(**own), "A": row(kept=0.4)}, Circumstances(**{**LONG.__dict__, **changes}))
     assert tips[0].startswith(first)
-    assert tips[-1] == MEASURE
-    assert 2 <= len(tips) <= 3
+    assert 1 <= len(tips) <= 2
 
 
 def test_it_is_told_as_a_table_and_a_sentence() -> None:
@@ -108,9 +139,11 @@ def test_it_is_told_as_a_table_and_a_sentence() -> None:
     lines = told(found)
     assert lines[0] == "verdict on 8 pictures: 8 masks, 0 montages"
     assert lines[1].split()[:4] == ["masks", "by", "score", "kept"]
-    assert lines[2].split() == ["Explainer", "0.59", "0.59", "0.00", "0.00", "0.20", "–", "0.00", "0.00", "1.00"]
+    # No montage, no object that is drawn, and so no column for them.
+    assert lines[2].split() == ["Explainer", "0.59", "0.59", "0.00", "0.00", "0.20", "0.00", "0.00", "1.00"]
     assert lines[4] == found["says"]
     assert lines[5].startswith("try: ")
+    assert lines[-1] == f"try: {MEASURE}"
     assert not math.isnan(found["rows"]["Explainer"]["score"])
 
 

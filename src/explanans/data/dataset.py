@@ -212,6 +212,22 @@ class LabelledImages(Dataset[Sample]):
         bare._cache, bare._slots = bare._new_cache() if cache else None, range(len(bare))
         return bare
 
+    def with_what_is_drawn(self) -> Self:
+        """The same images, to measure with: where some have a segmentation all have, void where there is none.
+
+        Also of a data set :meth:`without_segmentation`; where no image has one, this data set itself.
+        """
+        if self.has_segmentation:
+            return self
+        drawn = copy.copy(self)
+        drawn._wanted = True
+        drawn._segmented = drawn._all_segmented()
+        if not drawn.has_segmentation and not any(self.segmentations or ()):
+            return self
+        drawn._void, drawn._segmented = not drawn.has_segmentation, True
+        drawn._cache, drawn._slots = None, range(len(drawn))
+        return drawn
+
     def with_background(self, classes: Sequence[str]) -> Self:
         """The same images, in which these classes are background: no label, and 0 in the segmentation.
 

@@ -196,12 +196,16 @@ def _receipts(facts: Mapping[str, Any]) -> str:
 
 def _verdict(facts: Mapping[str, Any]) -> str:
     figures = {"score": "score ↑", "kept": "kept ↑", "removed": "removed ↓", "area": "area", "grid": "GridPG ↑"}
+    # Verdicts of earlier versions knew no objects.
+    if facts.get("drawn"):
+        figures = {"iou": "IoU ↑", **figures}
     rows = [
         [name, *("–" if row[figure] is None else f"{row[figure]:.3f}" for figure in figures)]
         for name, row in facts["rows"].items()
     ]
+    drawn = f"{facts['drawn']:,} of them of drawn objects" if facts.get("drawn") else "without segmentations"
     about = f"{facts['masks']:,} masks on {facts['pictures']:,} held-out images of {_code(facts['data'])}"
-    return f"{facts['says']}\n\n{_table(['masks by', *figures.values()], rows)}\n\n{about}, without segmentations."
+    return f"{facts['says']}\n\n{_table(['masks by', *figures.values()], rows)}\n\n{about}, {drawn}."
 
 
 def _benchmark(facts: Mapping[str, Any]) -> str:

@@ -13,6 +13,7 @@ import lightning
 from explanans.classifiers.explanandum import Explanandum
 from explanans.data import LabelledImages, collate
 from explanans.explainers.explainer import Explainer
+from explanans.images.reading import ImageError
 from explanans.objectives import Objective, make_objective
 from explanans.objectives.base import settings_of
 from explanans.objectives.guided import Guided
@@ -182,7 +183,8 @@ def fit(
     once(module.trainer, lambda: explainer.save_pretrained(saved))
     if verdict.images:
         circumstances = circumstances_of(Path(out), len(training), explainer)
-        once(module.trainer, partial(_judge, explainer, held_out, verdict, teacher, circumstances, saved, run))
+        judge = partial(_judge, explainer, held_out.with_what_is_drawn(), verdict, teacher, circumstances, saved, run)
+        once(module.trainer, judge)
     return saved
 
 
@@ -197,9 +199,15 @@ def _judge(
 ) -> None:
     """The verdict, in ``verdict.json`` and on the Explainer that is saved already."""
     makers = {EXPLAINER: explainer, **untrained(explainer.explanandum, teacher)}
-    figures = measured(
-        makers, explainer.explanandum, held_out, verdict.images, seed=run.seed, progress=run.progress and is_first()
-    )
+    look = partial(measured, makers, explainer.explanandum, seed=run.seed, progress=run.progress and is_first())
+    try:
+        figures = look(held_out, verdict.images)
+    except ImageError as error:
+        if not held_out.has_segmentation:
+            raise
+        # Nobody asked for the segmentations: a broken one must not cost the verdict.
+        announce(run, f"verdict without the drawn objects: {error}")
+        figures = look(held_out.without_segmentation(), verdict.images)
     found = {"data": held_out.name, **judged(figures, circumstances)}
     explainer.facts["verdict"] = found
     write_json(saved.with_name(VERDICT), RECORD_OF_VERDICT, found)

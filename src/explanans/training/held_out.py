@@ -1,4 +1,4 @@
-"""What masks of several makers are worth on pictures that none of them has learned from, without segmentations."""
+"""What masks of several makers are worth on pictures that none of them has learned from."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from explanans.classifiers.explanandum import Explanandum
 from explanans.data import LabelledImages
-from explanans.explanations.batch import Masker, Settings, explain_batch
+from explanans.explanations.batch import Explained, Masker, Settings, explain_batch
 from explanans.explanations.by_method import ByMethod
 from explanans.explanations.choice import choose_method, method_that_fits
 from explanans.explanations.receipt import Receipt
@@ -19,6 +19,8 @@ from explanans.explanations.selection import Selection
 from explanans.explanations.word import WORST, fills_frame, is_empty
 from explanans.methods import METHODS
 from explanans.metrics.grid_pointing import CELLS, company, grid_pointing, montage
+from explanans.metrics.shared.overlap import soft_overlap
+from explanans.metrics.shared.regions import class_regions
 from explanans.utils.devices import like
 from explanans.utils.progress import Progress
 
@@ -61,11 +63,14 @@ class Figures:
         receipts: of every mask; None where there was none to be had, which counts as the worst.
         grids: :func:`explanans.metrics.grid_pointing.grid_pointing` of every montage.
         pictures: that were looked at.
+        overlaps: soft IoU with the drawn object, of every mask of a class that is drawn in its picture; 0 where there
+            was no mask to be had.
     """
 
     receipts: Sequence[Receipt | None]
     grids: Sequence[float]
     pictures: int
+    overlaps: Sequence[float] = ()
 
     @property
     def scores(self) -> list[float]:
@@ -80,6 +85,7 @@ class Figures:
             return round(fmean(values), 4) if values else None
 
         return {
+            "iou": mean(self.overlaps),
             "score": mean(self.scores),
             "kept": mean([receipt.kept for receipt in made]),
             "removed": mean([receipt.removed for receipt in made]),
@@ -113,7 +119,8 @@ def measured(
     Of a picture at most the :data:`MOST` most probable ones that it sees.
 
     A montage (GridPG) has a picture of which the classifier is sure (one class of at least :data:`SURE`, no other of ½)
-    and three such of further classes, drawn by ``seed``.
+    and three such of further classes, drawn by ``seed``. Where the pictures have segmentations, masks are held against
+    them as well.
 
     Args:
         makers: ways to masks, by name; each one's classifier is ``explanandum``. The first one's device is computed on.
@@ -132,26 +139,35 @@ def measured(
     def opened(some: Sequence[int]) -> Tensor:
         return torch.stack([dataset[index]["image"] for index in some]).to(place)
 
+    def drawn(some: Sequence[int]) -> Tensor | None:
+        if not dataset.has_segmentation:
+            return None
+        return torch.stack([dataset[index]["segmentation"] for index in some]).to(place.device)
+
     whole = torch.cat([explanandum.probabilities(opened(some)) for some in parts])
     asked = Selection().seen(explanandum, whole)
     asked &= whole >= whole.topk(min(MOST, whole.shape[1]), dim=1).values[:, -1:]
     grids = _grids(whole, asked, seed)
     receipts: dict[str, list[Receipt | None]] = {name: [] for name in makers}
+    overlaps: dict[str, list[float]] = {name: [] for name in makers}
     pointed: dict[str, list[float]] = {name: [] for name in makers}
     with Progress("comparing", len(makers) * len(parts), show=progress) as bar:
         for number, some in enumerate(parts):
-            pictures = opened(some)
+            pictures, segmentation = opened(some), drawn(some)
             rows = range(number * TOGETHER, number * TOGETHER + len(some))
             placed = [grids[row] for row in rows if row in grids]
             four = [opened([positions[each] for each in cells]) for cells, _ in placed]
             for name, maker in makers.items():
-                receipts[name] += _receipts(maker, pictures, asked[list(rows)])
+                found = explain_batch(maker, pictures, Settings(), asked[list(rows)])
+                receipts[name] += _receipts(found, asked[list(rows)])
+                if segmentation is not None:
+                    overlaps[name] += _overlaps(found, asked[list(rows)], segmentation)
                 if placed:
                     own = [row for row in rows if row in grids]
                     cells = torch.tensor([cell for _, cell in placed], device=place.device)
                     pointed[name] += _pointed(maker, montage(torch.stack(four)), asked[own], cells)
                 bar.advance()
-    return {name: Figures(receipts[name], pointed[name], len(positions)) for name in makers}
+    return {name: Figures(receipts[name], pointed[name], len(positions), overlaps[name]) for name in makers}
 
 
 def _grids(whole: Tensor, seen: Tensor, seed: int) -> dict[int, tuple[list[int], int]]:
@@ -170,11 +186,20 @@ def _grids(whole: Tensor, seen: Tensor, seed: int) -> dict[int, tuple[list[int],
     return found
 
 
-def _receipts(maker: Masker, pictures: Tensor, asked: Tensor) -> list[Receipt | None]:
+def _receipts(found: Explained, asked: Tensor) -> list[Receipt | None]:
     """In the order of ``asked.nonzero()``."""
-    found = explain_batch(maker, pictures, Settings(), asked)
     made = dict(zip(map(tuple, found.asked.nonzero().tolist()), found.receipts, strict=True))
     return [made.get(tuple(pair)) for pair in asked.nonzero().tolist()]
+
+
+def _overlaps(found: Explained, asked: Tensor, segmentation: Tensor) -> list[float]:
+    """Soft IoU of the masks of those classes ``asked`` for (N, C) that are in the segmentation (N, H, W)."""
+    target, valid = class_regions(segmentation, asked)
+    there = (target & valid).flatten(1).any(1)
+    # A picture that failed has no masks, and is as wrong as can be.
+    masks = found.masks.new_zeros(target.shape)
+    masks[found.asked[asked]] = found.masks
+    return soft_overlap(masks[there], target[there], valid[there]).iou().tolist() if there.any() else []
 
 
 def _pointed(maker: Masker, images: Tensor, asked: Tensor, cells: Tensor) -> list[float]:
