@@ -25,6 +25,7 @@ from torch import Tensor
 from explanans import Explanandum
 from explanans.explanations.cut import areas_of, choose_cuts, contrast, thresholds
 from explanans.explanations.receipt import Receipt, receipts
+from explanans.images.segmentations import not_void
 from explanans.methods import METHODS, make_method
 from explanans.methods.base import pairs_of
 from explanans.metrics import soft_iou
@@ -110,7 +111,7 @@ def main() -> None:
             if not asked.any():
                 continue
             values = asked[0].nonzero()[:, :, None] + 1
-            regions, valid = sample["segmentation"] == values, sample["segmentation"] != 255
+            regions, valid = sample["segmentation"] == values, not_void(sample["segmentation"])
             maps, spent = timed(lambda: pairs_of(method, image, asked).detach().float())  # noqa: B023
             seconds["map"] += spent
             whole = explanandum.probabilities(image)

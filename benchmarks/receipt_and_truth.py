@@ -24,6 +24,7 @@ from explanans.explanations.batch import Masker, Settings, explain_batch
 from explanans.explanations.explain import masker_of
 from explanans.explanations.receipt import Receipt, receipts
 from explanans.explanations.selection import Selection
+from explanans.images.segmentations import not_void
 from explanans.utils.memory import keep_freed_memory
 from labelled import add_data, pictures
 
@@ -71,7 +72,7 @@ def measured(
         whole = explanandum.probabilities(image)
         asked = Selection().seen(explanandum, whole) & sample["labels"].bool()
         columns = asked.nonzero()[:, 1]
-        regions, valid = sample["segmentation"] == columns[:, None, None] + 1, sample["segmentation"] != 255
+        regions, valid = sample["segmentation"] == columns[:, None, None] + 1, not_void(sample["segmentation"])
         if masker is None:
             masks, made = regions, receipts(explanandum, image, regions.float(), asked, whole=whole, batch_size=8)
         else:

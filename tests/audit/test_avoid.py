@@ -7,15 +7,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from explanans.audit import Photos, Settings, audit
-from explanans.audit.avoid import TABLE, regions_of
+from explanans.audit.avoid import TABLE, regions_of, write_avoid
 from explanans.audit.intervals import difference
 from explanans.audit.suspects import Suspect
 from explanans.classifiers.explanandum import Explanandum
-from explanans.data import open_dataset
+from explanans.data import LabelledImages, open_dataset
+from explanans.data.index_maps import index_lookup
 from explanans.explanations.batch import Masker
+from explanans.images.preprocessing import Preprocessing
 
 
 def suspect(kind: str, examples: list[int], **changes: Any) -> Suspect:
@@ -83,3 +86,34 @@ def test_nothing_is_written_where_nothing_is_accused(
     photos = make_photos([[square(explanandum.classes[n % 3], n % 17, 3 * n % 17)] for n in range(12)])
     found = audit(masker, photos, tmp_path / "out", Settings(batch_size=32), workers=0)
     assert not (found.folder / TABLE).exists()
+
+
+def test_the_last_of_many_classes(rows: Any, tmp_path: Path) -> None:
+    """Photo 1 has its object, number 300, in the left half of the cells that are accused, and number 255 beside it."""
+    names = [f"c{number}" for number in range(299)] + ["dog"]
+    values = np.zeros((16, 16), np.uint16)
+    values[:, :8], values[:, 8:12], values[:, 15:] = 300, 255, 65535
+    for number in range(3):
+        Image.new("RGB", (16, 16)).save(tmp_path / f"{number}.png")
+        Image.fromarray(values).save(tmp_path / f"{number}-map.png")
+    data = LabelledImages(
+        name="many",
+        classes=names,
+        paths=[tmp_path / f"{number}.png" for number in range(3)],
+        names=["0", "1", "2"],
+        labels=torch.eye(300)[[299, 299, 299]],
+        segmentations=[tmp_path / f"{number}-map.png" for number in range(3)],
+        lookup=index_lookup(range(1, 301), 300),
+        preprocessing=Preprocessing(16, (0.5,) * 3, (0.5,) * 3),
+    )
+    photos = Photos(data)
+    objects = photos.objects(1, [254, 299])
+    assert objects is not None
+    assert [np.flatnonzero(region[0]).tolist() for region in objects.regions] == [[*range(8, 12)], [*range(8)]]
+    assert np.flatnonzero(~objects.valid[0]).tolist() == [15]
+    samples = [rows.slice(0, 0)] * 299 + [rows]
+    write_avoid(tmp_path, photos, names, samples, [suspect("look-alike", [1])])
+    found = np.asarray(Image.open(tmp_path / "avoid" / "0000001.png"))
+    expected = np.zeros((16, 16))
+    expected[4:8, 8:] = 300
+    assert (found == expected).all()

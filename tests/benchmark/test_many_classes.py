@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
@@ -12,15 +14,17 @@ from explanans.benchmark.calling import Called, Caller
 from explanans.benchmark.known_pictures import Pictures
 from explanans.benchmark.robustness import cascade, sensitivity
 from explanans.benchmark.scoring import Scorer
-from explanans.classifiers.explanandum import Explanandum
+from explanans.classifiers.explanandum import Activation, Explanandum
 from explanans.classifiers.small_resnet import SmallResNet
 from explanans.images.preprocessing import Preprocessing
 from explanans.methods import GradCAM, make_method
 from explanans.methods.base import Method
+from explanans.metrics import label_region
 from explanans.ops.targets import Target
 
 CLASSES, SIZE = 300, 32
 GROUPS = ("kept", "top_area", "saliency", "insertion", "road")
+COMPARED = ("classes", "predicted", "segmentation", "boundary")
 
 
 @pytest.fixture
@@ -107,3 +111,42 @@ def test_a_method_that_returns_something_else_is_told_what_is_expected(
     called = Caller("wrong", wrong, 0)(pictures.images, pictures.labels, pictures.indices)
     assert called.maps.isnan().all()
     assert "returned maps of shape (1, 32, 32); expected (1, 300, 32, 32)" in called.errors[0]
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "softmax"])
+def test_segmentations_are_compared_with_as_with_all_maps(
+    classifier: Explanandum, pictures: Pictures, monkeypatch: pytest.MonkeyPatch, activation: Activation
+) -> None:
+    classifier = Explanandum(
+        classifier.module, classes=classifier.classes, activation=activation, preprocessing=classifier.preprocessing
+    )
+    segmentation = torch.zeros(3, SIZE, SIZE, dtype=torch.int32)
+    # Number 255 is class 254, which is no label and has no map; it is missed, and no void.
+    segmentation[:, :8], segmentation[:, 8:16, :20], segmentation[:, 28:] = 255, 300, 65535
+    segmentation[1, 16:24], segmentation[2, 16:24] = 8, 41
+    with torch.no_grad():
+        whole = classifier.probabilities(pictures.images)
+    target, valid = label_region(segmentation, pictures.labels)
+    pictures = replace(pictures, whole=whole, segmentation=segmentation, target=target, valid=valid)
+    # What the first picture shows most is background: nobody is named there under softmax.
+    scorer = Scorer(classifier, background=[int(whole[0].argmax())])
+    asked = pictures.labels | scorer.named(pictures)
+    groups = {group: torch.ones(3, dtype=torch.bool) for group in COMPARED}
+    values = []
+    for most in (254, CLASSES):
+        monkeypatch.setattr(calling, "WHOLE", most)
+        caller = Caller("method", GradCAM(classifier), 0)
+        with torch.no_grad():
+            called = caller(pictures.images, asked, pictures.indices)
+            found, errors = scored(scorer, pictures, called, "minmax", groups, threshold=0.5)
+        assert (called.columns is None) == (most == CLASSES)
+        assert errors == [""] * 3
+        values.append(found.values)
+    few, all_ = values
+    assert few.keys() == all_.keys() > {"class_iou_soft", "voc_counts", "voc_counts_predicted", "iou_best"}
+    for name, column in all_.items():
+        torch.testing.assert_close(few[name], column, equal_nan=True, atol=1e-6, rtol=0, msg=name)
+    unions = few["voc_counts"].view(3, 2, CLASSES + 1)[:, 1]
+    assert unions[:, 255].tolist() == [8 * SIZE] * 3
+    assert few["voc_counts"].view(3, 2, CLASSES + 1)[:, 0, 255].tolist() == [0] * 3
+    assert few["class_iou_soft"].max() > 0

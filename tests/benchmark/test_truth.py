@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from explanans.benchmark import calling
 from explanans.benchmark.calling import HELD_OUT
 from explanans.benchmark.runner import run_benchmark
 from explanans.benchmark.settings import BenchmarkSettings
@@ -26,6 +27,18 @@ def test_the_segmentation_of_the_classes_asked_for(val: LabelledImages) -> None:
             expected = (val[index]["segmentation"] == c + 1) & bool(val[index]["labels"][c])
             assert torch.equal(called.maps[n, c], expected.to(images.dtype))
     assert caller(images, torch.zeros_like(targets), [3, 1]).maps.count_nonzero() == 0
+
+
+def test_of_many_classes_those_that_are_asked_for(val: LabelledImages, monkeypatch: pytest.MonkeyPatch) -> None:
+    caller = TruthCaller("ground_truth", 0, val, None)
+    images, targets = (torch.stack([val[index][key] for index in (3, 1)]) for key in ("image", "labels"))  # type: ignore[literal-required]
+    every = caller(images, targets, [3, 1])
+    monkeypatch.setattr(calling, "WHOLE", 2)
+    few = caller(images, targets, [3, 1])
+    assert few.columns is not None
+    assert few.columns.tolist() == targets.any(0).nonzero().flatten().tolist()
+    assert torch.equal(few.maps, every.maps[:, few.columns])
+    assert few.maps.any()
 
 
 def test_images_of_the_threshold_split_are_asked_for_by_its_name(scenes: Path, val: LabelledImages) -> None:

@@ -11,6 +11,7 @@ from torchvision.transforms import v2
 
 from explanans.data.dataset import LabelledImages
 from explanans.data.index_maps import index_lookup
+from explanans.data.loading import collate
 from explanans.errors import InputError
 from explanans.images.preprocessing import Preprocessing
 from explanans.images.reading import ImageError
@@ -264,3 +265,46 @@ def test_what_is_drawn_comes_back(tmp_path: Path, preprocessing: Preprocessing) 
     assert torch.equal(back[0]["segmentation"], data[2]["segmentation"])
     none = make(tmp_path, preprocessing, segmented=False).without_segmentation()
     assert none.with_what_is_drawn() is none
+
+
+def make_many(folder: Path, preprocessing: Preprocessing, **options: object) -> LabelledImages:
+    """Two pictures, 12 x 16, of 1,000 classes: columns of the numbers 300, 255, 0, 65535 (void), each four wide."""
+    for i in range(2):
+        Image.new("RGB", (16, 12)).save(folder / f"{i}.png")
+        values = np.repeat(np.array([[300, 255, 0, 65535]], np.uint16), 4, 1).repeat(12, 0)
+        Image.fromarray(values).save(folder / f"{i}-map.png")
+    labels = torch.zeros(2, 1000)
+    labels[:, [299, 254]] = 1
+    return LabelledImages(
+        name="many",
+        classes=[f"c{c}" for c in range(1000)],
+        paths=[folder / f"{i}.png" for i in range(2)],
+        names=["0", "1"],
+        labels=labels,
+        segmentations=[folder / "0-map.png", None if options.pop("some", False) else folder / "1-map.png"],
+        lookup=index_lookup(range(1, 1001), 1000),
+        preprocessing=preprocessing,
+        **options,  # type: ignore[arg-type]
+    )
+
+
+@pytest.mark.parametrize("cache", [False, True])
+def test_a_thousand_classes(tmp_path: Path, preprocessing: Preprocessing, cache: bool) -> None:
+    data = make_many(tmp_path, preprocessing, cache=cache, augment=v2.RandomHorizontalFlip(p=1))
+    for _ in range(2):
+        found = data[0]["segmentation"]
+        assert found.dtype == torch.int32
+        assert found.tolist() == [[65535, 65535, 0, 0, 255, 255, 300, 300]] * 6
+    assert collate([data[0], data[1]])["segmentation"].shape == (2, 6, 8)
+    assert data.segmentation_map(0)[0, ::4].tolist() == [300, 255, 0, 65535]
+    changed = data.with_background(["c299"]).with_background(["c7"])
+    assert changed.background == ("c299", "c7")
+    assert changed[0]["segmentation"][0].tolist() == [65535, 65535, 0, 0, 255, 255, 0, 0]
+    assert data[0]["segmentation"][0, 7] == 300
+
+
+def test_of_a_thousand_classes_a_picture_without_a_map_is_void(tmp_path: Path, preprocessing: Preprocessing) -> None:
+    data = make_many(tmp_path, preprocessing, some=True).with_void()
+    assert (data[1]["segmentation"] == 65535).all()
+    assert (data.segmentation_map(1) == 65535).all()
+    assert collate([data[0], data[1]])["segmentation"].dtype == torch.int32

@@ -81,9 +81,29 @@ def test_masks_without_the_object_and_bad_values_are_refused(folder: Path, prepr
         ImageTable(path, object_value=1, preprocessing=preprocessing)
     with pytest.raises(InputError, match="object_value=0; give the value of the object"):
         ImageTable(path, object_value=0, preprocessing=preprocessing)
+    with pytest.raises(InputError, match=r"object_value=65536; .* 1 to 255, or to 65535 where masks have 16 bits"):
+        ImageTable(path, object_value=65_536, preprocessing=preprocessing)
     with pytest.raises(InputError, match="exclude each other"):
         ImageTable(path, object_value=1, mask_classes="cat;dog", preprocessing=preprocessing)
     Image.new("L", (8, 6), 7).save(folder / "1-255.png")
     data = ImageTable(path, object_value=255, preprocessing=preprocessing)
-    with pytest.raises(ImageError, match=r"the value 7; 0 is background, 255 is the object$"):
+    with pytest.raises(ImageError, match=r"the value 7; 0 is background, 255 is the object\. Paint these pixels"):
         data.segmentation_map(1)
+
+
+@pytest.mark.filterwarnings("ignore:.*no row has the classes")
+@pytest.mark.parametrize(("value", "last"), [(255, 65535), (300, 65535), (65535, 2)])
+def test_objects_in_16_bits(folder: Path, preprocessing: Preprocessing, value: int, last: int) -> None:
+    for number in range(2):
+        mask = np.zeros((6, 8), np.uint16)
+        mask[:, :2], mask[:, 7:] = value, 65535
+        Image.fromarray(mask).save(folder / f"{number}.png")
+    path = table(folder, "image,labels,segmentation", "0.jpg,dog,0.png", "1.jpg,cat,1.png")
+    data = open_dataset(f"table:{path}?object_value={value}", "all", preprocessing=preprocessing)
+    assert columns(data.segmentation_map(0)) == [2, 2, 0, 0, 0, 0, 0, min(last, 255)]
+    # Of many classes the dog may be any.
+    names = [f"c{number}" for number in range(299)] + ["dog"]
+    many = ImageTable(path, classes=names, other_labels="drop", object_value=value, preprocessing=preprocessing)
+    assert columns(many.segmentation_map(0))[:3] == [300, 300, 0]
+    assert columns(many.segmentation_map(0))[7] == (300 if last == 2 else last)
+    assert columns(many.segmentation_map(1))[:3] == [0, 0, 0]

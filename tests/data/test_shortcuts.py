@@ -5,9 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
-from explanans.data import open_dataset
+from explanans.data import LabelledImages, open_dataset
+from explanans.data.index_maps import index_lookup
 from explanans.data.scenes import CLASSES, write_scenes
 from explanans.data.shortcuts import SHORTCUTS, Plant, write_planted
 from explanans.errors import InputError
@@ -84,3 +86,28 @@ def test_what_is_refused(scenes: Path, tmp_path: Path) -> None:
         write_planted(data, tmp_path / "x", [Plant("tag", "dog")])
     with pytest.raises(InputError, match="share=2"):
         write_planted(data, tmp_path / "x", [Plant("tag", NAMES[0], 2)])
+
+
+@pytest.mark.filterwarnings("ignore:.*no row has the class")
+def test_of_many_classes_maps_have_16_bits(tmp_path: Path) -> None:
+    names = [f"c{number:03d}" for number in range(300)]
+    Image.new("RGB", (48, 48)).save(tmp_path / "a.png")
+    values = np.zeros((48, 48), np.uint16)
+    values[10:20, 10:20], values[:5], values[40:] = 300, 65535, 255
+    Image.fromarray(values).save(tmp_path / "map.png")
+    data = LabelledImages(
+        name="many",
+        classes=names,
+        paths=[tmp_path / "a.png"],
+        names=["a"],
+        labels=torch.eye(300)[[299]] + torch.eye(300)[[254]],
+        segmentations=[tmp_path / "map.png"],
+        lookup=index_lookup(range(1, 301), 300),
+        preprocessing=PREPROCESSING,
+    )
+    table = write_planted(data, tmp_path / "out", [Plant("border", "c299")])
+    assert np.unique(Image.open(tmp_path / "out" / "0000000-planted.png")).tolist() == [0, 300]
+    again = open_dataset(
+        f"table:{table}?mask_classes={';'.join(names)}", "all", classes=names, preprocessing=PREPROCESSING
+    )
+    assert (again.segmentation_map(0).numpy() == values).all()

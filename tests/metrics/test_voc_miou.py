@@ -92,5 +92,13 @@ def test_bad_input() -> None:
         segment(masks() * 2, LABELS)
     with pytest.raises(InputError, match="differ"):
         class_counts(torch.zeros(2, 2, 3).long(), SEGMENTATION, 3)
-    with pytest.raises(InputError, match="numbers above 1"):
+    with pytest.raises(InputError, match=r"the number 2; .* at most 1 "):
         class_counts(torch.zeros(2, 2, 4).long(), SEGMENTATION, 1)
+
+
+def test_counts_of_a_thousand_classes() -> None:
+    truth = torch.tensor([[[255, 255, 300, 65535, 0]]], dtype=torch.int32)
+    found = torch.tensor([[[255, 300, 300, 300, 0]]])
+    both, either = class_counts(found, truth, 1000)[0]
+    assert {number: int(both[number]) for number in both.nonzero().flatten().tolist()} == {0: 1, 255: 1, 300: 1}
+    assert {number: int(either[number]) for number in either.nonzero().flatten().tolist()} == {0: 1, 255: 2, 300: 2}

@@ -6,7 +6,7 @@ import torch
 from explanans.data import open_dataset
 from explanans.errors import InputError
 from explanans.images.preprocessing import Preprocessing
-from explanans.training.annotated import annotated_pictures, beside_each, having_regions
+from explanans.training.annotated import annotated_pictures, beside_each, classes_there, having_regions
 
 PREPROCESSING = Preprocessing(48, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
 
@@ -36,3 +36,10 @@ def test_a_quarter_of_each_batch_where_few_are_annotated() -> None:
 def test_others_need_room(beside: int) -> None:
     with pytest.raises(InputError, match=r"beside=.*from 0 to 7"):
         beside_each(beside, 0.5, 8)
+
+
+def test_classes_that_have_a_pixel() -> None:
+    few = torch.tensor([[[0, 2, 255]], [[1, 2, 2]]], dtype=torch.uint8)
+    assert classes_there(few, 3).tolist() == [[False, True, False], [True, True, False]]
+    many = torch.tensor([[[0, 255, 300, 65535]]], dtype=torch.int32)
+    assert classes_there(many, 400).nonzero().tolist() == [[0, 254], [0, 299]]

@@ -66,3 +66,17 @@ def test_turns_are_exact_and_need_a_square() -> None:
         assert any(torch.equal(result, each) for each in turned)
     with pytest.raises(InputError, match="square input, not 24x32"):
         augmentation("turn", PREPROCESSING)
+
+
+@pytest.mark.parametrize("name", ["flip", "turn", "crop"])
+def test_numbers_above_255_stay_what_they_are(name: str) -> None:
+    torch.manual_seed(0)
+    transform = augmentation(name, Preprocessing((24, 24), (0.5,) * 3, (0.5,) * 3))  # type: ignore[arg-type]
+    numbers = torch.zeros(24, 24, dtype=torch.int32)
+    numbers[4:12, 3:20], numbers[12:], numbers[:2] = 300, 255, 65535
+    found = set()
+    for _ in range(10):
+        _, mask = transform(tv_tensors.Image(torch.zeros(3, 24, 24, dtype=torch.uint8)), tv_tensors.Mask(numbers))
+        assert mask.dtype == torch.int32
+        found |= set(mask.unique().tolist())
+    assert found == {0, 255, 300, 65535}

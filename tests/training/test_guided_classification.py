@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -173,3 +174,27 @@ def test_the_others_are_sharpened_by_their_own_evidence_and_nobody_looks_at_thei
     # All are annotated, and none is left.
     alone = training(sharpened=3.0)
     assert alone._own(logits, given, torch.Generator()) == 0  # type: ignore[arg-type]
+
+
+def test_the_last_of_many_classes_is_guided_and_nothing_is_as_large_as_all_of_them() -> None:
+    torch.manual_seed(0)
+    module, given = training(num_classes=300, swapped=1.0), batch()
+    module.network.head = nn.Linear(4, 300)
+    given["segmentation"] = given["segmentation"].int()
+    # Numbers 255 and 300 are classes; void is 65535 and no 255.
+    given["segmentation"][given["segmentation"] == 255] = 65535
+    given["segmentation"][given["segmentation"] == 1] = 300
+    given["segmentation"][3, -1] = 255
+    given["labels"] = torch.zeros(4, 300)
+    given["labels"][:3, 299] = given["labels"][3, 254] = 1
+    module._batch = given  # type: ignore[assignment]
+    logits = module.answer(module.network, given["image"])
+    features = module.network.features(given["image"])  # type: ignore[operator]
+    weights = module.network.head.weight  # type: ignore[union-attr]
+    losses = []
+    for number, (column, region) in enumerate([(299, np.s_[:, :4])] * 3 + [(254, np.s_[-1:])]):
+        positive = torch.einsum("k,khw->hw", weights[column], features[number]).clamp(min=0)[1:]
+        losses.append(1 - positive[region].sum() / positive.sum())
+    found = module._located(logits, given, torch.Generator())  # type: ignore[arg-type]
+    torch.testing.assert_close(found, torch.stack(losses).mean())
+    assert module._regions(given).tolist() == ((given["segmentation"] > 0) & (given["segmentation"] < 65535)).tolist()  # type: ignore[arg-type]

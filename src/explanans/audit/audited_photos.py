@@ -19,8 +19,7 @@ from explanans.data import LabelledImages, open_dataset
 from explanans.errors import InputError
 from explanans.images.listing import list_images
 from explanans.images.reading import image_size, read_image
-
-VOID = 255
+from explanans.images.segmentations import not_void
 
 
 class Objects(NamedTuple):
@@ -80,7 +79,7 @@ class Photos:
         full = self.data.segmentation_map(index)[None]
         small = transforms.resize(full, [height, width], interpolation=InterpolationMode.NEAREST_EXACT)[0]
         wanted = torch.tensor(columns, dtype=torch.long)[:, None, None] + 1
-        return Objects(small == wanted, small != VOID)
+        return Objects(small == wanted, not_void(small))
 
     def fingerprint(self) -> str:
         """Equal where pictures, labels and boxes are equal."""

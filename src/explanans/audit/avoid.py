@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +17,7 @@ from explanans.audit.geometry import GRID
 from explanans.audit.looked import grids
 from explanans.audit.suspects import Suspect
 from explanans.images.reading import ImageError, image_size
+from explanans.images.segmentations import BACKGROUND, as_picture, numbers_type
 from explanans.utils.files import atomic_file
 
 TABLE, FOLDER = "avoid.csv", "avoid"
@@ -76,18 +78,18 @@ def write_avoid(
             file_name = ""
             if index in by_photo:
                 file_name = f"{FOLDER}/{index:07d}.png"
-                Image.fromarray(_map(photos, index, column, by_photo[index])).save(out / file_name)
+                as_picture(_map(photos, index, column, by_photo[index])).save(out / file_name)
             labels = photos.labels(index) or []
             writer.writerow([str(path.resolve()), *(int(there) for there in labels), file_name])
     return out / TABLE
 
 
-def _map(photos: Photos, index: int, column: int, cells: Cells) -> NDArray[np.uint8]:
+def _map(photos: Photos, index: int, column: int, cells: Cells) -> NDArray[Any]:
     height, width = image_size(photos.data.paths[index])
     at_rows = (np.arange(height) * GRID // height).clip(max=GRID - 1)
     at_columns = (np.arange(width) * GRID // width).clip(max=GRID - 1)
     inside = cells[at_rows][:, at_columns] & ~_object(photos, index, column, (height, width))
-    return np.where(inside, column + 1, 0).astype(np.uint8)
+    return np.where(inside, column + 1, BACKGROUND).astype(numbers_type(len(photos.data.classes)))
 
 
 def _object(photos: Photos, index: int, column: int, size: tuple[int, int]) -> NDArray[np.bool_]:

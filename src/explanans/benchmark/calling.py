@@ -18,8 +18,8 @@ MEASURED, HELD_OUT = "measured", "held out"
 
 
 WHOLE = 254
-"""Of so many classes all maps are made, zeros too: as many as a segmentation has values for. Of more, a thousand maps
-of 224 x 224 pixels would take 200 MB for each image, and nearly all of them are never looked at."""
+"""Of so many classes all maps are made, zeros too. Of more, a thousand maps of 224 x 224 pixels would take 200 MB for
+each image, and nearly all of them are never looked at."""
 
 
 def seed_of(*parts: int | str) -> int:

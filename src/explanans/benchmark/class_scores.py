@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from explanans import metrics
 from explanans.classifiers.explanandum import Activation
+from explanans.metrics.shared.regions import renumbered
 
 CUT = 0.5
 """Where a mask is cut whose best threshold nobody has chosen."""
@@ -29,7 +30,13 @@ def named_classes(probabilities: Tensor, activation: Activation, background: Seq
 
 
 def class_scores(
-    masks: Tensor, segmentation: Tensor, labels: Tensor, thresholds: tuple[float, ...], threshold: float | None
+    masks: Tensor,
+    segmentation: Tensor,
+    labels: Tensor,
+    thresholds: tuple[float, ...],
+    threshold: float | None,
+    columns: Tensor | None = None,
+    classes: int | None = None,
 ) -> dict[str, Tensor]:
     """Each label against its own region, and the pixel counts of ``voc_miou`` with the labels known.
 
@@ -37,23 +44,37 @@ def class_scores(
         masks: (N, C, H, W), segmentation (N, H, W), labels (N, C).
         thresholds: a fine grid, which holds the paper's and ``threshold``.
         threshold: the method's best, where one was chosen.
+        columns: (K,), the classes that masks and labels are of, out of the segmentation's ``classes``; None for all.
     """
-    binary = metrics.binarised_class_iou(masks, segmentation, labels, thresholds)
+    own = segmentation if columns is None else renumbered(segmentation, columns, classes or len(columns))
+    binary = metrics.binarised_class_iou(masks, own, labels, thresholds)
     paper = [thresholds.index(t) for t in metrics.PAPER_THRESHOLDS]
     scores = {
-        "class_iou_soft": metrics.class_iou(masks, segmentation, labels),
+        "class_iou_soft": metrics.class_iou(masks, own, labels),
         "class_iou_mean": binary[:, paper].mean(1),
-        "voc_counts": voc_counts(masks, segmentation, labels, threshold),
+        "voc_counts": voc_counts(masks, segmentation, labels, threshold, columns, classes),
     }
     if threshold is not None:
         scores["class_iou_best"] = binary[:, thresholds.index(threshold)]
     return scores
 
 
-def voc_counts(masks: Tensor, segmentation: Tensor, labels: Tensor, threshold: float | None) -> Tensor:
-    """Intersections and unions of :func:`explanans.metrics.class_counts`, (N, 2 (C + 1)); NaN for a mask with a NaN."""
+def voc_counts(
+    masks: Tensor,
+    segmentation: Tensor,
+    labels: Tensor,
+    threshold: float | None,
+    columns: Tensor | None = None,
+    classes: int | None = None,
+) -> Tensor:
+    """Intersections and unions of :func:`explanans.metrics.class_counts`, (N, 2 (C + 1)); NaN for a mask with a NaN.
+
+    They are of all classes, those that no mask is of too: what is there and not found is missed.
+    """
     found = metrics.segment(masks, labels, CUT if threshold is None else threshold)
-    counts = metrics.class_counts(found, segmentation, labels.shape[1]).flatten(1).double()
+    if columns is not None:
+        found = functional.pad(columns + 1, (1, 0))[found]
+    counts = metrics.class_counts(found, segmentation, classes or labels.shape[1]).flatten(1).double()
     broken = (masks.flatten(2).isnan().any(2) & labels).any(1)
     return counts.masked_fill(broken[:, None], torch.nan)
 

@@ -21,8 +21,9 @@ class Pictures:
         target, valid: (N, H, W) bool, from :func:`explanans.metrics.label_region`; None without segmentations.
         whole: (N, C) the classifier's probabilities on the whole images; None where no score needs them.
         indices: N positions in the data set, which decide what is drawn.
-        segmentation: (N, H, W) uint8 that ``target`` and ``valid`` come from; None without.
+        segmentation: (N, H, W) of all classes that ``target`` and ``valid`` come from; None without.
         columns: (K,), the classes that ``labels`` and ``whole`` are of; None for all.
+        every: where there are ``columns``, the probabilities of all classes.
     """
 
     images: Tensor
@@ -33,13 +34,14 @@ class Pictures:
     indices: Sequence[int]
     segmentation: Tensor | None = None
     columns: Tensor | None = None
+    every: Tensor | None = None
 
     def of(self, called: Called) -> Pictures:
         """The same, of the classes that maps are of."""
         if called.columns is None:
             return self
         whole = None if self.whole is None else called.of(self.whole)
-        return replace(self, labels=called.of(self.labels), whole=whole, columns=called.columns)
+        return replace(self, labels=called.of(self.labels), whole=whole, columns=called.columns, every=self.whole)
 
     def at(self, rows: Tensor) -> Pictures:
         """These of them."""
@@ -57,6 +59,7 @@ class Pictures:
             whole=whole,
             indices=indices,
             segmentation=segmentation,
+            every=None if self.every is None else self.every[rows],
         )
 
     def answers(self, group: str) -> Tensor:

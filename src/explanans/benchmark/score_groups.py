@@ -49,7 +49,9 @@ class Asking:
 
     def named(self, pictures: Pictures) -> Tensor:
         """The classes (N, C) bool that the classifier names in the whole images; none that is background."""
-        return named_classes(pictures.answers("predicted"), self.explanandum.activation, self.background)
+        answers = pictures.answers("predicted") if pictures.every is None else pictures.every
+        named = named_classes(answers, self.explanandum.activation, self.background)
+        return named if pictures.columns is None else named[:, pictures.columns]
 
 
 class BatchScores:
@@ -101,13 +103,16 @@ class BatchScores:
 
     def classes(self, rows: Tensor) -> dict[str, Tensor]:
         pictures, masks = self.pictures.at(rows), self.masks[rows]
-        segmentation = pictures.segmented("classes")
-        return class_scores(masks, segmentation, pictures.labels, CURVE_THRESHOLDS, self.threshold)
+        segmentation, classes = pictures.segmented("classes"), self.asking.explanandum.num_classes
+        return class_scores(
+            masks, segmentation, pictures.labels, CURVE_THRESHOLDS, self.threshold, pictures.columns, classes
+        )
 
     def predicted(self, rows: Tensor) -> dict[str, Tensor]:
         pictures = self.pictures.at(rows)
-        segmentation = pictures.segmented("predicted")
-        counts = voc_counts(self.masks[rows], segmentation, self.asking.named(pictures), self.threshold)
+        segmentation, classes = pictures.segmented("predicted"), self.asking.explanandum.num_classes
+        named = self.asking.named(pictures)
+        counts = voc_counts(self.masks[rows], segmentation, named, self.threshold, pictures.columns, classes)
         return {"voc_counts_predicted": counts}
 
     def boundary(self, rows: Tensor) -> dict[str, Tensor]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from explanans.benchmark.calling import HELD_OUT, MEASURED, Called, Caller
+from explanans.benchmark.calling import HELD_OUT, MEASURED, Called, Caller, columns_of
 from explanans.data import LabelledImages
 from explanans.errors import InputError
 from explanans.methods.base import Entry, listed
@@ -39,16 +39,19 @@ class TruthCaller(Caller):
                 )
 
     def __call__(self, images: Tensor, targets: Tensor, indices: Sequence[int], split: str = MEASURED) -> Called:
-        maps = [self.ask(images[n : n + 1], targets[n : n + 1], index, split) for n, index in enumerate(indices)]
-        return Called(torch.cat(maps), [""] * len(maps))
+        columns = columns_of(targets)
+        maps = [
+            self.ask(images[n : n + 1], targets[n : n + 1], index, split, columns) for n, index in enumerate(indices)
+        ]
+        return Called(torch.cat(maps), [""] * len(maps), columns)
 
     def ask(
         self, images: Tensor, targets: Tensor, index: int, split: str = MEASURED, columns: Tensor | None = None
     ) -> Tensor:
-        values = torch.arange(1, targets.shape[1] + 1, device=images.device)[:, None, None]
-        mask = self.splits[split][index]["segmentation"].to(images.device) == values
-        maps = (mask & targets.bool()[0, :, None, None])[None].to(images)
-        return maps if columns is None else maps[:, columns]
+        columns = columns_of(targets) if columns is None else columns
+        classes = torch.arange(targets.shape[1], device=images.device) if columns is None else columns
+        mask = self.splits[split][index]["segmentation"].to(images.device) == classes[:, None, None] + 1
+        return (mask & targets.bool()[0, classes, None, None])[None].to(images)
 
     def draws(self, image: Tensor, targets: Tensor, index: int) -> bool:
         return False

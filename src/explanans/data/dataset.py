@@ -17,21 +17,23 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as transforms
 
 from explanans.data.cache import PixelCache
-from explanans.data.index_maps import VOID, read_index_map
+from explanans.data.index_maps import IndexLookup, read_index_map
 from explanans.data.joint_augment import Augment, apply_augment
 from explanans.data.splits import part_of
 from explanans.errors import InputError
 from explanans.images.preprocessing import Preprocessing
 from explanans.images.reading import ImageError, image_size, read_image
+from explanans.images.segmentations import BACKGROUND, numbers_type, void_of
 from explanans.utils.text import few
 
 
 class Sample(TypedDict):
     """One image, ready for a classifier.
 
-    image: (3, H, W) float32, normalised. labels: (C,) float32, multi-hot. segmentation: (H, W) uint8, 0 background,
-    c + 1 = class c, 255 void; only where the data set has masks. maps: (P, h, w) uint8, what was laid beside the image
-    (:meth:`LabelledImages.accompanied`). index: position in the data set that gave it.
+    image: (3, H, W) float32, normalised. labels: (C,) float32, multi-hot. segmentation: (H, W), 0 background, c + 1 =
+    class c; uint8 with 255 for void, or of more than 254 classes int32 with 65535; only where the data set has masks.
+    maps: (P, h, w) uint8, what was laid beside the image (:meth:`LabelledImages.accompanied`). index: position in the
+    data set that gave it.
     """
 
     image: Tensor
@@ -80,7 +82,7 @@ class LabelledImages(Dataset[Sample]):
         names: Sequence[str],
         labels: Tensor,
         segmentations: Sequence[Path | None] | None = None,
-        lookup: np.ndarray | None = None,
+        lookup: IndexLookup | None = None,
         preprocessing: Preprocessing,
         augment: Augment | None = None,
         cache: bool = False,
@@ -98,8 +100,9 @@ class LabelledImages(Dataset[Sample]):
         self.augment = augment
         self._lookup = lookup
         self.background: tuple[str, ...] = ()
+        self._foreground: Tensor | None = None
         self._maps: tuple[Tensor, ...] | None = None
-        self._foreground = torch.arange(256, dtype=torch.uint8)
+        self._numbers = numbers_type(len(self.classes)) if lookup is None else lookup.dtype
         self._cache = self._new_cache() if cache else None
         self._slots: Sequence[int] = range(len(self.paths))
 
@@ -135,7 +138,8 @@ class LabelledImages(Dataset[Sample]):
         return read_image(self.paths[index])
 
     def segmentation_map(self, index: int) -> Tensor:
-        """(H, W) uint8 at the picture's own resolution: 0 background, c + 1 = class c, 255 void.
+        """(H, W) at the picture's own resolution: 0 background, c + 1 = class c, and void; uint8 or int32 as in
+        :class:`Sample`.
 
         Raises:
             InputError: the image has no segmentation.
@@ -146,7 +150,8 @@ class LabelledImages(Dataset[Sample]):
     def _full_segmentation(self, index: int) -> Tensor:
         path = None if self.segmentations is None else self.segmentations[index]
         if path is None and self._void:
-            return torch.full(image_size(self.paths[index]), VOID, dtype=torch.uint8)
+            size = image_size(self.paths[index])
+            return torch.from_numpy(np.full(size, void_of(self._numbers), self._numbers))
         if path is None:
             raise InputError(
                 f"{self.name} has no segmentation for {self.names[index]}; ask has_segmentation first, or take "
@@ -237,12 +242,13 @@ class LabelledImages(Dataset[Sample]):
         unknown = [name for name in classes if name not in self.classes]
         if unknown:
             raise InputError(f"background: {unknown} are no classes of {self.name}; take of {few(self.classes)}.")
-        positions = [self.classes.index(name) for name in classes]
         changed = copy.copy(self)
         changed.background = tuple(dict.fromkeys((*self.background, *classes)))
-        changed.labels, changed._foreground = self.labels.clone(), self._foreground.clone()
+        positions = [self.classes.index(name) for name in changed.background]
+        changed.labels = self.labels.clone()
         changed.labels[:, positions] = 0
-        changed._foreground[[1 + position for position in positions]] = 0
+        changed._foreground = torch.from_numpy(np.arange(void_of(self._numbers) + 1, dtype=self._numbers))
+        changed._foreground[[1 + position for position in positions]] = BACKGROUND
         return changed
 
     def accompanied(self, maps: Sequence[Tensor]) -> Self:
@@ -285,7 +291,7 @@ class LabelledImages(Dataset[Sample]):
         return chosen
 
     def _without_background(self, segmentation: Tensor) -> Tensor:
-        return self._foreground[segmentation.long()] if self.background else segmentation
+        return segmentation if self._foreground is None else self._foreground[segmentation.long()]
 
     def _all_segmented(self) -> bool:
         """Whether every image has a segmentation; a data set that has them in no files of their own says so itself."""
@@ -293,10 +299,11 @@ class LabelledImages(Dataset[Sample]):
 
     def _new_cache(self) -> PixelCache:
         size = (self.preprocessing.height, self.preprocessing.width)
-        return PixelCache(len(self.paths), size, self.has_segmentation, self.preprocessing.channels)
+        wide = self._numbers != np.uint8
+        return PixelCache(len(self.paths), size, self.has_segmentation, self.preprocessing.channels, wide=wide)
 
     def _read_segmentation(self, index: int, path: Path) -> np.ndarray:
-        """What a segmentation file says: (H, W) uint8, 0 background, c + 1 = class c, 255 void."""
+        """What a segmentation file says: (H, W), 0 background, c + 1 = class c, and void."""
         assert self._lookup is not None
         return read_index_map(path, self._lookup)
 

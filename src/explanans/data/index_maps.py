@@ -1,84 +1,149 @@
-"""Index maps as VOC has them: an 8-bit PNG, grey or with a palette, whose values name classes; 255 is void."""
+"""Index maps: grey or palette pictures whose values name classes. In 8 bits, as VOC's, 255 is void, in 16 65535."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from explanans.errors import InputError
 from explanans.images.reading import ImageError, open_picture
+from explanans.images.segmentations import BACKGROUND, MOST, VOIDS, numbers_type, void_of
+from explanans.utils.text import few
 
-BACKGROUND, VOID = 0, 255
-MAX_CLASSES = 254
+EIGHT_BITS = ("P", "L", "1")
+SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I")
 
 
-def index_lookup(values: Sequence[int | None], known: int) -> np.ndarray:
-    """Table (256,) from a file's value to the segmentation's: c + 1 for ``values[c]``, 0, 255 or −1 (no class).
+@dataclass(frozen=True)
+class IndexLookup:
+    """From the values of a file to the numbers of a segmentation, −1 for a value that names nothing.
+
+    Attributes:
+        eight, sixteen: (256,) for files of 8 bits and (65536,) for those of 16.
+        dtype: of the segmentation, see :mod:`explanans.images.segmentations`.
+    """
+
+    eight: NDArray[Any]
+    sixteen: NDArray[Any]
+    dtype: np.dtype[Any]
+
+    @classmethod
+    def make(cls, numbers: Mapping[int, int], classes: int, known: int = 0, no_void: int | None = None) -> IndexLookup:
+        """The tables where ``numbers`` has the number of each value that names one.
+
+        Args:
+            classes: how many the segmentations tell apart.
+            known: values up to this one that are not in ``numbers`` are background.
+            no_void: the value that is not void where it is a file's largest.
+        """
+        dtype = numbers_type(classes)
+        # A wider table makes a wider copy of each map on the way.
+        sixteen = np.full(VOIDS["uint16"] + 1, -1, np.int16 if dtype == np.uint8 else np.int32)
+        sixteen[: known + 1] = BACKGROUND
+        for value, number in numbers.items():
+            sixteen[value] = number
+        eight = sixteen[: VOIDS["uint8"] + 1].copy()
+        for table in (eight, sixteen):
+            if no_void != len(table) - 1:
+                table[-1] = void_of(dtype)
+        return cls(eight, sixteen, dtype)
+
+
+def index_lookup(values: Sequence[int | None], known: int) -> IndexLookup:
+    """c + 1 for the value ``values[c]``, 0 for 0, void for the largest that a file can have.
 
     Args:
         values: the file's value of each class of the data set, in the classes' order; None where it has none.
         known: values 1 … known name classes; those that ``values`` leaves out become background.
 
     Raises:
-        InputError: more classes than an 8-bit map has values for.
+        InputError: more classes than 16 bits have values for.
     """
-    if known > MAX_CLASSES:
-        raise InputError(f"{known} classes; a segmentation of 8 bits has values for at most {MAX_CLASSES}.")
+    if known > MOST:
+        raise InputError(f"{known} classes; a segmentation of 16 bits has values for at most {MOST}.")
     check_place(max((place for place, value in enumerate(values) if value is not None), default=0))
-    lookup = np.full(256, -1, dtype=np.int16)
-    lookup[: known + 1] = BACKGROUND
-    for place, value in enumerate(values, 1):
-        if value is not None:
-            lookup[value] = place
-    lookup[VOID] = VOID
-    return lookup
+    numbers = {value: place for place, value in enumerate(values, 1) if value is not None}
+    return IndexLookup.make(numbers, len(values), known)
 
 
 def check_place(column: int) -> None:
-    """Refuse the class ``column`` of a data set if no segmentation of 8 bits can hold its number, ``column`` + 1."""
-    if column >= MAX_CLASSES:
+    """Refuse the class ``column`` of a data set if no segmentation can hold its number, ``column`` + 1."""
+    if column >= MOST:
         raise InputError(
-            f"class number {column + 1} is in a segmentation, which has values for at most {MAX_CLASSES} classes; "
+            f"class number {column + 1} is in a segmentation, which has values for at most {MOST} classes; "
             "name fewer classes (classes=[...]), take a classifier of these classes alone, or leave the segmentations "
             "out (of a table with ?segmentation=none) and measure what needs labels only."
         )
 
 
-def read_index_map(path: Path, lookup: np.ndarray) -> np.ndarray:
-    """(H, W) uint8: 0 background, c + 1 = class c, 255 void.
+def read_values(path: Path) -> NDArray[Any]:
+    """What a file says, (H, W): uint8, or uint16 where it has more than 8 bits.
 
     Raises:
-        ImageError: not an 8-bit single-channel picture, or a value that ``lookup`` knows no class for.
+        ImageError: not a single channel of whole numbers, or one that has more than 16 bits.
     """
     with open_picture(path) as picture:
-        if picture.mode not in ("P", "L", "1"):
+        if picture.mode in EIGHT_BITS:
+            return np.asarray(picture, np.uint8)
+        if picture.mode not in SIXTEEN_BITS:
             raise ImageError(
-                f"a segmentation is an 8-bit palette or grey picture of class indices; this one has mode {picture.mode}"
+                "a segmentation is a palette or grey picture of class indices with 8 or 16 bits; this one has mode "
+                f"{picture.mode}: save the indices as a grey PNG"
             )
-        values = np.asarray(picture, dtype=np.uint8)
-    mapped = lookup[values]
+        values = np.asarray(picture)
+    if values.min() < 0 or values.max() > VOIDS["uint16"]:
+        raise ImageError(
+            f"the segmentation has values from {values.min()} to {values.max()}; save it with 16 bits, 0 for the "
+            f"background, 1 to {MOST} for classes and {VOIDS['uint16']} for void",
+            path,
+        )
+    return values.astype(np.uint16)
+
+
+def read_index_map(path: Path, lookup: IndexLookup) -> NDArray[Any]:
+    """(H, W) in the lookup's type: 0 background, c + 1 = class c, and void.
+
+    Raises:
+        ImageError: not a single-channel picture of 8 or 16 bits, or a value that ``lookup`` knows no class for.
+    """
+    values = read_values(path)
+    table = lookup.eight if values.dtype == np.uint8 else lookup.sixteen
+    mapped = table[values]
     if mapped.min() < 0:
         unknown = np.unique(values[mapped < 0]).tolist()
         raise ImageError(
-            f"the segmentation has the value{'s' * (len(unknown) > 1)} {', '.join(map(str, unknown))}; "
-            f"{_meaning(lookup)}",
+            f"the segmentation has the value{'s' * (len(unknown) > 1)} {few([str(value) for value in unknown])}; "
+            f"{_meaning(table, void_of(lookup.dtype))}. {_advice(values.dtype, unknown)}",
             path,
         )
-    return mapped.astype(np.uint8)
+    return mapped.astype(lookup.dtype)
 
 
-def _meaning(lookup: np.ndarray) -> str:
-    named = [int(value) for value in np.flatnonzero(lookup >= 0) if value and lookup[value] != VOID]
-    classes = [f"1 to {named[-1]} are classes"] if named[-1] == len(named) else [f"{named[0]} is the object"]
-    return ", ".join(["0 is background", *classes, *(["255 is void"] if lookup[VOID] == VOID else [])])
+def _meaning(table: NDArray[Any], void: int) -> str:
+    named = [int(value) for value in np.flatnonzero(table >= 0) if value and table[value] != void]
+    parts = ["0 is background"]
+    if named:
+        parts.append(f"1 to {named[-1]} are classes" if named[-1] == len(named) else f"{named[0]} is the object")
+    if table[-1] == void:
+        parts.append(f"{len(table) - 1} is void")
+    return ", ".join(parts)
+
+
+def _advice(dtype: np.dtype[Any], unknown: Sequence[int]) -> str:
+    if dtype != np.uint8 and VOIDS["uint8"] in unknown:
+        return f"If {VOIDS['uint8']} is void, save the file with 8 bits; with 16 bits void is {VOIDS['uint16']}."
+    return "Paint these pixels as one of them, or name all classes that the values stand for"
 
 
 def check_against_labels(
     segmentations: Sequence[Path | None] | None,
-    lookup: np.ndarray,
+    lookup: IndexLookup,
     labels: Tensor,
     classes: Sequence[str],
     what: str,
@@ -104,17 +169,17 @@ def check_against_labels(
         if (present & ~has).any():
             wrong += 1
             example = example or (
-                f"{path.name} shows {', '.join(np.array(classes)[present])}, its row has "
-                f"{', '.join(np.array(classes)[has]) or 'no label'}"
+                f"{path.name} shows {few(np.array(classes)[present].tolist())}, its row has "
+                f"{few(np.array(classes)[has].tolist()) or 'no label'}"
             )
     if wrong * 2 > seen:
         raise InputError(
             f"{what} contradict the labels in {wrong} of {seen} pictures that were looked at ({example}). A map's "
-            "value k means the k-th class of the data, 0 background, 255 void; say what the values mean, such as "
-            "?mask_classes=sky;grass;sheep for 1, 2, 3."
+            "value k means the k-th class of the data, 0 background, 255 (of 16 bits 65535) void; say what the values "
+            "mean, such as ?mask_classes=sky;grass;sheep for 1, 2, 3."
         )
 
 
-def classes_present(segmentation: np.ndarray, count: int) -> np.ndarray:
+def classes_present(segmentation: NDArray[Any], count: int) -> NDArray[np.float32]:
     """Multi-hot (count,) float32 of the classes with at least one pixel; void counts for none."""
-    return (np.bincount(segmentation.ravel(), minlength=256)[1 : count + 1] > 0).astype(np.float32)
+    return (np.bincount(segmentation.ravel(), minlength=count + 1)[1 : count + 1] > 0).astype(np.float32)

@@ -7,30 +7,31 @@ from pathlib import Path
 
 import numpy as np
 
-from explanans.data.index_maps import BACKGROUND, VOID, check_place, read_index_map
+from explanans.data.index_maps import IndexLookup, check_place, read_values
 from explanans.errors import InputError
+from explanans.images.segmentations import BACKGROUND, VOIDS
+from explanans.utils.text import few
 
 LOOKED_AT = 24
 """Masks that are read when a data set is opened."""
 
 
-def object_lookup(value: int, column: int | None) -> np.ndarray:
-    """Table (256,) from a mask's values as :func:`~explanans.data.index_maps.index_lookup` has them.
+def object_lookup(value: int, column: int | None, classes: int) -> IndexLookup:
+    """From a mask's values as :func:`~explanans.data.index_maps.index_lookup` has them.
 
-    0 is background, ``value`` the class ``column`` (background where it is None), 255 void unless it is the object.
+    0 is background, ``value`` the class ``column`` of ``classes`` (background where it is None), and a file's largest
+    value, 255 or with 16 bits 65535, void unless it is the object.
 
     Raises:
         InputError: no value that an object may have.
     """
-    if not 1 <= value <= VOID:
+    if not 1 <= value <= VOIDS["uint16"]:
         raise InputError(
-            f"object_value={value}; give the value of the object in its mask, 1 to {VOID}: 0 is background."
+            f"object_value={value}; give the value of the object in its mask, 1 to {VOIDS['uint8']}, or to "
+            f"{VOIDS['uint16']} where masks have 16 bits: 0 is background."
         )
     check_place(column or 0)
-    lookup = np.full(256, -1, dtype=np.int16)
-    lookup[[BACKGROUND, VOID]] = BACKGROUND, VOID
-    lookup[value] = BACKGROUND if column is None else column + 1
-    return lookup
+    return IndexLookup.make({value: BACKGROUND if column is None else column + 1}, classes, no_void=value)
 
 
 def refuse_several(
@@ -61,11 +62,11 @@ def check_objects(masks: Sequence[Path | None], value: int, what: str) -> None:
     """
     there = [mask for mask in masks if mask is not None]
     chosen = there[:: max(1, len(there) // LOOKED_AT)][:LOOKED_AT]
-    lookup, found = np.arange(256, dtype=np.int16), set[int]()
+    found = set[int]()
     for mask in chosen:
-        found |= set(np.unique(read_index_map(mask, lookup)).tolist())
+        found |= set(np.unique(read_values(mask)).tolist())
     if found - {BACKGROUND} and value not in found:
-        values = ", ".join(map(str, sorted(found)))
+        values = few([str(each) for each in sorted(found)])
         raise InputError(
             f"{what}: object_value={value}, and the {len(chosen)} masks that were looked at have the values {values}; "
             "say which of them is the object."

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from explanans.data.dataset import LabelledImages
 from explanans.errors import InputError
+from explanans.images.segmentations import as_picture, numbers_type
 from explanans.utils.files import atomic_folder
 from explanans.utils.numbers import check_number
 
@@ -183,14 +184,14 @@ def _write(
         index_map = data.segmentation_map(index).numpy()
         objects = index_map > 0
         row["segmentation"] = f"{index:07d}-objects.png"
-        Image.fromarray(index_map).save(folder / row["segmentation"])
+        as_picture(index_map).save(folder / row["segmentation"])
     if plants:
         planted = put(pixels, objects, [plant.shortcut for plant in plants], generator)
-        regions = np.zeros(pixels.shape[:2], np.uint8)
+        regions = np.zeros(pixels.shape[:2], numbers_type(len(data.classes)))
         for plant, each in zip(plants, planted, strict=True):
             regions[each.region] = data.classes.index(plant.name) + 1
         pixels, row["planted"] = planted[-1].picture, f"{index:07d}-planted.png"
-        Image.fromarray(regions).save(folder / row["planted"])
+        as_picture(regions).save(folder / row["planted"])
     Image.fromarray(pixels).save(folder / row["image"])
     return row
 

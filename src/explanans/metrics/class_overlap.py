@@ -25,7 +25,8 @@ def class_iou(masks: Tensor, segmentation: Tensor, labels: Tensor) -> Tensor:
 
     Args:
         masks: (N, C, H, W), floating point in [0, 1]; those of classes that are no label are not looked at.
-        segmentation: (N, H, W) uint8: 0 background, c + 1 for class c, 255 void.
+        segmentation: (N, H, W): 0 background, c + 1 for class c, and void; uint8 or int32 as in
+            :func:`explanans.metrics.label_region`.
         labels: (N, C) multi-hot; each image needs at least one label.
 
     Returns:

@@ -48,7 +48,8 @@ def class_counts(prediction: Tensor, segmentation: Tensor, classes: int) -> Tens
 
     Args:
         prediction: (N, H, W) integers: 0 background, c + 1 for class c, −1 for nothing at all.
-        segmentation: (N, H, W) uint8: 0 background, c + 1 for class c, 255 void.
+        segmentation: (N, H, W): 0 background, c + 1 for class c, and void; uint8 or int32 as in
+            :func:`explanans.metrics.label_region`.
         classes: C.
 
     Returns:

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from explanans.data import LabelledImages
-from explanans.data.index_maps import VOID
 from explanans.errors import InputError
+from explanans.images.segmentations import not_void
 from explanans.utils.numbers import check_count
 
 
@@ -44,6 +44,12 @@ def having_regions(dataset: LabelledImages, annotated: list[int]) -> Tensor:
     """bool (N, C): whether a picture that is annotated has a region of the class. Reads their maps once."""
     found = torch.zeros(len(dataset), len(dataset.classes), dtype=torch.bool)
     for place in annotated:
-        values = dataset.segmentation_map(place).unique().long()
-        found[place, values[(values > 0) & (values != VOID)] - 1] = True
+        found[place] = classes_there(dataset.segmentation_map(place)[None], len(dataset.classes))[0]
     return found
+
+
+def classes_there(segmentation: Tensor, count: int) -> Tensor:
+    """bool (N, ``count``): which classes have a pixel in segmentations (N, H, W)."""
+    numbers = segmentation.masked_fill(~not_void(segmentation), 0).flatten(1).long()
+    found = torch.zeros(len(segmentation), count + 1, dtype=torch.bool, device=segmentation.device)
+    return found.scatter_(1, numbers, True)[:, 1:]

@@ -10,11 +10,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from explanans.data import Batch
-from explanans.data.index_maps import VOID
 from explanans.errors import InputError
+from explanans.images.segmentations import not_void
 from explanans.objectives.base import classification_loss
 from explanans.objectives.localisation import LOSSES, LocalisationLoss
 from explanans.objectives.localisation.evidence import Evidence
+from explanans.training.annotated import classes_there
 from explanans.training.classification import ClassifierTraining
 from explanans.training.swapped_regions import swap_regions
 from explanans.utils.numbers import check_count, check_number
@@ -86,7 +87,7 @@ class GuidedTraining(ClassifierTraining):
 
     def changed(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         if self.swapped and self._batch is not None:
-            images = swap_regions(images, self._regions(self._batch).any(1), self.swapped, generator)
+            images = swap_regions(images, self._regions(self._batch), self.swapped, generator)
         return super().changed(images, labels, generator)
 
     def answer(self, network: nn.Module, images: Tensor) -> Any:
@@ -112,11 +113,10 @@ class GuidedTraining(ClassifierTraining):
         return terms
 
     def _regions(self, batch: Batch) -> Tensor:
-        """Where each class's regions lie, bool (N, C, H, W), of the pictures that are annotated."""
+        """Where some class's regions lie, bool (N, H, W), of the pictures that are annotated."""
         segmentation = batch["segmentation"]
-        values = torch.arange(1, self.num_classes + 1, device=segmentation.device, dtype=segmentation.dtype)
         known = self._known(batch).to(segmentation.device)
-        return (segmentation[:, None] == values[:, None, None]) & known[:, None, None, None]
+        return (segmentation > 0) & not_void(segmentation) & known[:, None, None]
 
     def _known(self, batch: Batch) -> Tensor:
         return torch.tensor([place in self.annotated for place in batch["index"].tolist()])
@@ -136,16 +136,16 @@ class GuidedTraining(ClassifierTraining):
 
     def _located(self, logits: Tensor, batch: Batch, generator: torch.Generator) -> Tensor:
         segmentation, labels = batch["segmentation"], batch["labels"].bool()
-        of_classes = self._regions(batch)
-        possible = labels & of_classes.flatten(2).any(2)
+        known = self._known(batch).to(labels.device)
+        possible = labels & classes_there(segmentation, self.num_classes) & known[:, None]
         rows = possible.any(1).nonzero()[:, 0]
         if not len(rows):
             return logits.new_zeros(())
         columns = torch.multinomial(possible[rows].float(), 1, generator=generator)[:, 0]
         own = segmentation[rows]
-        regions = of_classes[rows, columns]
+        regions = own == (columns + 1)[:, None, None].to(own.dtype)
         regions = box_around(regions) if self.form == "boxes" else regions
-        valid = own != VOID
+        valid = not_void(own)
         regions = (regions if self.side == "inside" else ~regions) & valid
         losses = []
         for evidence in self.evidence.of(logits, rows, columns):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from torchvision.datasets import VOCSegmentation
 
@@ -169,3 +170,18 @@ def test_real_photos(shared: Path, preprocessing: Preprocessing) -> None:
         expected[values == VOID] = VOID
         assert np.array_equal(val.segmentation_map(i).numpy(), expected)
         assert (val[i]["segmentation"].unique() <= 6).sum() >= 1
+
+
+def test_more_class_names_than_8_bits_name(make_voc: MakeVoc, preprocessing: Preprocessing) -> None:
+    root = make_voc("many", a=(0, 0, 0), b=(1, 254, VOID))
+    (root / "classes.txt").write_text("\n".join(f"c{number}" for number in range(1, 301)))
+    values = np.repeat(np.array([[VOID, 300, 0, 65535]], np.uint16), 2, 1).repeat(6, 0)
+    Image.fromarray(values).save(root / "SegmentationClass/a.png")
+    data = VOC(root, "train", preprocessing=preprocessing)
+    assert data[0]["segmentation"][0].tolist() == [255, 255, 300, 300, 0, 0, 65535, 65535]
+    # A palette has 8 bits, and 255 is void there.
+    assert data[1]["segmentation"][0].tolist() == [1, 1, 254, 254, 254, 254, 65535, 65535]
+    assert [data.labels[i].nonzero().ravel().tolist() for i in range(2)] == [[254, 299], [0, 253]]
+    few = VOC(root, "train", classes=["c300"], preprocessing=preprocessing)
+    assert few[0]["segmentation"].dtype == torch.uint8
+    assert few[0]["segmentation"][0].tolist() == [0, 0, 1, 1, 0, 0, VOID, VOID]

@@ -15,6 +15,7 @@ from explanans.deploy.annotations.drawn import TABLE, Drawn, read_coco, write_dr
 from explanans.deploy.annotations.tools import write_annotations
 from explanans.errors import InputError
 from explanans.images.preprocessing import Preprocessing
+from explanans.metrics import class_regions
 
 from .conftest import HEIGHT, WIDTH
 from .explained_masks import masks_of, regions_of
@@ -189,12 +190,51 @@ def test_a_list_that_has_values_for_all_keeps_them(tmp_path: Path) -> None:
     assert np.asarray(Image.open(tmp_path / "out" / "masks" / "000000.png")).tolist() == [[254]]
 
 
-@pytest.mark.bad_input
-@pytest.mark.parametrize("classes", [None, THOUSAND])
-def test_more_drawn_classes_than_values(tmp_path: Path, classes: list[str] | None) -> None:
-    with pytest.raises(InputError, match=r"255 classes were drawn, .* at most 254; export the pictures in parts"):
-        write_drawn(squares(THOUSAND[:255]), tmp_path / "out", classes, root=photos_in(tmp_path))
-    assert not (tmp_path / "out").exists()
+def test_more_drawn_classes_than_8_bits_name_have_16(tmp_path: Path) -> None:
+    photos, masks = photos_in(tmp_path), tmp_path / "out" / "masks"
+    overlap = np.arange(255)[None] == 254
+    drawn = [*squares(THOUSAND[:255]), Drawn("a.png", "c0", overlap)]
+    assert write_drawn(drawn, tmp_path / "out", THOUSAND, root=photos) == THOUSAND[:255]
+    with Image.open(masks / "000000.png") as opened:
+        assert opened.mode == "I;16"
+        assert np.asarray(opened).tolist() == [[*range(1, 255), 65535]]
+    # One fewer, and 255 is void.
+    write_drawn([*squares(THOUSAND[:254]), Drawn("a.png", "c0", overlap[:, 1:])], tmp_path / "few", root=photos)
+    with Image.open(tmp_path / "few" / "masks" / "000000.png") as opened:
+        assert opened.mode == "L"
+        assert np.asarray(opened)[0, -1] == 255
+
+
+def test_corrections_of_a_thousand_classes_come_home(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every class is a square of 2 x 2 pixels of the first picture; in the second the numbers 255 and 300 overlap."""
+    Image.new("RGB", (80, 50)).save(tmp_path / "a.png")
+    Image.new("RGB", (80, 50)).save(tmp_path / "b.png")
+    boxes = [(1, c, [2 * (c % 40), 2 * (c // 40), 2, 2]) for c in range(1000)]
+    boxes += [(2, 254, [0, 0, 40, 50]), (2, 299, [30, 0, 50, 50])]
+    size = {"width": 80, "height": 50}
+    content = {
+        "images": [{"id": 1, "file_name": "a.png", **size}, {"id": 2, "file_name": "b.png", **size}],
+        "categories": [{"id": c, "name": name} for c, name in enumerate(THOUSAND)],
+        "annotations": [{"image_id": image, "category_id": c, "bbox": box} for image, c, box in boxes],
+    }
+    (tmp_path / "coco.json").write_text(json.dumps(content))
+    (tmp_path / "classes.txt").write_text("\n".join(THOUSAND))
+    words = ["annotate", str(tmp_path / "coco.json"), "--back", "--format", "coco", "--root", str(tmp_path)]
+    assert main([*words, "--classes", str(tmp_path / "classes.txt"), "--out", str(tmp_path / "back")]) == 0
+    said = "".join(capsys.readouterr().out.split())
+    named = said[said.index("asdata:") + len("asdata:") :]
+    preprocessing = Preprocessing(size=(50, 80), mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+    # In another order, as a classifier may have them.
+    dataset = open_dataset(f"table:{named}", "all", classes=THOUSAND[::-1], preprocessing=preprocessing)
+    every, both = (dataset[number]["segmentation"] for number in range(2))
+    expected = (1000 - np.arange(1000)).reshape(25, 40).repeat(2, 0).repeat(2, 1)
+    assert every.tolist() == expected.tolist() == dataset.segmentation_map(0).tolist()
+    assert (both[:, :30] == 1000 - 254).all()
+    assert (both[:, 30:40] == 65535).all()
+    assert (both[:, 40:] == 1000 - 299).all()
+    regions, valid = class_regions(both[None], dataset.labels[1:])
+    assert regions.sum((1, 2)).tolist() == [40 * 50, 30 * 50]
+    assert valid[0].sum() == 70 * 50
 
 
 @pytest.mark.bad_input

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -18,9 +19,9 @@ from explanans.benchmark.report.heatmaps import COLOUR_MAP
 from explanans.benchmark.results import Results
 from explanans.data import LabelledImages
 from explanans.images import drawing
+from explanans.images.segmentations import not_void
 
 OUTLINE: drawing.Colour = (255, 255, 255)
-VOID = 255
 QUALITY = 70
 
 
@@ -85,12 +86,12 @@ class Maps:
         about = escape(f"{name}, {note}" if note else name)
         return f'<section class="photo"><h3>{shown} <span class="soft">{about}</span></h3>{"".join(rows)}</section>'
 
-    def _row(self, name: str, c: int, label: bool, picture: Image.Image, truth: NDArray[np.uint8] | None) -> str:
+    def _row(self, name: str, c: int, label: bool, picture: Image.Image, truth: NDArray[Any] | None) -> str:
         cells = [_cell(picture, f"photo {name}", "photo")]
         object_ = None
         if truth is not None and label:
             object_ = truth == c + 1
-            void = _fitted((truth == VOID).astype(np.float32), picture)
+            void = _fitted((~not_void(truth)).astype(np.float32), picture)
             shown = _greyed(heat(picture, _fitted(object_.astype(np.float32), picture)), void)
             cells.append(_cell(shown, f"where {self.data.classes[c]} is in {name}", "true object"))
         for method, title in self.titles.items():
@@ -103,7 +104,7 @@ class Maps:
             shown, score = heat(picture, _fitted(mask, picture)), ""
             if object_ is not None and truth is not None:
                 shown = drawing.contour(shown, _fitted(object_.astype(np.float32), picture), OUTLINE, width=0.8)
-                score = f"IoU {_iou(mask, object_, truth != VOID):.2f}"
+                score = f"IoU {_iou(mask, object_, not_void(truth)):.2f}"
             cells.append(_cell(shown, f"{text}, {score}" if score else text, title, score))
         return html.group("cells", cells)
 

@@ -12,12 +12,13 @@ import torch
 
 from explanans.data.classes import choose_classes
 from explanans.data.dataset import LabelledImages
-from explanans.data.index_maps import BACKGROUND, index_lookup
+from explanans.data.index_maps import index_lookup
 from explanans.data.joint_augment import Augment
 from explanans.data.splits import parse_split, part_of
 from explanans.errors import InputError
 from explanans.images.preprocessing import Preprocessing
 from explanans.images.reading import ImageError, open_picture
+from explanans.images.segmentations import BACKGROUND, numbers_type
 
 SPLITS = {"train": 1, "test": 0}
 _GREY = ("1", "L", "LA", "P", "RGB", "RGBA")
@@ -108,7 +109,7 @@ class CUB(LabelledImages):
             # Some of the published files are grey in three or four channels.
             grey = np.asarray(picture.convert("L"))
         value = int(self.labels[index].argmax()) + 1
-        return np.where(grey >= self.agreement * 255, value, BACKGROUND).astype(np.uint8)
+        return np.where(grey >= self.agreement * 255, value, BACKGROUND).astype(numbers_type(len(self.classes)))
 
 
 def cub_root(path: str | Path) -> Path:

@@ -40,9 +40,9 @@ class ImageTable(LabelledImages):
     - either ``labels`` (or ``label``): class names separated by ``;`` or ``|`` (in Parquet a list column too; empty:
       no class), or one column per class that holds 0 or 1;
     - ``split``, optional: the split that the row belongs to;
-    - ``segmentation``, optional: path of an index map relative to ``root``: 0 background, 255 void, k the k-th class
-      of ``mask_classes``, or with ``object_value`` a binary mask. Classes that ``classes`` leaves out become
-      background. Rows without a map may be empty.
+    - ``segmentation``, optional: path of an index map relative to ``root``: 0 background, k the k-th class of
+      ``mask_classes``, 255 void, or 65535 where the map has 16 bits; with ``object_value`` a binary mask. Classes that
+      ``classes`` leaves out become background. Rows without a map may be empty.
 
     Args:
         path: the .csv or .tsv file (with a header; comma, semicolon or tab) or .parquet file.
@@ -55,8 +55,9 @@ class ImageTable(LabelledImages):
         other_labels: what becomes of a label that is not among ``classes``: "refuse", or "drop" it from its row.
         mask_classes: the classes that a map's values 1, 2, … stand for, separated by ``;``. Left out: the class
             columns in the table's order, or all names in the labels column, sorted; never the order of ``classes``.
-        object_value: the value, 1 to 255, that stands for the picture's only label in every map; 0 is background, 255
-            void unless it is the object. Where a picture has no label, or none of ``classes``, all is background.
+        object_value: the value, 1 to 255 (with 16 bits 65535), that stands for the picture's only label in every map;
+            0 is background, and the largest void unless it is the object. Where a picture has no label, or none of
+            ``classes``, all is background.
         root: the folder that paths are relative to; the table's own by default.
 
     Raises:
@@ -123,7 +124,7 @@ class ImageTable(LabelledImages):
                 meant = known if mask_classes is None else tuple(each.strip() for each in mask_classes.split(";"))
                 lookup = index_lookup([meant.index(c) + 1 if c in meant else None for c in chosen], len(meant))
             else:
-                lookup = object_lookup(object_value, None)
+                lookup = object_lookup(object_value, None, len(chosen))
                 refuse_several([cells[row] for row in rows], maps, rows, printable(path))
                 check_objects(maps, object_value, printable(path))
         self._object_value = object_value
@@ -146,7 +147,7 @@ class ImageTable(LabelledImages):
         if self._object_value is None:
             return super()._read_segmentation(index, path)
         column = int(self.labels[index].argmax()) if self.labels[index].any() else None
-        return read_index_map(path, object_lookup(self._object_value, column))
+        return read_index_map(path, object_lookup(self._object_value, column, len(self.classes)))
 
 
 def _require_image(table: pa.Table, image: str, path: Path) -> None:

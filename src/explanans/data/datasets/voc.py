@@ -11,12 +11,13 @@ import torch
 
 from explanans.data.classes import choose_classes
 from explanans.data.dataset import LabelledImages
-from explanans.data.index_maps import MAX_CLASSES, classes_present, index_lookup, read_index_map
+from explanans.data.index_maps import classes_present, index_lookup, read_index_map
 from explanans.data.joint_augment import Augment
 from explanans.data.splits import parse_split, part_of
 from explanans.errors import InputError
 from explanans.images.preprocessing import Preprocessing
 from explanans.images.reading import ImageError
+from explanans.images.segmentations import MOST
 from explanans.utils.text import few
 
 VOC_CLASSES = (
@@ -49,7 +50,7 @@ class VOC(LabelledImages):
     """JPEGImages, SegmentationClass, Annotations and ImageSets of a VOC devkit.
 
     The labels of an image are the objects of its Annotations file; where it has none, the classes of its mask at full
-    resolution. Void (255) is never an object. Images without any of ``classes`` stay in the list, with no label.
+    resolution. Void is never an object. Images without any of ``classes`` stay in the list, with no label.
     Those that have a mask have a segmentation. In the lists of task "segmentation" all have; in those of "main" some,
     so their samples have none, and ``with_segmentation()`` is the rest.
 
@@ -158,9 +159,9 @@ def _known_classes(root: Path) -> tuple[str, ...]:
     if not file.is_file():
         return VOC_CLASSES
     names = tuple(line.strip() for line in file.read_text(encoding="utf-8").rstrip().splitlines())
-    if not all(names) or len(set(names)) != len(names) or not 1 <= len(names) <= MAX_CLASSES:
+    if not all(names) or len(set(names)) != len(names) or not 1 <= len(names) <= MOST:
         raise InputError(
-            f"{file} must hold 1 to {MAX_CLASSES} different class names, one per line, without empty lines; its line "
+            f"{file} must hold 1 to {MOST} different class names, one per line, without empty lines; its line "
             "number is the class's value in the masks."
         )
     return names

@@ -11,19 +11,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from pycocotools import mask as coco_mask
 
 from explanans.errors import InputError
 from explanans.explanations.region_files import csv_text
+from explanans.images.segmentations import FEW, MOST, as_picture, numbers_type, void_of
 from explanans.utils.files import atomic_folder
 from explanans.utils.records import Kind, read_json, reading
 from explanans.utils.text import few
 
 TABLE, BOXES = "table.csv", "boxes.csv"
-VOID = 255
-MOST = VOID - 1
-"""Classes that the values of a segmentation of 8 bits can name."""
 
 COCO = Kind(
     "annotations as COCO's",
@@ -102,7 +99,8 @@ def write_drawn(
     """Write a folder that ``benchmark``, ``fit`` and ``classifier fit`` read as a table.
 
     ``table.csv`` has image, labels and segmentation; ``masks/`` the segmentations, 0 for the background, k for the k-th
-    class, 255 where two classes overlap; ``boxes.csv`` the bounding box of everything drawn, in pixels.
+    class, void where two classes overlap: 8 bits and 255, or with more than 254 classes 16 bits and 65535;
+    ``boxes.csv`` the bounding box of everything drawn, in pixels.
 
     Args:
         out: a new or empty folder.
@@ -117,7 +115,7 @@ def write_drawn(
         the classes, for ``table.csv?mask_classes=a;b``.
 
     Raises:
-        InputError: a class that is not among ``classes``, more than 254 drawn ones, masks of several sizes for one
+        InputError: a class that is not among ``classes``, more than 65534 drawn ones, masks of several sizes for one
             picture, a picture that is not in ``root``, or nothing drawn.
     """
     found: dict[str, list[Drawn]] = {}
@@ -129,7 +127,7 @@ def write_drawn(
     names = there if classes is None else list(classes)
     if unknown := [name for name in there if name not in names]:
         raise InputError(f"classes: {unknown[0]!r} was drawn and is not among {few(names)}.")
-    if len(names) > MOST:
+    if len(names) > FEW:
         names = [name for name in names if name in there]
     if len(names) > MOST:
         raise InputError(
@@ -143,7 +141,7 @@ def write_drawn(
             made = [each for each in some if each.mask is not None]
             mask = f"masks/{number:06d}.png" if made else ""
             if made:
-                Image.fromarray(_segmentation(picture, made, names)).save(folder / mask)
+                as_picture(_segmentation(picture, made, names)).save(folder / mask)
             labels = ";".join(name for name in names if name in {each.name for each in made})
             rows.append({"image": picture, "labels": labels, "segmentation": mask})
             boxes += [{"image": picture, "class": each.name, **_box(each.mask)} for each in made if each.mask.any()]  # type: ignore[union-attr, arg-type]
@@ -167,7 +165,7 @@ def _seen_from(out: str | Path, root: str | Path, name: str) -> str:
     )
 
 
-def _segmentation(picture: str, drawn: list[Drawn], names: list[str]) -> NDArray[np.uint8]:
+def _segmentation(picture: str, drawn: list[Drawn], names: list[str]) -> NDArray[Any]:
     masks: dict[str | None, NDArray[np.bool_]] = {}
     for each in drawn:
         before = masks.get(each.name)
@@ -175,10 +173,10 @@ def _segmentation(picture: str, drawn: list[Drawn], names: list[str]) -> NDArray
             raise InputError(f"{picture}: its masks are of several sizes; export the annotations anew.")
         masks[each.name] = each.mask if before is None else before | each.mask  # type: ignore[assignment, operator]
     total = np.sum(list(masks.values()), axis=0)
-    values = np.zeros(total.shape, np.uint8)
+    values = np.zeros(total.shape, numbers_type(len(names)))
     for name, mask in masks.items():
         values[mask] = names.index(str(name)) + 1
-    values[total > 1] = VOID
+    values[total > 1] = void_of(values.dtype)
     return values
 
 

@@ -92,7 +92,7 @@ class COCO(LabelledImages):
             augment=augment,
             cache=cache,
         )
-        self._values = index_lookup([column + 1 for column in columns], len(COCO_CLASSES)).tolist()
+        self._values = index_lookup([column + 1 for column in columns], len(COCO_CLASSES)).eight.tolist()
 
     def _full_segmentation(self, index: int) -> Tensor:
         row = int(self._rows[index])

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from pycocotools import mask as masks
 
-from explanans.data.index_maps import BACKGROUND, VOID
+from explanans.images.segmentations import BACKGROUND, VOIDS
 
 
 class Instance(NamedTuple):
@@ -53,6 +53,6 @@ def paint(
         left, top, across, down = boxes[i]
         # The box saves most of the pixels of most objects.
         box = np.s_[top : top + down, left : left + across]
-        value = VOID if instance.crowd else values[instance.category + 1]
+        value = VOIDS["uint8"] if instance.crowd else values[instance.category + 1]
         np.copyto(painted[box], value, where=masks.decode(code)[box] > 0)
     return np.ascontiguousarray(painted)
