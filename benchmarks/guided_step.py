@@ -51,7 +51,7 @@ def main() -> None:
                     torch.autocast("cpu", torch.bfloat16, enabled="bf16" in options.precision),
                     quick_depthwise(torch.device("cpu")),
                 ):
-                    maps = class_maps(network, images)
+                    maps = class_maps(network, objective.shown(images))
                     terms = objective(maps, images, batch["labels"], explanandum, progress, generator, guides)
                     torch.stack(list(terms.values())).sum().backward()
                 taken.append(time.process_time() - start)

@@ -23,7 +23,8 @@ class Objective(Protocol):
     Args:
         logits: mask logits E(x), (N, C, h, w), at the resolution of the network's head or of the images. An objective
             with a true attribute ``by_class`` is handed :class:`~explanans.ops.class_maps.ClassMaps` instead by
-            networks that have them, so that not all maps have to be made.
+            networks that have them, so that not all maps have to be made. One with a method ``shown(images)`` has the
+            network shown what that returns: the images, and more behind them, whose logits follow theirs.
         images: normalised, (N, 3, H, W).
         labels: Y, multi-hot (N, C).
         explanandum: F, frozen.

@@ -19,6 +19,7 @@ from explanans.methods.base import positions
 from explanans.methods.spread_cam import SpreadCAM
 from explanans.objectives.base import absence_loss, as_maps, check_weights, classification_loss, drawn_classes
 from explanans.objectives.guides import LEVELS, VOID, Contested, in_eight_bits, seen_often
+from explanans.objectives.montages import montage_labels, montage_targets, montages
 from explanans.ops.class_maps import ClassMaps
 from explanans.ops.masking import apply_mask, make_fill
 from explanans.ops.refinement import compete, edge_aware_variation, enlarge
@@ -77,9 +78,13 @@ class Guided:
     1/2: cross-entropy alone leaves as much grey as the guide is uncertain, while the classifier is only ever shown the
     binary mask. One class per image and step is drawn from its labels.
 
+    **montages**: the network is also shown pictures four by four (:meth:`shown`). There the mask of a class follows the
+    small guides of the pictures that have the class, and is empty in those that have not: the one place where labels
+    alone say for sure what a mask has to leave out beside what it covers.
+
     Args:
-        guide_weight, keep_weight, removal_weight, area_weight, absent_weight, edge_weight, decision_weight: of the
-            terms above.
+        guide_weight, montage_weight, keep_weight, removal_weight, area_weight, absent_weight, edge_weight,
+            decision_weight: of the terms above.
         absent_classes: of more classes than this so many are drawn for each picture and step, and **absent** is made of
             those; its mean is that of all, and a step of a thousand classes hardly longer than one of a few.
         start: share of the training after which ``kept``, ``removed``, ``area`` and ``decided`` begin.
@@ -95,6 +100,7 @@ class Guided:
     """
 
     guide_weight: float = 2.0
+    montage_weight: float = 2.0
     keep_weight: float = 1.0
     removal_weight: float = 0.1
     area_weight: float = 0.03
@@ -176,28 +182,31 @@ class Guided:
         """
         maps = as_maps(logits)
         labels = labels.to(torch.promote_types(images.dtype, torch.float32))
+        everywhere = torch.cat([labels, montage_labels(labels)]) if maps.shape[0] > len(images) else labels
         some = labels.sum(1) > 0
         # An image without a label has no class to draw: any will do, its terms are multiplied by 0.
         drawn = torch.multinomial(labels + (~some)[:, None], 1, generator=generator)
         chosen = functional.one_hot(drawn[:, 0], labels.shape[1]).to(labels.dtype)
         own = maps.of(torch.arange(len(images), device=images.device), drawn[:, 0])
         small = functional.interpolate(images, own.shape[-2:], mode="area")
-        looked_at, share = drawn_classes(labels, self.absent_classes, generator)
-        absent = maps.softplus_sum(looked_at & (labels == 0)) / (share * math.prod(maps.shape))
+        looked_at, share = drawn_classes(everywhere, self.absent_classes, generator)
+        absent = maps.softplus_sum(looked_at & (everywhere == 0)) / (share * math.prod(maps.shape))
         terms = {
             "absent": self.absent_weight * absent,
             "edges": self.edge_weight * edge_aware_variation(own.sigmoid() * some[:, None, None], small),
         }
-        if self.guide_weight and guides is not None:
-            target, sure = self._made(guides, labels, drawn[:, 0], own)
-            guide = functional.binary_cross_entropy_with_logits(own, target, sure, reduction="none").sum((1, 2))
-            guide = guide / sure.sum((1, 2)).clamp(min=1)
-            terms["guide"] = self.guide_weight * (guide * some).mean()
-        elif self.guide_weight:
-            share = self.own_share if progress >= self.own_start else 0.0
-            target = self._guide(images, chosen.bool(), explanandum, own, share, generator)
-            guide = functional.binary_cross_entropy_with_logits(own, target, reduction="none").mean((1, 2))
-            terms["guide"] = self.guide_weight * (guide * some).mean()
+        if self.guide_weight:
+            if guides is None:
+                share = self.own_share if progress >= self.own_start else 0.0
+                target = self._guide(images, chosen.bool(), explanandum, own, share, generator)
+                sure = torch.ones_like(target)
+            else:
+                target, sure = self._made(guides, labels, drawn[:, 0], own)
+            terms["guide"] = self.guide_weight * (_followed(own, target, sure) * some).mean()
+            if len(everywhere) > len(images):
+                montage, column, target, sure = montage_targets(target, sure, drawn[:, 0], labels)
+                there = maps.of(len(images) + montage, column)
+                terms["montages"] = self.montage_weight * _followed(there, target, sure).sum() / max(1, len(there))
         if progress >= self.start and (self.keep_weight or self.removal_weight):
             kept, removed = self._tried(own, images, chosen * labels, explanandum, generator)
             terms["kept"] = self.keep_weight * kept
@@ -207,6 +216,14 @@ class Guided:
             grey = 4 * own.sigmoid() * (-own).sigmoid()
             terms["decided"] = self.decision_weight * (grey.mean((1, 2)) * some).mean()
         return terms
+
+    def shown(self, images: Tensor) -> Tensor:
+        """What the network is shown of pictures (N, 3, H, W): these, and montages of them, (N + N // 4, 3, H, W)."""
+        if not (self.guide_weight and self.montage_weight):
+            return images
+        layout = torch.channels_last if images.is_contiguous(memory_format=torch.channels_last) else None
+        shown = torch.cat([images, montages(images)])
+        return shown if layout is None else shown.contiguous(memory_format=layout)
 
     def guides(self, images: Tensor, labels: Tensor, explanandum: Explanandum, size: tuple[int, int]) -> Tensor:
         """The guides of pictures, to be made once: (P, h, w) uint8, one for each true entry of ``labels`` (N, C).
@@ -269,6 +286,12 @@ class Guided:
         on_kept, on_removed = answers.to(torch.promote_types(answers.dtype, torch.float32)).chunk(2)
         activation = explanandum.activation
         return classification_loss(on_kept, wanted, activation), absence_loss(on_removed, wanted, activation)
+
+
+def _followed(own: Tensor, target: Tensor, sure: Tensor) -> Tensor:
+    """Cross-entropy of mask logits with what they are to be, (P, h, w), over what counts of it: (P,)."""
+    loss = functional.binary_cross_entropy_with_logits(own, target, sure, reduction="none").sum((1, 2))
+    return loss / sure.sum((1, 2)).clamp(min=1)
 
 
 def _draw(count: int, like: Tensor, generator: torch.Generator | None) -> int:

@@ -43,6 +43,8 @@ class ExplainerTraining(TrainingModule):
         return self.explainer.network
 
     def answer(self, network: nn.Module, images: Tensor) -> Any:
+        shown = getattr(self.objective, "shown", None)
+        images = images if shown is None else shown(images)
         by_class = getattr(self.objective, "by_class", False)
         return class_maps(network, images) if by_class else super().answer(network, images)
 
