@@ -49,7 +49,6 @@ class Refinement:
 
     def __init__(self, explanandum: Explanandum, enlargement: float) -> None:
         self.explanandum, self.enlargement = explanandum, enlargement
-        self._layer: str | None = None
 
     @torch.no_grad()
     def __call__(self, logits: Tensor, images: Tensor, image: Tensor, scale: float = 1.0) -> Tensor:
@@ -80,12 +79,11 @@ class Refinement:
 
     def _features(self, images: Tensor) -> Tensor:
         """(N, K, h, w) of stride 16 in the enlarged pictures."""
-        if self._layer is None:
-            self._layer = layer_of_stride(self.explanandum)
+        layer = layer_of_stride(self.explanandum)
         enlarged = self.explanandum.laid_out(scaled_up(images, self.enlargement))
-        with reading(self.explanandum, [self._layer]) as read:
+        with reading(self.explanandum, [layer]) as read:
             self.explanandum(enlarged)
-        features = feature_grid(read[self._layer], enlarged)
+        features = feature_grid(read[layer], enlarged)
         height, width = (min(side, POSITIONS) for side in features.shape[-2:])
         return functional.adaptive_avg_pool2d(features, (height, width))
 
