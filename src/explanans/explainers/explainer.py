@@ -60,7 +60,7 @@ class Explainer(Saved, Masker):
         scale, shift: of the mask logits, see :meth:`head_logits`.
         reach: how far, in logits of the network, the masks that are asked for are moved to where their picture changes,
             see :func:`explanans.ops.edge_cut.moved_to_edges`; 0 leaves them. The masks of all classes at once, which
-            :meth:`forward` and an exported network give, stay where they are.
+            :meth:`forward` gives (and an exported network without ``finish``), stay where they are.
         refine: before that, the enlargement at which they are carried along the classifier's features, see
             :class:`explanans.explainers.refining.Refinement`; 0 leaves them.
         facts: how it was trained, and what was measured of it; saved with it.
