@@ -1,7 +1,7 @@
 // The engine of the page of `explanans serve` that needs no server: an exported Explainer in onnxruntime-web. The photo
 // stays on the device, and receipts are asked of the classifier inside the graph.
 //
-//   explanans export EXPLAINER --preprocessing inside --out site/explainer.onnx
+//   explanans export EXPLAINER --preprocessing inside --out site/explainer.onnx      # --finish: better masks, slower
 //   examples/onnx-browser/make_page.sh site
 //   python -m http.server -d site                  # then open http://localhost:8000; ?model=FILE names another
 //

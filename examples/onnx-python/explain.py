@@ -1,7 +1,7 @@
 """Explain a photo with an exported Explainer: NumPy, Pillow and onnxruntime, no PyTorch.
 
 pip install numpy pillow onnxruntime
-explanans export EXPLAINER --out explainer.onnx          # where explanans is installed
+explanans export EXPLAINER --finish --out explainer.onnx # where explanans is installed; without --finish quicker masks
 python explain.py explainer.onnx photo.jpg [--out overlays]
 """
 

@@ -118,7 +118,7 @@ def test_odd_sides_large_grids_and_networks_that_are_finer() -> None:
     assert Refinement(classifier(), 1.43)(fine, wide, ONE).shape == (1, 17, 45)
     # Features of every pixel would walk on 4096 × 4096 pairs.
     refine = Refinement(classifier(Colours(1)), 1.0)
-    assert refine._features(picture()).shape == (1, 3, refining.POSITIONS, refining.POSITIONS)
+    assert refine.features(picture()).shape == (1, 3, refining.POSITIONS, refining.POSITIONS)
 
 
 def test_what_a_classifier_allows() -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from explanans.ops.band_contrast import band_contrast
+from explanans.ops.band_contrast import band_contrast, contrasts_together
 
 
 def picture(rows: list[list[float]]) -> torch.Tensor:
@@ -62,3 +62,17 @@ def test_against_pixels_one_by_one() -> None:
             both = torch.cat([inner, outer])
             within = sum(((band - band.mean(0)) ** 2).sum() for band in (inner, outer))
             assert value.item() == pytest.approx(1 - (within / ((both - both.mean(0)) ** 2).sum()).item())
+
+
+def test_all_masks_of_several_images_at_once_are_those_one_by_one() -> None:
+    random = torch.Generator().manual_seed(0)
+    images = torch.randn(2, 3, 64, 70, generator=random) + 3
+    masks = torch.randn(2, 4, 8, 9, generator=random).repeat_interleave(8, 2).repeat_interleave(8, 3)[..., :70] > 0.5
+    masks[0, 0], masks[0, 1] = False, True
+    found = contrasts_together(images, masks)
+    for row in range(2):
+        expected = band_contrast(images[row, None], masks[row])
+        torch.testing.assert_close(found[row], expected, atol=1e-5, rtol=1e-5)
+    assert found[0, 2:].min() > 0
+    # Single precision has a remainder here, of which it may make anything.
+    assert not contrasts_together(images[:, :, :1, :1].expand_as(images), masks).any()

@@ -195,10 +195,11 @@ def test_colours_of_one_image_say_nothing_of_another() -> None:
     torch.testing.assert_close(edge_aware_variation(maps, images), (alone[0] + alone[1]) / 2)
 
 
-def test_maps_of_one_image_are_those_of_the_image_repeated() -> None:
-    maps, features, image = random(3, 5, 6), random(1, 4, 5, 6, seed=1) - 0.5, random(1, 3, 5, 6, seed=2)
-    torch.testing.assert_close(spread(maps, features), spread(maps, features.expand(3, -1, -1, -1)))
-    torch.testing.assert_close(adapt_to_pixels(maps, image), adapt_to_pixels(maps, image.expand(3, -1, -1, -1)))
+def test_several_maps_of_each_image_are_those_of_one_after_another() -> None:
+    maps, features, images = random(2, 3, 5, 6), random(2, 4, 5, 6, seed=1) - 0.5, random(2, 3, 5, 6, seed=2)
+    for column in range(3):
+        torch.testing.assert_close(spread(maps, features)[:, column], spread(maps[:, column], features))
+        torch.testing.assert_close(adapt_to_pixels(maps, images)[:, column], adapt_to_pixels(maps[:, column], images))
 
 
 def test_sides_that_are_scaled_up_are_multiples_of_32() -> None:

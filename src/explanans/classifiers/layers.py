@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from explanans.classifiers.explanandum import Explanandum
+from explanans.classifiers.remembered import remembered
 from explanans.classifiers.spatial import spatial_view, token_grid
 from explanans.errors import InputError
 from explanans.utils.devices import like
@@ -95,6 +96,7 @@ def pools(module: nn.Module) -> bool:
     return isinstance(module, _POOLING)
 
 
+@remembered
 def last_spatial_layer(explanandum: Explanandum) -> str:
     """Name of the module with the last output that has a :func:`~explanans.classifiers.spatial.spatial_view`.
 
@@ -122,6 +124,7 @@ def last_spatial_layer(explanandum: Explanandum) -> str:
     return last.name
 
 
+@remembered
 def layer_of_stride(explanandum: Explanandum, stride: int = 16) -> str:
     """Name of the last module whose output is as fine as one position per ``stride`` x ``stride`` pixels, or finer.
 

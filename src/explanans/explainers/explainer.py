@@ -60,7 +60,7 @@ class Explainer(Saved, Masker):
         scale, shift: of the mask logits, see :meth:`head_logits`.
         reach: how far, in logits of the network, the masks that are asked for are moved to where their picture changes,
             see :func:`explanans.ops.edge_cut.moved_to_edges`; 0 leaves them. The masks of all classes at once, which
-            :meth:`forward` and an exported network give, stay where they are.
+            :meth:`forward` gives (and an exported network without ``finish``), stay where they are.
         refine: before that, the enlargement at which they are carried along the classifier's features, see
             :class:`explanans.explainers.refining.Refinement`; 0 leaves them.
         facts: how it was trained, and what was measured of it; saved with it.
@@ -95,7 +95,6 @@ class Explainer(Saved, Masker):
         self.register_buffer("scale", torch.ones(()))
         self.register_buffer("shift", torch.zeros(()))
         self.reach, self.refine = 0.0, 0.0
-        self._refining: Refinement | None = None
         self.facts: dict[str, Any] = {}
         self.card: str | None = None
 
@@ -244,14 +243,9 @@ class Explainer(Saved, Masker):
         # Only what is asked for is enlarged: a thousand maps per photo would fill the memory.
         own, scale = head[image, torch.searchsorted(columns, column)], float(self.scale)
         if self.refine:
-            own = self._refinement()(own, images, image, scale)
+            own = Refinement(self.explanandum, self.refine)(own, images, image, scale)
         enlarged = enlarge(own[:, None], images.shape[-2:])[:, 0]
         return moved_to_edges(enlarged, images, image, self.reach, scale).sigmoid()
-
-    def _refinement(self) -> Refinement:
-        if self._refining is None or self._refining.enlargement != self.refine:
-            self._refining = Refinement(self.explanandum, self.refine)
-        return self._refining
 
     def whole_evidence(self) -> Self:
         """The same, with masks as the network makes them, cut where they are for all pictures."""

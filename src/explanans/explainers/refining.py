@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -9,7 +11,7 @@ from torch.nn import functional
 from explanans.classifiers.explanandum import Explanandum
 from explanans.classifiers.layers import REFUSALS, grey_image, layer_of_stride, reading
 from explanans.classifiers.spatial import feature_grid
-from explanans.ops.refinement import adapt_to_pixels, scaled_up, spread, stretch
+from explanans.ops.refinement import adapt_to_pixels, neighbours, scaled_up, spread, stretch
 
 LARGEST = 4.0
 """The largest enlargement that is taken; the walk's memory grows with its fourth power."""
@@ -49,7 +51,6 @@ class Refinement:
 
     def __init__(self, explanandum: Explanandum, enlargement: float) -> None:
         self.explanandum, self.enlargement = explanandum, enlargement
-        self._layer: str | None = None
 
     @torch.no_grad()
     def __call__(self, logits: Tensor, images: Tensor, image: Tensor, scale: float = 1.0) -> Tensor:
@@ -62,45 +63,60 @@ class Refinement:
             scale: that E was multiplied by already.
         """
         half = [max(1, side // 2) for side in images.shape[-2:]]
-        found = _resized(logits, half)
+        found = resized(logits[:, None], half)[:, 0]
         inside = logits.flatten(1) >= 0
         mixed = inside.any(1) & ~inside.all(1)
         rows = image[mixed].unique().tolist()
         if not rows:
             return found
-        features = self._features(images[rows]).to(logits.dtype)
+        features = self.features(images[rows]).to(logits.dtype)
         for row, of_image in zip(rows, features, strict=True):
             small = functional.interpolate(images[row, None], half, mode="area").to(logits.dtype)
             for own in (mixed & (image == row)).nonzero()[:, 0].split(TOGETHER):
-                value = _carried(logits[own].sigmoid(), of_image[None], small)
+                value = carried(logits[own].sigmoid()[None], of_image[None], small)[0]
                 # Features that are all alike carry a mask nowhere; it is not lost.
                 left = (value >= LEVEL).flatten(1).any(1)
                 found[own[left]] = scale * STEEPNESS * (value[left] - LEVEL)
         return found
 
-    def _features(self, images: Tensor) -> Tensor:
+    def features(self, images: Tensor) -> Tensor:
         """(N, K, h, w) of stride 16 in the enlarged pictures."""
-        if self._layer is None:
-            self._layer = layer_of_stride(self.explanandum)
-        enlarged = self.explanandum.laid_out(scaled_up(images, self.enlargement))
-        with reading(self.explanandum, [self._layer]) as read:
+        return self.features_at(self.explanandum.laid_out(scaled_up(images, self.enlargement)))
+
+    def features_at(self, enlarged: Tensor) -> Tensor:
+        """The same, of pictures that are enlarged already."""
+        layer = layer_of_stride(self.explanandum)
+        with reading(self.explanandum, [layer]) as read:
             self.explanandum(enlarged)
-        features = feature_grid(read[self._layer], enlarged)
+        features = feature_grid(read[layer], enlarged)
         height, width = (min(side, POSITIONS) for side in features.shape[-2:])
         return functional.adaptive_avg_pool2d(features, (height, width))
 
 
-def _carried(masks: Tensor, features: Tensor, image: Tensor) -> Tensor:
-    """0.8 v + 0.2 S at the image's size, for masks S (P, h, w) of one image."""
-    size = list(image.shape[-2:])
-    grid = functional.interpolate(masks[:, None], features.shape[-2:], mode="area")[:, 0]
+def carried(
+    masks: Tensor,
+    features: Tensor,
+    images: Tensor,
+    look: Callable[[Tensor, Sequence[int]], Tensor] = neighbours,
+) -> Tensor:
+    """0.8 v + 0.2 S of :class:`Refinement`, at the images' size, (N, M, H, W).
+
+    Args:
+        masks: S, (N, M, h, w).
+        features: of :meth:`Refinement.features`, (N, K, h', w').
+        images: (N, 3, H, W), at the size that is wanted.
+        look: see :func:`~explanans.ops.refinement.adapt_to_pixels`.
+    """
+    size = list(images.shape[-2:])
+    grid = functional.interpolate(masks, features.shape[-2:], mode="area")
     walked = stretch(spread(stretch(grid), features, steps=STEPS))
-    fine = stretch(adapt_to_pixels(_resized(walked, size), image, REFINEMENTS))
-    return torch.lerp(_resized(masks, size), fine, SHARE)
+    fine = stretch(adapt_to_pixels(resized(walked, size), images, REFINEMENTS, look=look))
+    return torch.lerp(resized(masks, size), fine, SHARE)
 
 
-def _resized(maps: Tensor, size: list[int]) -> Tensor:
-    return functional.interpolate(maps[:, None], size, mode="bilinear", antialias=True)[:, 0]
+def resized(maps: Tensor, size: list[int]) -> Tensor:
+    """(N, M, h, w) to (N, M, H, W), bilinear, with antialiasing where they shrink."""
+    return functional.interpolate(maps, size, mode="bilinear", antialias=True)
 
 
 def possible_enlargement(explanandum: Explanandum, wanted: float) -> float:

@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import get_args
-from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
@@ -35,17 +34,10 @@ def straight_through(logits: Tensor) -> Tensor:
     return (logits > 0).to(logits.dtype) + soft - soft.detach()
 
 
-# Names alone, since a guide would keep its classifier alive; finding the layers takes two forward passes.
-_LAYERS: WeakKeyDictionary[Explanandum, tuple[str, str]] = WeakKeyDictionary()
-
-
 def guide_of(explanandum: Explanandum, refinements: int = 10) -> SpreadCAM:
-    """The classifier's guide; its layers are looked for once."""
-    layer, feature_layer = _LAYERS.get(explanandum, (None, None))
+    """The classifier's guide."""
     # A guide is walked less far and refined farther than a map that stands alone: what its weights were chosen with.
-    guide = SpreadCAM(explanandum, steps=2, refinements=refinements, layer=layer, feature_layer=feature_layer)
-    _LAYERS[explanandum] = guide.cam.layer_name, guide.feature_layer_name
-    return guide
+    return SpreadCAM(explanandum, steps=2, refinements=refinements)
 
 
 def _guide_grey(explanandum: Explanandum, scales: Sequence[float]) -> None:

@@ -31,12 +31,16 @@ def moved_to_edges(logits: Tensor, images: Tensor, image: Tensor, reach: float, 
         image: (P,), of which of them each mask is.
         reach: in logits before they were multiplied by ``scale``, 0 to 12; below 1/2 nothing is moved.
     """
-    count = int(reach / STEP)
-    if not count or not len(logits):
+    places = cuts_within(reach).to(logits.device)
+    if len(places) == 1 or not len(logits):
         return logits
-    # Nearest to 0 first, so that of equal ones it is taken.
-    places = torch.arange(-count, count + 1, device=logits.device).mul(STEP)
-    places = places[places.abs().argsort(stable=True)]
     gains = contrasts_at(images, image, logits, (scale * places).expand(len(logits), -1)) - PRICE * places.abs()
     moves = places[gains.argmax(1)] * (logits >= 0).flatten(1).any(1)
     return logits - scale * moves.to(logits.dtype)[:, None, None]
+
+
+def cuts_within(reach: float) -> Tensor:
+    """The cuts δ that are tried, (A,): multiples of 1/2, nearest to 0 first, so that of equal ones it is taken."""
+    count = int(reach / STEP)
+    places = torch.arange(-count, count + 1).mul(STEP)
+    return places[places.abs().argsort(stable=True)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -41,52 +41,65 @@ def spread(maps: Tensor, features: Tensor, power: float = 2.0, steps: int = 2) -
     class activation map marks the most telling part; the walk carries it over the rest of the object.
 
     Args:
-        maps: (N, h, w).
-        features: (N, K, h, w), of the same images, or (1, K, h, w): N maps of one. Costs (h·w)² memory per image.
+        maps: (N, h, w), or (N, M, h, w): M of each image.
+        features: (N, K, h, w), of the same images. Costs (h·w)² memory per image.
     """
     positions = features.flatten(2)
     positions = functional.normalize(positions - positions.mean(2, keepdim=True), dim=1)
     affinity = (positions.transpose(1, 2) @ positions).clamp(min=0) ** power
     transition = affinity / affinity.sum(2, keepdim=True).clamp(min=1e-6)
-    flat = maps.flatten(1)
-    flowing = flat.T[None] if len(features) == 1 else flat[:, :, None]
+    flowing = (maps if maps.ndim == 4 else maps[:, None]).flatten(2).transpose(1, 2)
     for _ in range(steps):
         flowing = transition @ flowing
     return flowing.transpose(1, 2).reshape(maps.shape)
 
 
-def adapt_to_pixels(maps: Tensor, images: Tensor, steps: int = 10, reaches: tuple[int, ...] = (1, 2, 4, 8)) -> Tensor:
+REACHES = (1, 2, 4, 8)
+"""How far the neighbours are that :func:`adapt_to_pixels` averages over, in pixels."""
+
+
+def neighbours(values: Tensor, reaches: Sequence[int]) -> Tensor:
+    """(N, M, h, w) to (N, M, 8 · reaches, h, w): the values around each pixel; beyond the frame they are its own."""
+    margin, (height, width) = max(reaches), values.shape[-2:]
+    padded = functional.pad(values, (margin,) * 4, mode="replicate")[:, :, None]
+    shifted = [
+        padded[..., margin + down : margin + down + height, margin + right : margin + right + width]
+        for down, right in around(reaches)
+    ]
+    return torch.cat(shifted, dim=2)
+
+
+def around(reaches: Sequence[int]) -> list[tuple[int, int]]:
+    """Where the neighbours are: pixels down and to the right, eight for each reach."""
+    places = [(down * reach, right * reach) for reach in reaches for down in (-1, 0, 1) for right in (-1, 0, 1)]
+    return [place for place in places if place != (0, 0)]
+
+
+def adapt_to_pixels(
+    maps: Tensor,
+    images: Tensor,
+    steps: int = 10,
+    reaches: Sequence[int] = REACHES,
+    look: Callable[[Tensor, Sequence[int]], Tensor] = neighbours,
+) -> Tensor:
     """Local averaging that stops at colour edges: pixel-adaptive mask refinement (Araslanov & Roth, CVPR 2020).
 
     m_i ← Σ_j a_ij m_j over the 8 neighbours j at each distance in ``reaches``, where a_ij is the softmax over j of
     −mean over channels of |x_i − x_j| / (0.3 σ_i), σ_i the standard deviation of the colours around i.
 
     Args:
-        maps: (N, h, w).
-        images: (N, 3, h, w), at the maps' resolution, or (1, 3, h, w): N maps of one.
+        maps: (N, h, w), or (N, M, h, w): M of each image.
+        images: (N, 3, h, w), at the maps' resolution.
+        look: :func:`neighbours`, or what does the same.
     """
-
-    def neighbours(values: Tensor) -> Tensor:
-        height, width = values.shape[-2:]
-        shifted = []
-        for reach in reaches:
-            padded = functional.pad(values, (reach,) * 4, mode="replicate")
-            shifted += [
-                padded[:, :, down : down + height, right : right + width]
-                for down in (0, reach, 2 * reach)
-                for right in (0, reach, 2 * reach)
-                if (down, right) != (reach, reach)
-            ]
-        return torch.stack(shifted, dim=2)
-
-    around = neighbours(images)
+    beside = look(images, reaches)
     own = images[:, :, None]
-    deviation = torch.cat([around, own], dim=2).std(2, keepdim=True)
-    weights = (-(around - own).abs() / (0.3 * deviation + 1e-6)).mean(1, keepdim=True).softmax(2)
-    refined = maps[:, None]
+    deviation = torch.cat([beside, own], dim=2).std(2, keepdim=True)
+    weights = (-(beside - own).abs() / (0.3 * deviation + 1e-6)).mean(1, keepdim=True).softmax(2)
+    refined = maps if maps.ndim == 4 else maps[:, None]
     for _ in range(steps):
-        refined = (neighbours(refined) * weights).sum(2)
-    return refined[:, 0]
+        refined = (look(refined, reaches) * weights).sum(2)
+    return refined.reshape(maps.shape)
 
 
 def compete(maps: Tensor, image: Tensor) -> Tensor:

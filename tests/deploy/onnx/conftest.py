@@ -70,6 +70,11 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., tuple[Ex
     return export
 
 
+@pytest.fixture(name="explainer_of", scope="session")
+def made() -> Callable[..., Explainer]:
+    return explainer_of
+
+
 @pytest.fixture(scope="session")
 def explainer() -> Explainer:
     return explainer_of("compact")

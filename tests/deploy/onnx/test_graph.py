@@ -112,6 +112,7 @@ def test_the_file_says_what_it_is(exported: Export) -> None:
     assert json.loads(facts["preprocessing"])["size"] == [32, 32]
     assert facts["classifier_hash"] == explainer.explanandum.weights_hash
     assert (facts["activation"], facts["outputs"], facts["preprocessed"]) == ("softmax", "both", "outside")
+    assert facts["finished"] == "null"
     assert not any(node.op_type == "BatchNormalization" for node in onnx.load(path).graph.node)
 
 
@@ -187,6 +188,8 @@ def test_the_command(saved: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
     assert json.loads(open_session(out).get_modelmeta().custom_metadata_map["mask_classes"]) == ["dog", "cow"]
     assert main(["export", str(saved), "--out", str(out), "--int8"]) == 2
     assert "calibration_images" in capsys.readouterr().err
+    assert main(["export", str(saved), "--out", str(out), "--finish"]) == 2
+    assert "not calibrated to finish" in capsys.readouterr().err
 
 
 def test_photos_that_cannot_be_read_are_refused_before_the_export(

@@ -69,6 +69,10 @@ def run(
         f"{out}: {done.path.stat().st_size / 2**20:.1f} MiB, differs from PyTorch by at most "
         f"{done.check.difference:.1e} on {done.check.images} {'photos' if photos else 'generated pictures'}",
     )
+    if done.check.cut_elsewhere:
+        say(f"{done.check.cut_elsewhere} of {done.check.masks} masks are cut elsewhere, where two cuts are as good")
+    if not given["finish"] and (loaded.refine or loaded.reach):
+        say("masks are those of the network; --finish has those of explain, finished on their own picture")
     if done.check.resize_difference is not None:
         say(
             f"resizing inside changes mask values by {done.check.resize_difference:.4f} on average, at the worst image",

@@ -17,16 +17,20 @@ import torch
 from torch import Tensor, nn
 
 from explanans.classifiers.class_names import read_classes
-from explanans.deploy.onnx.check import TOLERANCE, Check, compare
+from explanans.deploy.onnx.check import FINISHED_TOLERANCE, TOLERANCE, Check, compare
+from explanans.deploy.onnx.finish import Finish
 from explanans.deploy.onnx.modules import Both, FromPictures, Masks
 from explanans.errors import InputError
 from explanans.explainers.explainer import Explainer
 from explanans.explainers.networks.heads import narrowed
+from explanans.explainers.refining import TOGETHER
 from explanans.ops.targets import class_index
 from explanans.utils.files import atomic_file, scratch_folder
 from explanans.version import __version__
 
 OPSET = 18
+ELSEWHERE = 0.02
+"""Share of finished masks that may be cut elsewhere than by PyTorch."""
 What = Literal["masks", "both"]
 
 
@@ -46,15 +50,16 @@ def export_onnx(
     classes: str | Sequence[str] | None = None,
     preprocessing: Literal["outside", "inside"] = "outside",
     dynamic_size: bool = False,
+    finish: bool = False,
     pictures: Sequence[Any] = (),
-    tolerance: float = TOLERANCE,
+    tolerance: float | None = None,
 ) -> Exported:
     """Write ``path``, once the graph has given the same numbers as PyTorch.
 
     Batch norms are folded first. The input is called ``images``, (batch, channels, H, W) floats, normalised; or with
     ``preprocessing="inside"`` ``pictures``, (batch, height, width, 3) uint8 of any size. The outputs are
     ``probabilities`` (batch, C) and ``masks`` (batch, C, H, W) in [0, 1]. The batch is free. The model's metadata have
-    the classes, those of the masks, the preprocessing and the hashes of both networks.
+    the classes, those of the masks, the preprocessing, how masks are finished, and the classifier's hash.
 
     Args:
         explainer: a trained one.
@@ -65,24 +70,35 @@ def export_onnx(
         preprocessing: where pictures are resized and normalised: "outside" (the graph takes normalised images), or
             "inside" (it takes uint8 pictures of any size).
         dynamic_size: leave height and width of ``images`` free too, where the networks allow it.
+        finish: finish every mask on its own picture, as ``explain`` does: carried along the classifier's features
+            (``refine``) and moved to edges (``reach``), as far as the Explainer is calibrated for it. The classifier's
+            layers that are read are then in the graph, whatever ``what`` is, and time and memory grow with the masks,
+            of which there may be 64.
         pictures: photos to compare on (anything that :func:`explanans.images.reading.read_image` takes); without any,
             generated ones.
-        tolerance: largest difference of a mask value or a probability.
+        tolerance: largest difference of a mask value or a probability; None takes 1e-4, and 1e-3 of masks that are
+            finished. Of those 2 in 100 may be cut elsewhere, where two cuts are as good up to rounding.
 
     Raises:
-        InputError: onnx is not installed, a class is unknown or named twice, the networks cannot be exported in this
-            way, or the graph gives other numbers. Nothing is written then.
+        InputError: onnx is not installed, a class is unknown or named twice, masks are to be finished that cannot be,
+            the networks cannot be exported in this way, or the graph gives other numbers. Nothing is written then.
     """
     _require_onnx()
     if dynamic_size and preprocessing == "inside":
         raise InputError("dynamic_size: pictures of any size are resized inside; leave one of the two out.")
     columns = None if classes is None else _columns(classes, explainer.classes)
+    if finish:
+        _check_finish(explainer, len(explainer.classes) if columns is None else len(columns), dynamic_size)
+    if tolerance is None:
+        tolerance = FINISHED_TOLERANCE if finish else TOLERANCE
     quick = explainer.folded().eval().cpu()
     size = quick.explanandum.preprocessing
     if columns is not None:
         quick.network = narrowed(quick.network, torch.tensor(columns))
     count = None if columns is None else len(columns)
-    module: nn.Module = Both(quick, count) if what == "both" else Masks(quick, count)
+    masks = (Both if what == "both" else Masks)(quick, count, finish)
+    moves = [] if masks.finish is None else masks.finish.moves
+    module: nn.Module = masks
     names = ["probabilities", "masks"] if what == "both" else ["masks"]
     if preprocessing == "inside":
         module, given, name = FromPictures(module, size), _some_pictures(), "pictures"
@@ -93,13 +109,27 @@ def export_onnx(
     with scratch_folder(path) as folder:
         made = folder / "model.onnx"
         _trace(module.eval(), given, made, name, names, free)
-        _describe(made, quick, what, preprocessing, columns)
-        check = compare(made, module, size, pictures, inside=preprocessing == "inside", dynamic_size=dynamic_size)
+        _describe(made, quick, what, preprocessing, columns, finish)
+        check = compare(
+            made,
+            module,
+            size,
+            pictures,
+            inside=preprocessing == "inside",
+            dynamic_size=dynamic_size,
+            tolerance=tolerance,
+            moves=moves,
+        )
         if not check.difference <= tolerance:
             raise InputError(
                 f"export: the graph differs from PyTorch by {check.difference:.2e} on {check.images} images, more than "
                 f"tolerance={tolerance:g}; nothing was written. "
                 + ("Take a fixed size." if dynamic_size else "Please report the network.")
+            )
+        if check.cut_elsewhere > max(1, ELSEWHERE * check.masks):
+            raise InputError(
+                f"export: {check.cut_elsewhere} of {check.masks} masks are cut elsewhere than by PyTorch; nothing was "
+                "written. Leave finish out, and report the network."
             )
         with atomic_file(path) as temporary:
             shutil.copyfile(made, temporary)
@@ -153,7 +183,23 @@ def _columns(wanted: str | Sequence[str], classes: Sequence[str]) -> list[int]:
     return [class_index(name, classes) for name in read_classes(wanted)]
 
 
-def _describe(path: Path, explainer: Explainer, what: str, preprocessing: str, columns: Sequence[int] | None) -> None:
+def _check_finish(explainer: Explainer, masks: int, dynamic_size: bool) -> None:
+    if not Finish.changes(explainer):
+        raise InputError(
+            "finish: this Explainer is not calibrated to finish masks (its refine and reach are 0), so that there is "
+            "nothing to do; leave finish out, or call explainer.calibrate(…, reach=1.5, refine=1.43) and save it."
+        )
+    if dynamic_size:
+        raise InputError("finish: pictures are enlarged by a fixed amount in the graph; leave dynamic_size or it out.")
+    if masks > TOGETHER:
+        raise InputError(
+            f"finish: {masks} masks of a picture at once would fill the memory; name up to {TOGETHER} with classes."
+        )
+
+
+def _describe(
+    path: Path, explainer: Explainer, what: str, preprocessing: str, columns: Sequence[int] | None, finish: bool
+) -> None:
     import onnx
 
     model = onnx.load(path)
@@ -166,6 +212,7 @@ def _describe(path: Path, explainer: Explainer, what: str, preprocessing: str, c
         "classifier_hash": identity["weights_hash"],
         "outputs": what,
         "preprocessed": preprocessing,
+        "finished": {"refine": explainer.refine, "reach": explainer.reach} if finish else None,
         "explanans": __version__,
     }
     del model.metadata_props[:]

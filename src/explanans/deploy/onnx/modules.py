@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from explanans.deploy.onnx.finish import Finish
 from explanans.explainers.explainer import Explainer
 from explanans.images.preprocessing import Preprocessing
 from explanans.ops.refinement import enlarge
@@ -17,15 +18,20 @@ class Masks(nn.Module):
     Args:
         explainer: whose network may be :func:`narrowed <explanans.explainers.networks.heads.narrowed>`.
         classes: for how many classes it answers; None for all.
+        finish: whether each mask is finished on its own picture, see :class:`~explanans.deploy.onnx.finish.Finish`.
     """
 
-    def __init__(self, explainer: Explainer, classes: int | None = None) -> None:
+    def __init__(self, explainer: Explainer, classes: int | None = None, finish: bool = False) -> None:
         super().__init__()
         self.explainer, self.classes = explainer, classes
+        self.finish = Finish(explainer) if finish else None
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         images = self.explainer.explanandum.preprocessing.check(images)
-        return (enlarge(self.explainer.head_logits(images, self.classes), images.shape[-2:]).sigmoid(),)
+        return (self._masks(images, self.explainer.head_logits(images, self.classes)),)
+
+    def _masks(self, images: Tensor, head: Tensor) -> Tensor:
+        return enlarge(head, images.shape[-2:]).sigmoid() if self.finish is None else self.finish(images, head)
 
 
 class Both(Masks):
@@ -34,7 +40,7 @@ class Both(Masks):
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         images = self.explainer.explanandum.preprocessing.check(images)
         probabilities, head = self.explainer.answers(images, self.classes)
-        return probabilities, enlarge(head, images.shape[-2:]).sigmoid()
+        return probabilities, self._masks(images, head)
 
 
 class FromPictures(nn.Module):
