@@ -13,7 +13,7 @@ from explanans.explainers.explainer import Explainer
 from explanans.explainers.refining import LEVEL, STEEPNESS, Refinement, carried, resized
 from explanans.ops.band_contrast import contrasts_together
 from explanans.ops.edge_cut import PRICE, cuts_within
-from explanans.ops.refinement import around, enlarge, scaled_up
+from explanans.ops.refinement import enlarge, scaled_up
 
 
 class Finish(nn.Module):
@@ -66,7 +66,7 @@ class Finish(nn.Module):
         enlarged = images if refinement.enlargement == 1 else self.rows @ images @ self.columns.T
         features = refinement.features_at(enlarged)
         small = functional.interpolate(images, half, mode="area")
-        value = carried(head.sigmoid(), features, small, _gathered)
+        value = carried(head.sigmoid(), features, small, _convolved)
         inside = head >= 0
         taken = _any(inside) & _any(~inside) & _any(value >= LEVEL)
         return torch.where(taken, self.scale * STEEPNESS * (value - LEVEL), resized(head, half))
@@ -88,11 +88,13 @@ def _enlargement(side: int, factor: float) -> Tensor:
     return scaled_up(torch.eye(side).view(1, side, side, 1).expand(-1, -1, -1, 32), factor)[0, :, :, 0].T.contiguous()
 
 
-def _gathered(values: Tensor, reaches: Sequence[int]) -> Tensor:
-    """:func:`~explanans.ops.refinement.neighbours` in one operation; tracing and writing hundreds takes minutes."""
+def _convolved(values: Tensor, reaches: Sequence[int]) -> Tensor:
+    """:func:`~explanans.ops.refinement.neighbours` in a few operations: hundreds take minutes to trace and to write."""
     height, width = values.shape[-2:]
-    down, right = torch.tensor(around(reaches), dtype=torch.int32).T
-    rows = (torch.arange(height, dtype=torch.int32) + down[:, None]).clamp(0, height - 1)
-    columns = (torch.arange(width, dtype=torch.int32) + right[:, None]).clamp(0, width - 1)
-    places = (rows[:, :, None] * width + columns[:, None]).flatten()
-    return values.flatten(2).index_select(2, places).unflatten(2, (-1, height, width))
+    each = torch.eye(9)[[place for place in range(9) if place != 4]].view(8, 1, 3, 3)
+    single = values.flatten(0, 1)[:, None]
+    beside = [
+        functional.conv2d(functional.pad(single, (reach,) * 4, mode="replicate"), each, dilation=reach)
+        for reach in reaches
+    ]
+    return torch.cat(beside, 1).view(-1, values.shape[1], 8 * len(reaches), height, width)
