@@ -36,7 +36,7 @@ def rows(make_rows: Callable[..., Any]) -> Any:
 
 
 def test_a_place_in_every_photo_and_masks_in_their_own(rows: Any) -> None:
-    place = suspect("place", [1], region=[(15, 15), (15, 14)])
+    place = suspect("place", [1], region=[(15, 15)], whole=[(15, 15), (15, 14)])
     found = regions_of([place, suspect("look-alike", [2])], rows)
     assert sorted(found) == [0, 1, 2]
     assert np.argwhere(found[0]).tolist() == [[15, 14], [15, 15]]
@@ -78,6 +78,27 @@ def test_the_table_is_data_to_guide_by(
         assert (region[26:31, 26:31] == 1).mean() > 0.9
         own = squares[number][0]
         assert not region[own.top : own.top + 8, own.left : own.left + 8].any()
+
+
+def test_what_goes_on_beside_an_accused_place_is_avoided_too(
+    make_photos: Callable[..., Photos], masker: Masker, square: Any, tmp_path: Path, explanandum: Explanandum
+) -> None:
+    random = np.random.default_rng(0)
+    squares = [[square(explanandum.classes[n % 3], *random.integers(0, 17, 2).tolist())] for n in range(60)]
+
+    def tagged(pixels: np.ndarray, number: int) -> None:
+        if number % 3 == 0:
+            pixels[-6:] = 255
+            pixels[-6:, -6:] = (255, 0, 0)
+
+    photos = make_photos(squares, tagged)
+    found = audit(masker, photos, tmp_path / "out", Settings(batch_size=32), workers=0)
+    # The classifier sees red and nothing else: what it reads is the end of a white bar.
+    (place,) = (each for each in found.suspects if each.accused and each.kind == "place")
+    assert min(cell for _, cell in place.region) >= 12
+    region = np.asarray(Image.open(found.folder / "avoid" / "0000000.png"))
+    assert (region[-6:] == 1).all()
+    assert not region[:-8].any()
 
 
 def test_nothing_is_written_where_nothing_is_accused(

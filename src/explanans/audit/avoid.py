@@ -30,8 +30,8 @@ Cells = NDArray[np.bool_]
 def regions_of(suspects: Sequence[Suspect], rows: pa.Table) -> dict[int, Cells]:
     """By photo the cells, bool (16, 16), that accusations of one class are about.
 
-    The place of a ``place`` in every photo of the sample, since it is the same in all of them; for a ``look-alike`` or
-    a ``context`` what the masks of its photos keep. Colours have no place.
+    The whole place of a ``place`` in every photo of the sample, since it is the same in all of them; for a
+    ``look-alike`` or a ``context`` what the masks of its photos keep. Colours have no place.
 
     Args:
         rows: the class's sample.
@@ -43,7 +43,7 @@ def regions_of(suspects: Sequence[Suspect], rows: pa.Table) -> dict[int, Cells]:
             continue
         if suspect.kind == "place":
             cells = np.zeros((GRID, GRID), np.bool_)
-            cells[tuple(np.array(suspect.region).T)] = True
+            cells[tuple(np.array(suspect.whole).T)] = True
             of = dict.fromkeys(kept, cells)
         else:
             of = {index: kept[index] for index in suspect.examples if index in kept}

@@ -1,9 +1,8 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
-from explanans.audit.suspects.same_place import fixed_region, sameness, where
+from explanans.audit.suspects.same_place import fixed_region, where
 
 
 def masks(count: int, seed: int) -> np.ndarray:
@@ -27,15 +26,6 @@ def test_a_corner_in_a_third_of_the_masks_is_found() -> None:
 def test_masks_in_any_place_have_no_region() -> None:
     assert not any(fixed_region(masks(90, seed), masks(200, seed + 100)).any() for seed in range(10))
     assert not fixed_region(masks(2, 0), masks(90, 1)).any()
-
-
-def test_sameness_by_hand() -> None:
-    usual = np.zeros(2, np.float32)
-    assert sameness(np.array([[1, 0], [2, 0]], np.float32), usual) == pytest.approx(1)
-    assert sameness(np.array([[1, 0], [0, 1]], np.float32), usual) == pytest.approx(0, abs=1e-6)
-    assert sameness(np.array([[1, 0], [-1, 0]], np.float32), usual) == pytest.approx(-1)
-    # A third of three pairs are alike.
-    assert sameness(np.array([[1, 0], [1, 0], [0, 1]], np.float32), usual) == pytest.approx(1 / 3)
 
 
 def test_a_place_in_words() -> None:

@@ -12,6 +12,7 @@ from explanans.audit.geometry import GRID
 from explanans.audit.looked import grids
 from explanans.audit.suspects.interventions import PROBES, Interventions
 from explanans.audit.suspects.suspect import FEWEST, Suspect
+from explanans.audit.suspects.whole_place import SAME, sameness, whole_place
 
 SIGNIFICANCE = 0.01
 """Of a whole mean mask; each of its cells has its share of it (Bonferroni)."""
@@ -19,8 +20,6 @@ EXCESS = 0.05
 """By so much more often a cell is inside the masks of the class than inside those of the others, at least."""
 COVERED = 0.5
 """A photo has it where its mask covers so much of the region."""
-SAME = 0.5
-"""Cosine of what two photos have in the region, less what photos have there on average: from here on it is the same."""
 
 Grids = NDArray[np.float32]
 
@@ -43,15 +42,6 @@ def fixed_region(own: Grids, others: Grids) -> NDArray[np.bool_]:
 def _variance(values: Grids) -> Grids:
     share = (values.sum(0) + 0.5) / (len(values) + 1)
     return np.maximum(values.var(0), share * (1 - share) / len(values))
-
-
-def sameness(pixels: NDArray[np.float32], usual: NDArray[np.float32]) -> float:
-    """Mean cosine between rows of (N, D) less ``usual`` (D,), over pairs: 1 where all photos have the same there."""
-    centred = pixels - usual
-    norms = np.linalg.norm(centred, axis=1, keepdims=True)
-    unit = centred / np.maximum(norms, 1e-9)
-    count = len(unit)
-    return float((np.linalg.norm(unit.sum(0)) ** 2 - (unit**2).sum()) / max(1, count * (count - 1)))
 
 
 def place_suspects(
@@ -79,12 +69,14 @@ def place_suspects(
     area = asked.enlarged(region[None])
     areas = area.expand(len(sources), -1, -1)
     effect = asked.pasted(sources, areas, probes, column)
+    whole = whole_place(region, sources, probes)
     inside = area[0].cpu().numpy()
     some, strange = (each.cpu().numpy()[:, :, inside].reshape(len(each), -1) for each in (sources, probes))
-    same = sameness(some, strange.mean(0))
+    same = float(sameness(some, strange.mean(0)))
     known, objects = asked.objects(indices[:PROBES], column) if asked.photos.located else ([], area[:0])
     on_object = float((objects & area).sum() / (len(known) * area.sum())) if known else None
     facts = {"same": same, "gone when hidden": asked.gone_without(sources, areas, column)}
+    facts["of the frame, with what is the same beside it"] = float(whole.mean())
     if on_object is not None:
         facts["of the place on the object"] = on_object
     return [
@@ -99,9 +91,14 @@ def place_suspects(
             same >= SAME and (on_object is None or on_object < 0.5),
             indices,
             facts,
-            [(int(row), int(cell)) for row, cell in np.argwhere(region)],
+            _places(region),
+            _places(whole),
         )
     ]
+
+
+def _places(region: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    return [(int(row), int(cell)) for row, cell in np.argwhere(region)]
 
 
 def where(region: NDArray[np.bool_]) -> str:

@@ -31,6 +31,8 @@ class Suspect:
         examples: photos (numbers in the data), the clearest first.
         facts: other figures of it, by name.
         region: rows and columns of a grid of 16 × 16 cells, where it has a place.
+        whole: likewise, with what goes on beside the region and is the same in these photos, see
+            :func:`explanans.audit.suspects.whole_place.whole_place`.
     """
 
     kind: Kind
@@ -44,6 +46,7 @@ class Suspect:
     examples: list[int]
     facts: dict[str, float] = field(default_factory=dict)
     region: list[tuple[int, int]] = field(default_factory=list)
+    whole: list[tuple[int, int]] = field(default_factory=list)
 
     @property
     def accused(self) -> bool:
