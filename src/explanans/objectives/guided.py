@@ -75,8 +75,8 @@ class Guided:
     alone say for sure what a mask has to leave out beside what it covers.
 
     Args:
-        guide_weight, montage_weight, keep_weight, removal_weight, area_weight, absent_weight, edge_weight,
-            decision_weight: of the terms above.
+        guide_weight, montage_weight, keep_weight, removal_weight: of the terms above.
+        area_weight, absent_weight, edge_weight, decision_weight: likewise.
         absent_classes: of more classes than this so many are drawn for each picture and step, and **absent** is made of
             those; its mean is that of all, and a step of a thousand classes hardly longer than one of a few.
         start: share of the training after which ``kept``, ``removed``, ``area`` and ``decided`` begin.
