@@ -94,7 +94,7 @@ def test_what_cannot_be_finished_is_refused_before_anything_is_traced(
     with pytest.raises(InputError, match="not calibrated to finish"):
         export_onnx(explainer, path, finish=True)
     calibrated(explainer, 0.0, 1.43)
-    with pytest.raises(InputError, match="leave dynamic_size or it out"):
+    with pytest.raises(InputError, match="leave one of finish and dynamic_size out"):
         export_onnx(explainer, path, finish=True, dynamic_size=True)
     monkeypatch.setattr("explanans.deploy.onnx.graph.TOGETHER", 2)
     with pytest.raises(InputError, match=r"3 masks .* name up to 2 with classes"):
