@@ -190,7 +190,9 @@ def _check_finish(explainer: Explainer, masks: int, dynamic_size: bool) -> None:
             "nothing to do; leave finish out, or call explainer.calibrate(…, reach=1.5, refine=1.43) and save it."
         )
     if dynamic_size:
-        raise InputError("finish: pictures are enlarged by a fixed amount in the graph; leave one of finish and dynamic_size out.")
+        raise InputError(
+            "finish: pictures are enlarged by a fixed amount in the graph; leave one of finish and dynamic_size out."
+        )
     if masks > TOGETHER:
         raise InputError(
             f"finish: {masks} masks of a picture at once would fill the memory; name up to {TOGETHER} with classes."
