@@ -19,12 +19,14 @@ import torch
 from torch import Tensor
 
 from explanans import Explainer
+from explanans.benchmark.slices import SMALL
 from explanans.data import LabelledImages, collate
 from explanans.metrics.shared.overlap import soft_overlap
 from explanans.metrics.shared.regions import class_regions
+from explanans.training.held_out import spread
 from labelled import add_data, pictures
 
-TOGETHER, SMALL = 16, 0.1
+TOGETHER = 16
 Way = tuple[float, float]
 
 
@@ -87,8 +89,8 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     explainer = Explainer.from_pretrained(options.explainer, trust_factory=options.trust_factory).eval()
     dataset = pictures(explainer.explanandum, options).with_segmentation()
-    if 0 < options.limit < len(dataset):
-        dataset = dataset.subset([place * len(dataset) // options.limit for place in range(options.limit)])
+    if options.limit > 0:
+        dataset = dataset.subset(spread(len(dataset), options.limit))
     ways = list(itertools.product(options.refine, options.reach))
     found = measured(explainer, dataset, ways)
     first = found[ways[0]]

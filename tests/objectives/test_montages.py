@@ -7,7 +7,7 @@ from explanans.classifiers import SmallResNet
 from explanans.classifiers.explanandum import Explanandum
 from explanans.images.preprocessing import Preprocessing
 from explanans.objectives.guided import Guided
-from explanans.objectives.montages import montage_labels, montage_targets, montages, two_by_two
+from explanans.objectives.montages import montage_labels, montage_targets, montages
 
 # Of four pictures: a; a and b; b; nothing.
 LABELS = torch.tensor([[1, 0, 0], [1, 1, 0], [0, 1, 0], [0, 0, 0]])
@@ -32,13 +32,12 @@ def test_what_is_left_over_is_in_no_montage() -> None:
 
 
 def test_pictures_are_shrunk_by_averaging() -> None:
-    maps = torch.tensor([[0.0, 1], [0, 1]]).repeat(4, 2, 2)
-    torch.testing.assert_close(two_by_two(maps, (4, 4))[0], torch.full((4, 4), 0.5))
+    pictures = torch.tensor([[0.0, 1], [0, 1]]).repeat(4, 3, 2, 2)
+    torch.testing.assert_close(montages(pictures)[0], torch.full((3, 4, 4), 0.5))
 
 
 def test_sides_that_are_odd_are_filled() -> None:
-    whole = two_by_two(torch.ones(4, 5, 7), (5, 7))
-    torch.testing.assert_close(whole, torch.ones(1, 5, 7))
+    torch.testing.assert_close(montages(torch.ones(4, 3, 5, 7)), torch.ones(1, 3, 5, 7))
 
 
 def test_a_montage_has_the_labels_of_its_cells() -> None:

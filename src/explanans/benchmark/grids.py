@@ -12,7 +12,8 @@ from explanans.benchmark.batches import WholeAnswers
 from explanans.benchmark.calling import Caller, seed_of
 from explanans.benchmark.scoring import masks_of
 from explanans.data import LabelledImages
-from explanans.metrics.grid_pointing import CELLS, company
+from explanans.metrics.grid_pointing import company
+from explanans.ops.two_by_two import CELLS
 
 SURE = 0.9
 """The probability from which on the classifier is sure of a photo's only label."""

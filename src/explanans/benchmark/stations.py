@@ -12,9 +12,9 @@ from explanans.benchmark.settings import BenchmarkSettings
 from explanans.classifiers.explanandum import Explanandum
 from explanans.data import LabelledImages, open_dataset
 from explanans.errors import InputError
-from explanans.metrics.grid_pointing import CELLS
 from explanans.metrics.similarity import MIN_SIDE
 from explanans.ops.masking import make_fill
+from explanans.ops.two_by_two import CELLS
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -13,9 +14,7 @@ from explanans.metrics.pointing import energy_pointing_game
 from explanans.metrics.shared.asking import check_images
 from explanans.metrics.shared.base import ShareMean, listed
 from explanans.metrics.shared.overlap import flatten_maps, floating
-
-CELLS = 4
-"""Two rows of two, numbered row by row."""
+from explanans.ops.two_by_two import CELLS, cell, two_by_two
 
 
 def montage(images: Tensor) -> Tensor:
@@ -26,15 +25,8 @@ def montage(images: Tensor) -> Tensor:
     """
     if images.ndim != 5 or images.shape[1] != CELLS:
         raise InputError(f"images have shape {tuple(images.shape)}; give (G, {CELLS}, 3, H, W).")
-    height, width = images.shape[-2:]
     check_images(images[:, 0], {})
-    result = images.new_empty(len(images), *images.shape[2:])
-    for number in range(CELLS):
-        rows, columns = _cell(number, height, width)
-        size = (rows.stop - rows.start, columns.stop - columns.start)
-        small = functional.interpolate(images[:, number], size, mode="bilinear", antialias=True)
-        result[:, :, rows, columns] = small
-    return result
+    return two_by_two(images, partial(functional.interpolate, mode="bilinear", antialias=True))
 
 
 def grid_pointing(maps: Tensor, cells: Tensor) -> Tensor:
@@ -65,7 +57,7 @@ def grid_pointing(maps: Tensor, cells: Tensor) -> Tensor:
         raise InputError(f"cells are {cells.tolist()[:10]} for {len(maps)} maps; give one number 0 to 3 for each.")
     inside = torch.zeros_like(maps, dtype=torch.bool)
     for row, number in enumerate(cells.tolist()):
-        inside[row, *_cell(number, *maps.shape[1:])] = True
+        inside[row, *cell(number, *maps.shape[1:])] = True
     return energy_pointing_game(maps, inside)
 
 
@@ -87,14 +79,6 @@ def company(
         return None
     others = [each for each in found.values() if each != index]
     return [*others[:cell], index, *others[cell:]]
-
-
-def _cell(number: int, height: int, width: int) -> tuple[slice, slice]:
-    down, right = divmod(number, 2)
-    return (
-        slice(height // 2 if down else 0, height if down else height // 2),
-        slice(width // 2 if right else 0, width if right else width // 2),
-    )
 
 
 @listed("grid_pointing", "GridPG")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-CELLS = 4
-"""Pictures of a montage, two by two, row by row."""
+from explanans.ops.two_by_two import CELLS, two_by_two
 
 
 def montages(images: Tensor) -> Tensor:
@@ -15,27 +16,12 @@ def montages(images: Tensor) -> Tensor:
 
     Mosaics of Bochkovskiy et al. 2020 (YOLOv4), with cells of one size.
     """
-    height, width = images.shape[-2:]
-    return two_by_two(images[: len(images) // CELLS * CELLS], (height, width))
+    return _averaged(_by_montage(images))
 
 
 def montage_labels(labels: Tensor) -> Tensor:
     """Of labels (N, C) of pictures those of their montages, (N // 4, C): a class is there where it is in any cell."""
-    count = len(labels) // CELLS
-    return labels[: count * CELLS].unflatten(0, (count, CELLS)).amax(1)
-
-
-def two_by_two(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    """Maps (4·M, …, h, w) shrunk by averaging and put together, (M, …, H, W) with ``size`` H, W."""
-    (top, left), inner = (size[0] // 2, size[1] // 2), maps.shape[1:-2]
-    whole = maps.new_empty(len(maps) // CELLS, *inner, *size)
-    for cell in range(CELLS):
-        rows = slice(0, top) if cell < 2 else slice(top, None)
-        columns = slice(0, left) if cell % 2 == 0 else slice(left, None)
-        some = maps[cell::CELLS].flatten(0, -3)[:, None]
-        place = whole[..., rows, columns]
-        place.copy_(functional.interpolate(some, place.shape[-2:], mode="area")[:, 0].unflatten(0, place.shape[:-2]))
-    return whole
+    return _by_montage(labels).amax(1)
 
 
 def montage_targets(
@@ -56,7 +42,6 @@ def montage_targets(
         of each of the P pictures that are in a montage and have a label: the montage's number and the class, (P,), the
         target and how much it counts, (P, h, w).
     """
-    size = (targets.shape[-2], targets.shape[-1])
     count = len(targets) // CELLS * CELLS
     drawn, labels = drawn[:count], labels[:count].bool()
     some = labels.any(1).nonzero()[:, 0]
@@ -67,6 +52,15 @@ def montage_targets(
     made = there & (drawn[cells] == column[:, None])
     counted = torch.where(made[..., None, None], trusted[cells], (~there).to(trusted.dtype)[..., None, None])
     wanted = torch.where(made[..., None, None], targets[cells] * counted, torch.zeros_like(counted))
-    share = two_by_two(counted.flatten(0, 1), size)
-    target = two_by_two(wanted.flatten(0, 1), size) / share.clamp(min=1e-6)
-    return montage, column, target, share
+    share, target = (_averaged(each[:, :, None])[:, 0] for each in (counted, wanted))
+    return montage, column, target / share.clamp(min=1e-6), share
+
+
+def _by_montage(values: Tensor) -> Tensor:
+    """(N, …) → (N // 4, 4, …), without those that are left over."""
+    count = len(values) // CELLS
+    return values[: count * CELLS].unflatten(0, (count, CELLS))
+
+
+def _averaged(images: Tensor) -> Tensor:
+    return two_by_two(images, partial(functional.interpolate, mode="area"))

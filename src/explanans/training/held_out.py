@@ -18,9 +18,10 @@ from explanans.explanations.receipt import Receipt
 from explanans.explanations.selection import Selection
 from explanans.explanations.word import WORST, fills_frame, is_empty
 from explanans.methods import METHODS
-from explanans.metrics.grid_pointing import CELLS, company, grid_pointing, montage
+from explanans.metrics.grid_pointing import company, grid_pointing, montage
 from explanans.metrics.shared.overlap import soft_overlap
 from explanans.metrics.shared.regions import class_regions
+from explanans.ops.two_by_two import CELLS
 from explanans.utils.devices import like
 from explanans.utils.progress import Progress
 
@@ -155,13 +156,14 @@ def measured(
         for number, some in enumerate(parts):
             pictures, segmentation = opened(some), drawn(some)
             rows = range(number * TOGETHER, number * TOGETHER + len(some))
+            wanted = asked[list(rows)]
             placed = [grids[row] for row in rows if row in grids]
             four = [opened([positions[each] for each in cells]) for cells, _ in placed]
             for name, maker in makers.items():
-                found = explain_batch(maker, pictures, Settings(), asked[list(rows)])
-                receipts[name] += _receipts(found, asked[list(rows)])
+                found = explain_batch(maker, pictures, Settings(), wanted)
+                receipts[name] += _receipts(found, wanted)
                 if segmentation is not None:
-                    overlaps[name] += _overlaps(found, asked[list(rows)], segmentation)
+                    overlaps[name] += _overlaps(found, wanted, segmentation)
                 if placed:
                     own = [row for row in rows if row in grids]
                     cells = torch.tensor([cell for _, cell in placed], device=place.device)
