@@ -21,6 +21,8 @@ from explanans.images.segmentations import BACKGROUND, as_picture, numbers_type
 from explanans.utils.files import atomic_file
 
 TABLE, FOLDER = "avoid.csv", "avoid"
+EVERYWHERE = ("colours", "pattern")
+"""Kinds of suspicions that are about whole photos."""
 OFF = 0.5
 """A cell lies on the object where so much of it does."""
 
@@ -30,8 +32,9 @@ Cells = NDArray[np.bool_]
 def regions_of(suspects: Sequence[Suspect], rows: pa.Table) -> dict[int, Cells]:
     """By photo the cells, bool (16, 16), that accusations of one class are about.
 
-    The whole place of a ``place`` in every photo of the sample, since it is the same in all of them; for a
-    ``look-alike`` or a ``context`` what the masks of its photos keep. Colours have no place.
+    The whole place of a ``place`` in every photo of the sample, since it is the same in all of them; where a ``thing``
+    lies in those of its photos that were looked at; for a ``look-alike`` or a ``context`` what the masks of its photos
+    keep. Colours and patterns have no place.
 
     Args:
         rows: the class's sample.
@@ -39,16 +42,23 @@ def regions_of(suspects: Sequence[Suspect], rows: pa.Table) -> dict[int, Cells]:
     found: dict[int, Cells] = {}
     kept = dict(zip(rows["index"].to_pylist(), grids(rows) >= OFF, strict=True)) if len(rows) else {}
     for suspect in suspects:
-        if not suspect.accused or suspect.kind == "colours":
+        if not suspect.accused or suspect.kind in EVERYWHERE:
             continue
         if suspect.kind == "place":
-            cells = np.zeros((GRID, GRID), np.bool_)
-            cells[tuple(np.array(suspect.whole).T)] = True
-            of = dict.fromkeys(kept, cells)
+            of = dict.fromkeys(kept, _grid(suspect.whole))
+        elif suspect.kind == "thing":
+            of = {index: _grid(cells) for index, cells in zip(suspect.examples, suspect.places, strict=True)}
         else:
             of = {index: kept[index] for index in suspect.examples if index in kept}
         for index, cells in of.items():
             found[index] = found.get(index, np.zeros_like(cells)) | cells
+    return found
+
+
+def _grid(cells: Sequence[tuple[int, int]]) -> Cells:
+    found = np.zeros((GRID, GRID), np.bool_)
+    for cell in cells:
+        found[cell] = True
     return found
 
 
@@ -65,7 +75,7 @@ def write_avoid(
     Args:
         suspects: ranked.
     """
-    name = next((each.name for each in suspects if each.accused and each.kind != "colours"), None)
+    name = next((each.name for each in suspects if each.accused and each.kind not in EVERYWHERE), None)
     if name is None or not photos.labelled:
         return None
     column = list(classes).index(name)

@@ -88,9 +88,8 @@ def test_colours_of_the_whole_photo(run: Callable[..., Audit]) -> None:
 def test_mean_colours_by_hand() -> None:
     images = torch.tensor([0.0, 0.2]).view(1, 1, 1, 2)
     like = torch.tensor([0.9, 0.9]).view(1, 1, 1, 2)
-    low, high = torch.zeros(1, 1, 1), torch.ones(1, 1, 1)
-    assert recoloured(images, like, low, high).flatten().tolist() == pytest.approx([0.8, 1.0])
-    assert recoloured(like, images, low, high).flatten().tolist() == pytest.approx([0.1, 0.1])
+    assert recoloured(images, like).flatten().tolist() == pytest.approx([0.8, 1.0])
+    assert recoloured(like, images).flatten().tolist() == pytest.approx([0.1, 0.1])
 
 
 def test_receipts_that_do_not_hold(make_rows: Callable[..., Any]) -> None:
@@ -110,3 +109,69 @@ def test_one_class_alone_has_nothing_to_be_pasted_into(
     found = audit(masker, photos, tmp_path / "out", Settings(batch_size=32), workers=0)
     assert [suspect for suspect in found.suspects if suspect.accused] == []
     assert found.ways[1:] == [[], []]
+
+
+def unlike(pixels: np.ndarray, number: int) -> None:
+    """Blotches of grey, and on them blotches of the photo's class in another place and other shades each time."""
+    random = np.random.default_rng(number)
+    pixels[:] = random.integers(40, 216, (16, 16, 1)).repeat(3, 2).repeat(2, 0).repeat(2, 1)
+    top, left = random.integers(0, 17, 2)
+    blotches = random.integers(0, 120, (4, 4, 3))
+    blotches[:, :, number % 3] = random.integers(160, 256, (4, 4))
+    pixels[top : top + 8, left : left + 8] = blotches.repeat(2, 0).repeat(2, 1)
+
+
+def test_a_tag_in_few_photos_is_found_by_labels_alone(run: Callable[..., Audit]) -> None:
+    def sometimes(pixels: np.ndarray, number: int) -> None:
+        unlike(pixels, number)
+        if number % 12 == 0:
+            pixels[-8:, -8:] = (255, 0, 0)
+            pixels[-8:, -2:] = (255, 255, 255)
+
+    found = run(sometimes, truth=False)
+    place = next(suspect for suspect in found.suspects if suspect.kind == "place" and suspect.name == "red")
+    # Of five masks their mean says little; but the photos are the same there.
+    assert sorted(place.examples) == [0, 12, 24, 36, 48]
+    assert sorted(place.whole) == [(row, cell) for row in range(12, 16) for cell in range(12, 16)]
+    assert place.effect.low > 0.5
+    assert not place.accused, "of five photos of twenty it may be chance"
+
+
+def test_fine_lines_are_a_pattern(
+    make_photos: Make, masker: Masker, anywhere: list[Any], tmp_path: Path, explanandum: Explanandum
+) -> None:
+    def lined(pixels: np.ndarray, number: int) -> None:
+        unlike(pixels, number)
+        if number % 3 == 0:
+            pixels[::4] = pixels[1::4] = (255, 0, 0)
+
+    found = audit(
+        masker, make_photos(anywhere, lined, truth=False), tmp_path / "out", Settings(batch_size=32), workers=0
+    )
+    (pattern,) = (suspect for suspect in found.suspects if suspect.kind == "pattern" and suspect.name == "red")
+    assert (pattern.photos, pattern.of) == (20, 20)
+    assert {index % 3 for index in pattern.examples} == {0}
+    assert pattern.facts["of the frame"] > 0.5
+    assert pattern.effect.control_hits == 0
+
+
+def test_a_thing_in_any_place(run: Callable[..., Audit]) -> None:
+    y, x = np.mgrid[:32, :32]
+    places = np.random.default_rng(0).integers(6, 26, (COUNT, 2))
+
+    def disc(pixels: np.ndarray, number: int) -> None:
+        unlike(pixels, number)
+        if number % 6 == 0:
+            top, left = places[number]
+            round_it = (y - top) ** 2 + (x - left) ** 2 <= 25
+            pixels[round_it] = (255, 0, 0)
+            pixels[round_it & ((y == top) | (x == left))] = (80, 255, 255)
+
+    found = run(disc, truth=False)
+    (thing,) = (suspect for suspect in found.suspects if suspect.kind == "thing" and suspect.name == "red")
+    assert sorted(thing.examples) == list(range(0, COUNT, 6))
+    assert "which may be the object itself" in thing.says
+    for photo, cells in zip(thing.examples, thing.places, strict=True):
+        assert np.abs(np.mean(cells, 0) * 2 + 0.5 - places[photo]).max() <= 2
+    assert thing.accused
+    assert thing.effect.control_hits == 0

@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from explanans.audit.suspects.whole_place import sameness, whole_place
+from explanans.audit.suspects.cell_pixels import sameness
+from explanans.audit.suspects.whole_place import whole_place
 
 
 def test_sameness_by_hand() -> None:

@@ -74,9 +74,17 @@ def suspect_card(rank: int, suspect: Suspect, column: int, pictures: Pictures, p
         html.paragraph(suspect.says),
         html.paragraph(tested),
         *([html.paragraph(facts, "soft")] if facts else []),
-        pictures.cut_outs(suspect.examples, column, photos),
+        _examples(suspect, column, pictures, photos),
     ]
     return html.group("photo", body)
+
+
+def _examples(suspect: Suspect, column: int, pictures: Pictures, photos: int) -> str:
+    """The clearest photos: what their masks keep, or where it lies if that is another place."""
+    if suspect.kind not in ("place", "thing", "pattern"):
+        return pictures.cut_outs(suspect.examples, column, photos)
+    shown = enumerate(suspect.examples[:photos])
+    return html.group("cells", [pictures.at(index, column, suspect.cells(number)) for number, index in shown])
 
 
 def class_table(classes: list[ClassSummary], suspects: list[Suspect]) -> str:

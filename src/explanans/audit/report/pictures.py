@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from explanans.audit.audited_photos import Photos
+from explanans.audit.geometry import GRID
 from explanans.audit.looking import Shard
 from explanans.audit.pass_over import job_in
 from explanans.benchmark.report import page as html
@@ -58,6 +59,13 @@ class Pictures:
             picture = spotlight(picture, kept)
         caption = "<br>".join(escape(printable(line)) for line in (self.photos.data.names[index], *notes))
         return html.picture(picture, f"{name} in {self.photos.data.names[index]}", caption, WIDTH)
+
+    def at(self, index: int, column: int, cells: Sequence[tuple[int, int]]) -> str:
+        """A figure: the photo, grey but in these cells of the grid; whole without any."""
+        region = np.zeros((GRID, GRID), np.bool_)
+        for cell in cells:
+            region[cell] = True
+        return self.spotlit(index, region if cells else None, self.photos.data.classes[column])
 
     def cut_outs(self, indices: list[int], column: int, most: int) -> str:
         return html.group("cells", [self.cut_out(index, column) for index in indices[:most]])

@@ -10,7 +10,9 @@ import pyarrow as pa
 from explanans.audit.suspects.contexts import context_suspects, outside_suspects
 from explanans.audit.suspects.interventions import PROBES, Interventions
 from explanans.audit.suspects.lookalikes import lookalike_suspects, usual_likeness
+from explanans.audit.suspects.patterns import pattern_suspects
 from explanans.audit.suspects.same_place import place_suspects
+from explanans.audit.suspects.same_thing import elsewhere, thing_suspects
 from explanans.audit.suspects.shared_evidence import shared_suspects, unheld_suspects
 from explanans.audit.suspects.suspect import Suspect, ranked
 from explanans.audit.suspects.tints import tint_suspects
@@ -46,7 +48,9 @@ def find_suspects(
         if len(rows):
             others = _others(samples, column)
             targets = free[classes[column]]
-            found += place_suspects(asked, column, rows, others, targets)
+            places = place_suspects(asked, column, rows, others, targets)
+            things = thing_suspects(asked, column, rows, others, targets)
+            found += [*places, *(thing for thing in things if elsewhere(thing, places))]
             found += lookalike_suspects(asked, column, rows, ways[column], usual, targets)
             if asked.photos.located:
                 found += context_suspects(
@@ -54,6 +58,7 @@ def find_suspects(
                 )
                 found += outside_suspects(asked, column, rows, targets)
             found += tint_suspects(asked, column, rows, targets)
+            found += pattern_suspects(asked, column, rows, targets)
             found += shared_suspects(asked, rows, columns, free)
             found += unheld_suspects(rows)
         if told is not None:

@@ -11,12 +11,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from explanans.audit.audited_photos import Photos
+from explanans.audit.geometry import border_width
 from explanans.audit.intervals import Effect, difference
 from explanans.classifiers.explanandum import Explanandum
 from explanans.explanations.receipt import FILLS
 from explanans.explanations.selection import Selection
 from explanans.images.reading import ImageError
 from explanans.ops.masking import apply_mask, make_fill
+from explanans.ops.nearness import near
 from explanans.utils.devices import like
 
 PROBES = 60
@@ -93,6 +95,12 @@ class Interventions:
         without = self.sees(apply_mask(strangers, regions, targets), column)
         return difference(int(with_it.sum()), len(with_it), int(without.sum()), len(without))
 
+    def in_range(self, images: Tensor) -> Tensor:
+        """Normalised images (N, 3, H, W) cut to the values that pixels can have."""
+        ends = torch.zeros(self.explanandum.preprocessing.channels, 1, 1, device=images.device)
+        low, high = (self.explanandum.preprocessing.normalise(ends + end) for end in (0, 1))
+        return torch.minimum(torch.maximum(images, low), high)
+
     def size(self) -> tuple[int, int]:
         return self.explanandum.preprocessing.height, self.explanandum.preprocessing.width
 
@@ -115,6 +123,20 @@ class Interventions:
                 regions.append(found.regions[0])
         stacked = torch.stack(regions) if regions else torch.zeros(0, *self.size(), dtype=torch.bool)
         return good, stacked.to(self.like.device)
+
+    def beside_objects(self, indices: Sequence[int], regions: Tensor, column: int) -> tuple[Tensor, Tensor | None]:
+        """Regions bool (N, H, W) of photos without the class's objects and their border, and how much of each region
+        lies on an object, (N,), 0 where that photo's is not known; all of them, and None, where no object is.
+        """
+        known, objects = self.objects(indices, column) if self.photos.located else ([], regions[:0])
+        if not known:
+            return regions, None
+        places = [indices.index(index) for index in known]
+        left, of = regions.clone(), regions[places]
+        left[places] &= ~near(objects, border_width(*self.size()))
+        shares = torch.zeros(len(regions), device=regions.device)
+        shares[places] = (objects & of).sum((1, 2)) / of.sum((1, 2)).clamp(min=1)
+        return left, shares
 
 
 def cycled(items: Sequence[int], count: int) -> list[int]:

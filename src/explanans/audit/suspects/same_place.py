@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from torch import Tensor
 
 from explanans.audit.geometry import GRID
 from explanans.audit.looked import grids
+from explanans.audit.suspects.cell_pixels import SAME, sameness
+from explanans.audit.suspects.in_common import SURE, common_place, patterned_place
 from explanans.audit.suspects.interventions import PROBES, Interventions
-from explanans.audit.suspects.suspect import FEWEST, Suspect
-from explanans.audit.suspects.whole_place import SAME, sameness, whole_place
+from explanans.audit.suspects.suspect import FEWEST, Suspect, cells_of, ranked
+from explanans.audit.suspects.whole_place import Cells, whole_place
 
 SIGNIFICANCE = 0.01
 """Of a whole mean mask; each of its cells has its share of it (Bonferroni)."""
@@ -20,6 +24,9 @@ EXCESS = 0.05
 """By so much more often a cell is inside the masks of the class than inside those of the others, at least."""
 COVERED = 0.5
 """A photo has it where its mask covers so much of the region."""
+ON_OBJECT = 0.5
+MOST = 0.5
+"""Of the frame: photos that are the same in more of it are the same all over, and have nothing at a place."""
 
 Grids = NDArray[np.float32]
 
@@ -47,58 +54,105 @@ def _variance(values: Grids) -> Grids:
 def place_suspects(
     asked: Interventions, column: int, rows: pa.Table, others: pa.Table, targets: list[int]
 ) -> list[Suspect]:
-    """At most one for a class.
+    """At most two for a class, which do not overlap: where its masks lie more often than others do, and where some of
+    its photos are the same, whatever is seen there.
 
     Args:
         rows, others: samples of the class and of all other classes.
         targets: photos without the class.
     """
-    if not len(rows) or not len(others) or not targets:
+    if not len(rows) or not targets:
         return []
+    probes = asked.images(targets)
+    found = [
+        _tested(asked, column, rows["class"][0].as_py(), place, probes)
+        for place in (_where_masks_lie(asked, rows, others, probes), *_where_photos_are_the_same(asked, rows, probes))
+        if place is not None
+    ]
+    apart: list[Suspect] = []
+    for suspect in ranked(found):
+        if not any(set(suspect.whole) & set(each.whole) for each in apart):
+            apart.append(suspect)
+    return apart
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A region of cells, the photos that have something there, the clearest first, and of how many these are some."""
+
+    region: Cells
+    whole: Cells
+    photos: list[int]
+    of: int
+    says: str
+    sure: bool = True
+    """Whether so many photos are hardly the same there by chance."""
+
+
+def _where_masks_lie(asked: Interventions, rows: pa.Table, others: pa.Table, probes: Tensor) -> _Place | None:
+    if not len(others):
+        return None
     own = grids(rows)
     region = fixed_region(own, grids(others))
     if not region.any():
-        return []
+        return None
     covered = own[:, region].mean(1)
     order = np.argsort(-covered, kind="stable")
-    having = [int(place) for place in order if covered[place] >= COVERED]
-    if len(having) < FEWEST:
+    indices = [rows["index"][int(place)].as_py() for place in order if covered[place] >= COVERED]
+    if len(indices) < FEWEST:
+        return None
+    whole = whole_place(region, asked.images(indices[:PROBES]), probes)
+    says = f"The evidence sits at the same place, {where(region)}, in {len(indices)} of {len(rows)} photos."
+    return _Place(region, whole, indices, len(rows), says)
+
+
+def _where_photos_are_the_same(asked: Interventions, rows: pa.Table, probes: Tensor) -> list[_Place]:
+    """One by what cells have, and one by fine lines, dots and edges, if these are not all over the frame."""
+    looked_at = rows["index"].to_pylist()[: 2 * PROBES]
+    if min(len(looked_at), len(probes)) < FEWEST:
         return []
-    indices = [rows["index"][place].as_py() for place in having]
-    probes, sources = asked.images(targets), asked.images(indices[:PROBES])
-    area = asked.enlarged(region[None])
-    areas = area.expand(len(sources), -1, -1)
+    images = asked.images(looked_at)
+    groups = [common_place(images, probes), patterned_place(images, probes)]
+    found = []
+    for region, members, much in groups:
+        if len(members) < FEWEST:
+            continue
+        whole = whole_place(region, images[members[:PROBES]], probes, enough=FEWEST)
+        if whole.mean() <= MOST:
+            photos = [looked_at[place] for place in members]
+            says = f"Photos are the same {where(whole)}, pixel by pixel, {len(photos)} of {len(looked_at)}."
+            found.append(_Place(whole, whole, photos, len(looked_at), says, much >= SURE))
+    return found
+
+
+def _tested(asked: Interventions, column: int, name: str, place: _Place, probes: Tensor) -> Suspect:
+    photos = place.photos[:PROBES]
+    sources = asked.images(photos)
+    area = asked.enlarged(place.region[None])
+    areas, shares = asked.beside_objects(photos, area.expand(len(photos), -1, -1), column)
+    on_object = None if shares is None else float(shares.mean())
     effect = asked.pasted(sources, areas, probes, column)
-    whole = whole_place(region, sources, probes)
     inside = area[0].cpu().numpy()
     some, strange = (each.cpu().numpy()[:, :, inside].reshape(len(each), -1) for each in (sources, probes))
     same = float(sameness(some, strange.mean(0)))
-    known, objects = asked.objects(indices[:PROBES], column) if asked.photos.located else ([], area[:0])
-    on_object = float((objects & area).sum() / (len(known) * area.sum())) if known else None
     facts = {"same": same, "gone when hidden": asked.gone_without(sources, areas, column)}
-    facts["of the frame, with what is the same beside it"] = float(whole.mean())
+    facts["of the frame, with what is the same beside it"] = float(place.whole.mean())
     if on_object is not None:
         facts["of the place on the object"] = on_object
-    return [
-        Suspect(
-            "place",
-            rows["class"][0].as_py(),
-            len(having),
-            len(rows),
-            f"The evidence sits at the same place, {where(region)}, in {len(having)} of {len(rows)} photos.",
-            effect,
-            "photos of other classes in which the class appears when this part of the frame is pasted into them",
-            same >= SAME and (on_object is None or on_object < 0.5),
-            indices,
-            facts,
-            _places(region),
-            _places(whole),
-        )
-    ]
-
-
-def _places(region: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    return [(int(row), int(cell)) for row, cell in np.argwhere(region)]
+    return Suspect(
+        "place",
+        name,
+        len(place.photos),
+        place.of,
+        place.says,
+        effect,
+        "photos of other classes in which the class appears when this part of the frame is pasted into them",
+        place.sure and same >= SAME and (on_object is None or on_object < ON_OBJECT),
+        place.photos,
+        facts,
+        cells_of(place.region),
+        cells_of(place.whole),
+    )
 
 
 def where(region: NDArray[np.bool_]) -> str:

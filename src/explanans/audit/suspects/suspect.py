@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from explanans.audit.intervals import Effect
 
-Kind = Literal["place", "look-alike", "context", "outside", "colours", "shared", "receipts"]
+Kind = Literal["place", "thing", "look-alike", "context", "outside", "colours", "pattern", "shared", "receipts"]
 
 ACCUSED = 0.05
 """A suspicion whose effect is larger than this, with its whole interval, is an accusation."""
@@ -33,6 +36,7 @@ class Suspect:
         region: rows and columns of a grid of 16 × 16 cells, where it has a place.
         whole: likewise, with what goes on beside the region and is the same in these photos, see
             :func:`explanans.audit.suspects.whole_place.whole_place`.
+        places: cells of each of the examples, where it has another place in each.
     """
 
     kind: Kind
@@ -47,6 +51,7 @@ class Suspect:
     facts: dict[str, float] = field(default_factory=dict)
     region: list[tuple[int, int]] = field(default_factory=list)
     whole: list[tuple[int, int]] = field(default_factory=list)
+    places: list[list[tuple[int, int]]] = field(default_factory=list)
 
     @property
     def accused(self) -> bool:
@@ -60,8 +65,17 @@ class Suspect:
             return "accused"
         return "suspected" if self.effect.low > 0 else "not confirmed"
 
+    def cells(self, number: int) -> list[tuple[int, int]]:
+        """Where it lies in an example, if it has a place that is not its mask's."""
+        return self.places[number] if self.places else self.whole
+
     def to_dict(self) -> dict[str, Any]:
         return {**asdict(self), "accused": self.accused, "verdict": self.verdict}
+
+
+def cells_of(region: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Rows and columns of the cells (16, 16) that are true."""
+    return [(int(row), int(cell)) for row, cell in np.argwhere(region)]
 
 
 def ranked(suspects: list[Suspect]) -> list[Suspect]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pyarrow as pa
-import torch
 from torch import Tensor
 
 from explanans.audit.intervals import difference
@@ -14,10 +13,9 @@ OFTEN = 0.02
 """Of the photos, those that lose the class with their colours, at least."""
 
 
-def recoloured(images: Tensor, like: Tensor, low: Tensor, high: Tensor) -> Tensor:
-    """Images (N, 3, H, W) with the mean colours of others: x + mean(like) − mean(x), cut to [low, high] (3, 1, 1)."""
-    moved = images + like.mean((2, 3), keepdim=True) - images.mean((2, 3), keepdim=True)
-    return torch.minimum(torch.maximum(moved, low), high)
+def recoloured(images: Tensor, like: Tensor) -> Tensor:
+    """Images (N, 3, H, W) with the mean colours of others: x + mean(like) − mean(x)."""
+    return images + like.mean((2, 3), keepdim=True) - images.mean((2, 3), keepdim=True)
 
 
 def tint_suspects(asked: Interventions, column: int, rows: pa.Table, targets: list[int]) -> list[Suspect]:
@@ -31,19 +29,16 @@ def tint_suspects(asked: Interventions, column: int, rows: pa.Table, targets: li
     indices = rows["index"].to_pylist()[: 2 * PROBES]
     if len(indices) < FEWEST or len(targets) < FEWEST:
         return []
-    preprocessing = asked.explanandum.preprocessing
-    ends = torch.zeros(preprocessing.channels, 1, 1, device=asked.like.device)
-    low, high = preprocessing.normalise(ends), preprocessing.normalise(ends + 1)
     own, others = asked.images(indices), asked.images(targets)
     strangers = others[cycled(range(len(others)), len(own))]
     seen = asked.sees(own, column)
-    lost = seen & ~asked.sees(recoloured(own, strangers, low, high), column)
+    lost = seen & ~asked.sees(asked.in_range(recoloured(own, strangers)), column)
     photos = [index for index, gone in zip(indices, lost.tolist(), strict=True) if gone]
     if len(photos) < max(FEWEST, OFTEN * len(indices)):
         return []
     which = cycled(range(len(photos)), len(others))
-    with_it = asked.sees(recoloured(others, own[lost][which], low, high), column)
-    without = asked.sees(recoloured(others, others.roll(1, 0), low, high), column)
+    with_it = asked.sees(asked.in_range(recoloured(others, own[lost][which])), column)
+    without = asked.sees(asked.in_range(recoloured(others, others.roll(1, 0))), column)
     effect = difference(int(with_it.sum()), len(with_it), int(without.sum()), len(without))
     carried = carriers(photos, which, with_it.tolist())
     enough = len(carried) >= FEWEST
