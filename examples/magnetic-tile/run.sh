@@ -10,8 +10,8 @@ explanans=${EXPLANANS:-explanans} python=${PYTHON:-python3}
 "$python" "$here/prepare.py" "$photos" "$out"
 "$explanans" classifier fit timm:tf_efficientnet_lite0 "table:$out/tiles.csv" --config "$here/classifier.yaml" \
     --weights "$weights" --out "$out/classifier"
-# No configuration. A quarter of the usual length, which is about 750 steps.
+# No configuration. Half of the usual length, which is about 750 steps.
 "$explanans" fit "$out/classifier/classifier" "table:$out/tiles.csv" \
-    --train_split "train[:90%]" --validation_split "train[90%:]" --run.max_epochs 8 --out "$out/explainer"
+    --train_split "train[:90%]" --validation_split "train[90%:]" --run.max_epochs 14 --out "$out/explainer"
 sed "s#runs/$name#$out#g" "$here/benchmark.yaml" > "$out/benchmark.yaml"
 "$explanans" benchmark --config "$out/benchmark.yaml" --out "$out/benchmark"

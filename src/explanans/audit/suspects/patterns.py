@@ -43,7 +43,8 @@ def pattern_suspects(asked: Interventions, column: int, rows: pa.Table, targets:
             rows["class"][0].as_py(),
             len(photos),
             len(indices),
-            f"Photos have a fine pattern in common, pixel by pixel, {len(photos)} of {len(indices)}.",
+            f"{len(photos)} of {len(indices)} photos have a fine pattern in common, pixel by pixel, "
+            "all over the frame.",
             difference(int(with_it.sum()), len(with_it), int(without.sum()), len(without)),
             "photos of other classes in which the class appears when what these photos have in common is added to them",
             much >= SURE,

@@ -120,7 +120,7 @@ def _where_photos_are_the_same(asked: Interventions, rows: pa.Table, probes: Ten
         whole = whole_place(region, images[members[:PROBES]], probes, enough=FEWEST)
         if whole.mean() <= MOST:
             photos = [looked_at[place] for place in members]
-            says = f"Photos are the same {where(whole)}, pixel by pixel, {len(photos)} of {len(looked_at)}."
+            says = f"{len(photos)} of {len(looked_at)} photos are the same, pixel by pixel, {where(whole)}."
             found.append(_Place(whole, whole, photos, len(looked_at), says, much >= SURE))
     return found
 
