@@ -44,9 +44,14 @@ def test_a_place_in_every_photo_and_masks_in_their_own(rows: Any) -> None:
     assert found[2][8:12].all()
 
 
-def test_colours_and_what_is_not_accused_have_no_region(rows: Any) -> None:
+def test_a_thing_lies_in_another_place_in_each_photo(rows: Any) -> None:
+    found = regions_of([suspect("thing", [2, 0], places=[[(1, 2)], [(3, 4), (3, 5)]])], rows)
+    assert {index: np.argwhere(cells).tolist() for index, cells in found.items()} == {0: [[3, 4], [3, 5]], 2: [[1, 2]]}
+
+
+def test_colours_patterns_and_what_is_not_accused_have_no_region(rows: Any) -> None:
     weak = Suspect("look-alike", "dog", 3, 3, "", difference(3, 60, 0, 60), "", True, [0, 1, 2])
-    assert regions_of([suspect("colours", [0, 1, 2]), weak], rows) == {}
+    assert regions_of([suspect("colours", [0, 1, 2]), suspect("pattern", [0, 1, 2]), weak], rows) == {}
 
 
 def test_the_table_is_data_to_guide_by(

@@ -38,6 +38,7 @@ WINDOW = 5
 """Pixels, of the blur that is taken away from a photo to see what is fine in it."""
 ALL_OVER = 0.3
 """Of the frame, see :func:`spread`, that a pattern covers; what covers less has a place."""
+_AT_ONCE = 16
 
 Places = NDArray[np.int64]
 
@@ -117,13 +118,18 @@ def common_pattern(images: Tensor, strangers: Tensor) -> tuple[Places, float]:
         images: (N, K, H, W), of a class.
         strangers: (M, K, H, W), without it.
     """
-    own, strange = (functional.normalize(fine(some).float().flatten(1), dim=1) for some in (images, strangers))
+    own, strange = (torch.cat([_direction(some) for some in all_of.split(_AT_ONCE)]) for all_of in (images, strangers))
     cosines = (own @ own.T).cpu().numpy()
     alike = (cosines >= PATTERN) & ~_beside_itself(cosines > COPIES)
     alike |= np.eye(len(images), dtype=np.bool_)
     known = torch.count_nonzero(own @ strange.T >= PATTERN, 1).cpu().numpy()
     much = excess(alike.sum(1), len(images), known, len(strangers))
     return np.flatnonzero(alike[int(much.argmax())]), float(much.max())
+
+
+def _direction(images: Tensor) -> Tensor:
+    """What is fine in images (N, K, H, W), in length 1, (N, K · H · W)."""
+    return functional.normalize(fine(images).float().flatten(1), dim=1)
 
 
 def patterned_place(images: Tensor, strangers: Tensor) -> tuple[Cells, Places, float]:
