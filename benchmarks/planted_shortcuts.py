@@ -192,13 +192,13 @@ def measured(folder: Path, share: float, seed: int, method: str | None) -> dict[
 
 def planted_in(data: LabelledImages, folder: Path) -> dict[str, set[int]]:
     """The numbers of the pictures that have each class's shortcut."""
-    found: dict[str, set[int]] = {name: set() for name in NAMES}
+    found: dict[str, set[int]] = {name: set() for name in data.classes}
     for index in range(len(data)):
         path = folder / f"{index:07d}-planted.png"
         if path.is_file():
             for value in np.unique(np.asarray(Image.open(path))).tolist():
                 if value:
-                    found[NAMES[value - 1]].add(index)
+                    found[data.classes[value - 1]].add(index)
     return found
 
 
