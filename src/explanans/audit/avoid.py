@@ -15,7 +15,7 @@ from PIL import Image
 from explanans.audit.audited_photos import Photos
 from explanans.audit.geometry import GRID
 from explanans.audit.looked import grids
-from explanans.audit.suspects import Suspect
+from explanans.audit.suspects import Suspect, grid_of
 from explanans.images.reading import ImageError, image_size
 from explanans.images.segmentations import BACKGROUND, as_picture, numbers_type
 from explanans.utils.files import atomic_file
@@ -45,20 +45,13 @@ def regions_of(suspects: Sequence[Suspect], rows: pa.Table) -> dict[int, Cells]:
         if not suspect.accused or suspect.kind in EVERYWHERE:
             continue
         if suspect.kind == "place":
-            of = dict.fromkeys(kept, _grid(suspect.whole))
+            of = dict.fromkeys(kept, grid_of(suspect.whole))
         elif suspect.kind == "thing":
-            of = {index: _grid(cells) for index, cells in zip(suspect.examples, suspect.places, strict=True)}
+            of = {index: grid_of(cells) for index, cells in zip(suspect.examples, suspect.places, strict=True)}
         else:
             of = {index: kept[index] for index in suspect.examples if index in kept}
         for index, cells in of.items():
             found[index] = found.get(index, np.zeros_like(cells)) | cells
-    return found
-
-
-def _grid(cells: Sequence[tuple[int, int]]) -> Cells:
-    found = np.zeros((GRID, GRID), np.bool_)
-    for cell in cells:
-        found[cell] = True
     return found
 
 

@@ -13,7 +13,6 @@ from explanans.audit.suspects.in_common import (
     excess,
     fine,
     likeness,
-    patterned_place,
     spread,
 )
 
@@ -72,29 +71,29 @@ def test_the_same_photo_many_times_is_not_in_common(images: Tensor, strangers: T
     _, members, much = common_place(images, strangers)
     assert len(members) == 1
     assert much < 1
-    assert len(common_pattern(images, strangers)[0]) == 1
+    assert len(common_pattern(images, strangers).members) == 1
 
 
 def test_fine_lines_over_the_whole_photo(images: Tensor, strangers: Tensor) -> None:
     lines = (torch.arange(64) // 2 % 2).float() - 0.5
     images[HAVING] += 0.8 * lines
-    members, much = common_pattern(images, strangers)
-    assert members.tolist() == HAVING
-    assert much > 2.5
+    pattern = common_pattern(images, strangers)
+    assert pattern.members.tolist() == HAVING
+    assert pattern.excess > 2.5
     assert spread(fine(images[HAVING]).mean(0)) > 0.8
-    # It is all over the frame, and so it has no place.
-    region, nobody, _ = patterned_place(images, strangers)
-    assert not region.any()
-    assert not len(nobody)
+    assert pattern.covers > 0.8
+    assert pattern.all_over
+    assert pattern.mean == pytest.approx(fine(images[HAVING]).mean(0))
 
 
 def test_fine_lines_at_a_place_have_one(images: Tensor, strangers: Tensor) -> None:
     images[HAVING, :, 40:56, 8:24] = 6 * ((torch.arange(16) // 2 % 2).float() - 0.5)
-    region, members, _ = patterned_place(images, strangers)
-    ((row, cell),) = np.argwhere(region).tolist()
+    pattern = common_pattern(images, strangers)
+    assert not pattern.all_over
+    ((row, cell),) = np.argwhere(pattern.strongest()).tolist()
     assert 10 <= row < 14
     assert 2 <= cell < 6
-    assert members.tolist() == HAVING
+    assert pattern.members.tolist() == HAVING
 
 
 def test_spread_by_hand() -> None:

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from explanans.audit.audited_photos import Photos
-from explanans.audit.geometry import GRID
 from explanans.audit.looking import Shard
 from explanans.audit.pass_over import job_in
+from explanans.audit.suspects import grid_of
 from explanans.benchmark.report import page as html
 from explanans.benchmark.report.demo_page import spotlight
 from explanans.images import drawing
@@ -62,10 +62,7 @@ class Pictures:
 
     def at(self, index: int, column: int, cells: Sequence[tuple[int, int]]) -> str:
         """A figure: the photo, grey but in these cells of the grid; whole without any."""
-        region = np.zeros((GRID, GRID), np.bool_)
-        for cell in cells:
-            region[cell] = True
-        return self.spotlit(index, region if cells else None, self.photos.data.classes[column])
+        return self.spotlit(index, grid_of(cells) if cells else None, self.photos.data.classes[column])
 
     def cut_outs(self, indices: list[int], column: int, most: int) -> str:
         return html.group("cells", [self.cut_out(index, column) for index in indices[:most]])

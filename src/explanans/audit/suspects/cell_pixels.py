@@ -21,13 +21,17 @@ Numbers = NDArray[np.float32]
 
 def by_cell(images: Tensor) -> Numbers:
     """Images (N, K, H, W) → (N, 256, K · 16), what each cell of the grid of 16 × 16 has."""
-    small = functional.adaptive_avg_pool2d(images.float(), GRID * FINE)
-    return functional.unfold(small, FINE, stride=FINE).transpose(1, 2).cpu().numpy()
+    return blocks(functional.adaptive_avg_pool2d(images.float(), GRID * FINE), FINE)
 
 
-def faint(cells: Numbers) -> float:
-    """A tenth of how far a cell of (N, 256, D) lies from its mean over the photos (a length), and more than 0."""
-    spread = ((cells - cells.mean(0)) ** 2).mean() * cells.shape[-1]
+def blocks(images: Tensor, side: int) -> Numbers:
+    """Images (N, K, H, W) → (N, H/side · W/side, K · side²), their squares row by row."""
+    return functional.unfold(images, side, stride=side).transpose(1, 2).cpu().numpy()
+
+
+def faint(cells: Numbers, usual: Numbers) -> float:
+    """A tenth of how far cells (N, C, D) lie from what is usual, (C, D) or (D,), as a length, and more than 0."""
+    spread = ((cells - usual) ** 2).mean() * cells.shape[-1]
     return max(1e-9, FAINT * float(np.sqrt(spread)))
 
 

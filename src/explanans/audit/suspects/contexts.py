@@ -8,7 +8,7 @@ import pyarrow as pa
 from explanans.audit.geometry import border_width
 from explanans.audit.intervals import difference
 from explanans.audit.looked import grids
-from explanans.audit.suspects.interventions import PROBES, Interventions, cycled
+from explanans.audit.suspects.interventions import PROBES, Interventions, cycled, spread
 from explanans.audit.suspects.suspect import FEWEST, Suspect
 from explanans.ops.nearness import near
 
@@ -30,7 +30,7 @@ def context_suspects(
         indices: photos with the class, whether it is seen or not.
         strangers: photos without it, whether it is seen or not.
     """
-    good, regions = asked.objects(_spread(indices, 2 * PROBES), column)
+    good, regions = asked.objects(spread(indices, 2 * PROBES), column)
     if len(good) < FEWEST or not strangers:
         return []
     images = asked.images(good)
@@ -91,10 +91,3 @@ def outside_suspects(asked: Interventions, column: int, rows: pa.Table, targets:
             {"gone when hidden": asked.gone_without(sources, regions, column)},
         )
     ]
-
-
-def _spread(items: list[int], most: int) -> list[int]:
-    """At most so many of the items, evenly from first to last."""
-    if len(items) <= most:
-        return items
-    return [items[place] for place in np.linspace(0, len(items) - 1, most).round().astype(int)]

@@ -10,7 +10,7 @@ import pyarrow as pa
 from explanans.audit.suspects.contexts import context_suspects, outside_suspects
 from explanans.audit.suspects.interventions import PROBES, Interventions
 from explanans.audit.suspects.lookalikes import lookalike_suspects, usual_likeness
-from explanans.audit.suspects.patterns import pattern_suspects
+from explanans.audit.suspects.patterns import pattern_in, pattern_suspects
 from explanans.audit.suspects.same_place import place_suspects
 from explanans.audit.suspects.same_thing import elsewhere, thing_suspects
 from explanans.audit.suspects.shared_evidence import shared_suspects, unheld_suspects
@@ -48,7 +48,8 @@ def find_suspects(
         if len(rows):
             others = _others(samples, column)
             targets = free[classes[column]]
-            places = place_suspects(asked, column, rows, others, targets)
+            pattern = pattern_in(asked, rows, targets)
+            places = place_suspects(asked, column, rows, others, targets, pattern)
             things = thing_suspects(asked, column, rows, others, targets)
             found += [*places, *(thing for thing in things if elsewhere(thing, places))]
             found += lookalike_suspects(asked, column, rows, ways[column], usual, targets)
@@ -58,7 +59,7 @@ def find_suspects(
                 )
                 found += outside_suspects(asked, column, rows, targets)
             found += tint_suspects(asked, column, rows, targets)
-            found += pattern_suspects(asked, column, rows, targets)
+            found += pattern_suspects(asked, column, rows, targets, pattern)
             found += shared_suspects(asked, rows, columns, free)
             found += unheld_suspects(rows)
         if told is not None:

@@ -6,6 +6,8 @@ photos that have it are the same there, and no two others are.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -74,7 +76,8 @@ def common_place(images: Tensor, strangers: Tensor) -> tuple[Cells, Places, floa
         strangers: (M, K, H, W), without it.
     """
     others = by_cell(strangers)
-    usual, least = others.mean(0), faint(others)
+    usual = others.mean(0)
+    least = faint(others, usual)
     own, strange = ((cells - usual).transpose(1, 0, 2) for cells in (by_cell(images), others))
     alike = likeness(own, own, least) >= LIKE
     alike &= ~_beside_itself(alike.mean(0) > DUPLICATE)
@@ -110,9 +113,36 @@ def fine(images: Tensor) -> Tensor:
     return images - gaussian_blur(images, [WINDOW] * 2, [WINDOW / 4] * 2)
 
 
-def common_pattern(images: Tensor, strangers: Tensor) -> tuple[Places, float]:
-    """Which of the images have the same fine lines, dots or edges at the same pixels: of all the image and those like
-    it that are most oftener found among the images than among strangers; and their :func:`excess`.
+@dataclass(frozen=True)
+class Pattern:
+    """Fine lines, dots or edges that some images have at the same pixels.
+
+    Attributes:
+        members: numbers of these images.
+        excess: see :func:`excess`.
+        mean: of what is fine in them, (K, H, W).
+        covers: of the frame, see :func:`spread`.
+    """
+
+    members: Places
+    excess: float
+    mean: Tensor
+    covers: float
+
+    @property
+    def all_over(self) -> bool:
+        """Whether it is all over the frame, and so has no place."""
+        return self.covers >= ALL_OVER
+
+    def strongest(self) -> Cells:
+        """The cell (16, 16) that has most of it."""
+        region = np.zeros((GRID, GRID), np.bool_)
+        region.flat[int(_energy(self.mean).argmax())] = True
+        return region
+
+
+def common_pattern(images: Tensor, strangers: Tensor) -> Pattern:
+    """The pattern of the image and those like it that are most oftener found among the images than among strangers.
 
     Args:
         images: (N, K, H, W), of a class.
@@ -124,25 +154,14 @@ def common_pattern(images: Tensor, strangers: Tensor) -> tuple[Places, float]:
     alike |= np.eye(len(images), dtype=np.bool_)
     known = torch.count_nonzero(own @ strange.T >= PATTERN, 1).cpu().numpy()
     much = excess(alike.sum(1), len(images), known, len(strangers))
-    return np.flatnonzero(alike[int(much.argmax())]), float(much.max())
+    members = np.flatnonzero(alike[int(much.argmax())])
+    mean = fine(images[members]).mean(0)
+    return Pattern(members, float(much.max()), mean, spread(mean))
 
 
 def _direction(images: Tensor) -> Tensor:
     """What is fine in images (N, K, H, W), in length 1, (N, K · H · W)."""
     return functional.normalize(fine(images).float().flatten(1), dim=1)
-
-
-def patterned_place(images: Tensor, strangers: Tensor) -> tuple[Cells, Places, float]:
-    """The cell (16, 16) in which most of a :func:`common_pattern` is, which images have it, and their :func:`excess`;
-    none of either where it is all over the frame.
-    """
-    members, much = common_pattern(images, strangers)
-    pattern = fine(images[members]).mean(0)
-    region = np.zeros((GRID, GRID), np.bool_)
-    if spread(pattern) >= ALL_OVER:
-        return region, members[:0], much
-    region.flat[int(_energy(pattern).argmax())] = True
-    return region, members, much
 
 
 def spread(pattern: Tensor) -> float:

@@ -124,19 +124,34 @@ class Interventions:
         stacked = torch.stack(regions) if regions else torch.zeros(0, *self.size(), dtype=torch.bool)
         return good, stacked.to(self.like.device)
 
-    def beside_objects(self, indices: Sequence[int], regions: Tensor, column: int) -> tuple[Tensor, Tensor | None]:
-        """Regions bool (N, H, W) of photos without the class's objects and their border, and how much of each region
-        lies on an object, (N,), 0 where that photo's is not known; all of them, and None, where no object is.
+    def objects_in(self, indices: Sequence[int], column: int) -> Tensor | None:
+        """Where the class's objects are in each photo, bool (N, H, W), nowhere in those of which it is not known; None
+        where it is known of none.
         """
-        known, objects = self.objects(indices, column) if self.photos.located else ([], regions[:0])
+        if not self.photos.located:
+            return None
+        known, regions = self.objects(indices, column)
         if not known:
-            return regions, None
-        places = [indices.index(index) for index in known]
-        left, of = regions.clone(), regions[places]
-        left[places] &= ~near(objects, border_width(*self.size()))
-        shares = torch.zeros(len(regions), device=regions.device)
-        shares[places] = (objects & of).sum((1, 2)) / of.sum((1, 2)).clamp(min=1)
-        return left, shares
+            return None
+        found = torch.zeros(len(indices), *self.size(), dtype=torch.bool, device=self.like.device)
+        found[[indices.index(index) for index in known]] = regions
+        return found
+
+    def beside(self, regions: Tensor, objects: Tensor | None) -> Tensor:
+        """Regions (N, H, W) bool without the objects, see :meth:`objects_in`, and their border."""
+        return regions if objects is None else regions & ~near(objects, border_width(*self.size()))
+
+
+def on_objects(regions: Tensor, objects: Tensor) -> Tensor:
+    """How much of each region (N, H, W) bool lies on the objects (N, H, W), in [0, 1], (N,); 0 for an empty region."""
+    return (objects & regions).sum((1, 2)) / regions.sum((1, 2)).clamp(min=1)
+
+
+def spread(items: Sequence[int], most: int) -> list[int]:
+    """At most so many of the items, evenly from first to last."""
+    if len(items) <= most:
+        return list(items)
+    return [items[place] for place in np.linspace(0, len(items) - 1, most).round().astype(int)]
 
 
 def cycled(items: Sequence[int], count: int) -> list[int]:

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from explanans.audit.looked import grids, vectors
 from explanans.audit.suspects.interventions import PROBES, Interventions
-from explanans.audit.suspects.suspect import FEWEST, Suspect
+from explanans.audit.suspects.suspect import FEWEST, ON_OBJECT, Suspect
 from explanans.audit.ways import Way, alike
 
 ALIKE = 0.35
@@ -16,7 +16,6 @@ MORE = 1.5
 """By so much more alike than cut-outs of all classes are."""
 ACCUSED_ALIKE = 0.5
 """An object does not look the same so much, unless all of a kind do; from here on a way can be accused."""
-ON_OBJECT = 0.5
 
 
 def lookalike_suspects(

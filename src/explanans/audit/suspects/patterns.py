@@ -7,36 +7,44 @@ import torch
 from torch import Tensor
 
 from explanans.audit.intervals import difference
-from explanans.audit.suspects.in_common import ALL_OVER, SURE, common_pattern, fine, spread
+from explanans.audit.suspects.in_common import SURE, Pattern, common_pattern, fine
 from explanans.audit.suspects.interventions import PROBES, Interventions
 from explanans.audit.suspects.suspect import FEWEST, Suspect
 
 
-def pattern_suspects(asked: Interventions, column: int, rows: pa.Table, targets: list[int]) -> list[Suspect]:
-    """At most one for a class.
-
-    Photos whose fine parts are alike all over the frame, where those of other classes are not, are what is suspected.
-    Their mean is added to photos of other classes: what all of them have remains, and of their objects next to nothing.
-    The control is the mean of as many strangers.
+def pattern_in(asked: Interventions, rows: pa.Table, targets: list[int]) -> Pattern | None:
+    """What photos of a class have in common that photos without it have not; None where three of either are missing.
 
     Args:
         rows: the class's sample.
         targets: photos without the class.
     """
     indices = rows["index"].to_pylist()[: 2 * PROBES]
-    if len(indices) < FEWEST or len(targets) < FEWEST:
+    if min(len(indices), len(targets)) < FEWEST:
+        return None
+    pattern = common_pattern(asked.images(indices), asked.images(targets))
+    return pattern if len(pattern.members) >= FEWEST else None
+
+
+def pattern_suspects(
+    asked: Interventions, column: int, rows: pa.Table, targets: list[int], pattern: Pattern | None
+) -> list[Suspect]:
+    """At most one for a class: what its photos have in common, if it is all over the frame.
+
+    Its mean is added to photos of other classes: what all of its photos have remains, and of their objects next to
+    nothing. The control is the mean of as many strangers.
+
+    Args:
+        rows: the class's sample.
+        targets: photos without the class.
+        pattern: see :func:`pattern_in`.
+    """
+    if pattern is None or not pattern.all_over:
         return []
-    own, others = asked.images(indices), asked.images(targets)
-    members, much = common_pattern(own, others)
-    if len(members) < FEWEST:
-        return []
-    pattern = fine(own[members]).mean(0)
-    covers = spread(pattern)
-    if covers < ALL_OVER:
-        return []
-    with_it = asked.sees(asked.in_range(others + pattern), column)
-    without = asked.sees(asked.in_range(others + _of_strangers(fine(others), len(members))), column)
-    photos = [indices[place] for place in members]
+    indices, others = rows["index"].to_pylist()[: 2 * PROBES], asked.images(targets)
+    with_it = asked.sees(asked.in_range(others + pattern.mean), column)
+    without = asked.sees(asked.in_range(others + _of_strangers(fine(others), len(pattern.members))), column)
+    photos = [indices[place] for place in pattern.members]
     return [
         Suspect(
             "pattern",
@@ -47,9 +55,9 @@ def pattern_suspects(asked: Interventions, column: int, rows: pa.Table, targets:
             "all over the frame.",
             difference(int(with_it.sum()), len(with_it), int(without.sum()), len(without)),
             "photos of other classes in which the class appears when what these photos have in common is added to them",
-            much >= SURE,
+            pattern.excess >= SURE,
             photos,
-            {"of the frame": covers},
+            {"of the frame": pattern.covers},
         )
     ]
 

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from explanans.audit.suspects.cell_pixels import FAINT, sameness
+from explanans.audit.suspects.cell_pixels import blocks, faint, sameness
 from explanans.audit.suspects.in_common import excess
 from explanans.audit.suspects.whole_place import connected
 
@@ -114,10 +113,10 @@ def thing_around(images: Tensor, found: Patches, strangers: Tensor) -> Tensor:
     windows = [
         image[:, top : top + window, left : left + window] for image, (top, left) in zip(padded, corners, strict=True)
     ]
-    cells, strange = _cells(torch.stack(windows)), _cells(_resized(strangers.float(), side))
+    strange = blocks(_resized(strangers.float(), side), FINER)
     usual = strange.mean((0, 1))
-    spread = ((strange - usual) ** 2).mean() * len(usual)
-    same = sameness(cells, usual, max(1e-9, FAINT * float(np.sqrt(spread)))).reshape(3 * PATCH, 3 * PATCH) >= SAME
+    alike = sameness(blocks(torch.stack(windows), FINER), usual, faint(strange, usual))
+    same = alike.reshape(3 * PATCH, 3 * PATCH) >= SAME
     patch = np.zeros_like(same)
     patch[PATCH : 2 * PATCH, PATCH : 2 * PATCH] = True
     thing = torch.from_numpy(connected(patch, same)).repeat_interleave(FINER, 0).repeat_interleave(FINER, 1)
@@ -149,8 +148,3 @@ def _photos_with(templates: Tensor, patches: Patches, photos: int) -> Tensor:
 
 def _resized(images: Tensor, side: int) -> Tensor:
     return functional.interpolate(images, (side, side), mode="bilinear", antialias=True)
-
-
-def _cells(images: Tensor) -> NDArray[np.float32]:
-    """Images (N, K, H, W) → (N, cells, K · 4)."""
-    return functional.unfold(images, FINER, stride=FINER).transpose(1, 2).cpu().numpy()

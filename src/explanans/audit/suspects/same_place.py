@@ -13,9 +13,9 @@ from torch import Tensor
 from explanans.audit.geometry import GRID
 from explanans.audit.looked import grids
 from explanans.audit.suspects.cell_pixels import SAME, sameness
-from explanans.audit.suspects.in_common import SURE, common_place, patterned_place
-from explanans.audit.suspects.interventions import PROBES, Interventions
-from explanans.audit.suspects.suspect import FEWEST, Suspect, cells_of, ranked
+from explanans.audit.suspects.in_common import SURE, Pattern, common_place
+from explanans.audit.suspects.interventions import PROBES, Interventions, on_objects
+from explanans.audit.suspects.suspect import FEWEST, ON_OBJECT, Suspect, cells_of, ranked
 from explanans.audit.suspects.whole_place import Cells, whole_place
 
 SIGNIFICANCE = 0.01
@@ -24,7 +24,6 @@ EXCESS = 0.05
 """By so much more often a cell is inside the masks of the class than inside those of the others, at least."""
 COVERED = 0.5
 """A photo has it where its mask covers so much of the region."""
-ON_OBJECT = 0.5
 MOST = 0.5
 """Of the frame: photos that are the same in more of it are the same all over, and have nothing at a place."""
 
@@ -52,7 +51,12 @@ def _variance(values: Grids) -> Grids:
 
 
 def place_suspects(
-    asked: Interventions, column: int, rows: pa.Table, others: pa.Table, targets: list[int]
+    asked: Interventions,
+    column: int,
+    rows: pa.Table,
+    others: pa.Table,
+    targets: list[int],
+    pattern: Pattern | None = None,
 ) -> list[Suspect]:
     """At most two for a class, which do not overlap: where its masks lie more often than others do, and where some of
     its photos are the same, whatever is seen there.
@@ -60,15 +64,14 @@ def place_suspects(
     Args:
         rows, others: samples of the class and of all other classes.
         targets: photos without the class.
+        pattern: what photos of the class have in common, see :func:`explanans.audit.suspects.patterns.pattern_in`.
     """
     if not len(rows) or not targets:
         return []
     probes = asked.images(targets)
-    found = [
-        _tested(asked, column, rows["class"][0].as_py(), place, probes)
-        for place in (_where_masks_lie(asked, rows, others, probes), *_where_photos_are_the_same(asked, rows, probes))
-        if place is not None
-    ]
+    places = [_where_masks_lie(asked, rows, others, probes), *_where_photos_are_the_same(asked, rows, probes, pattern)]
+    name = rows["class"][0].as_py()
+    found = [_tested(asked, column, name, place, probes) for place in places if place is not None]
     apart: list[Suspect] = []
     for suspect in ranked(found):
         if not any(set(suspect.whole) & set(each.whole) for each in apart):
@@ -106,13 +109,17 @@ def _where_masks_lie(asked: Interventions, rows: pa.Table, others: pa.Table, pro
     return _Place(region, whole, indices, len(rows), says)
 
 
-def _where_photos_are_the_same(asked: Interventions, rows: pa.Table, probes: Tensor) -> list[_Place]:
+def _where_photos_are_the_same(
+    asked: Interventions, rows: pa.Table, probes: Tensor, pattern: Pattern | None
+) -> list[_Place]:
     """One by what cells have, and one by fine lines, dots and edges, if these are not all over the frame."""
     looked_at = rows["index"].to_pylist()[: 2 * PROBES]
     if min(len(looked_at), len(probes)) < FEWEST:
         return []
     images = asked.images(looked_at)
-    groups = [common_place(images, probes), patterned_place(images, probes)]
+    groups = [common_place(images, probes)]
+    if pattern is not None and not pattern.all_over:
+        groups.append((pattern.strongest(), pattern.members, pattern.excess))
     found = []
     for region, members, much in groups:
         if len(members) < FEWEST:
@@ -129,8 +136,10 @@ def _tested(asked: Interventions, column: int, name: str, place: _Place, probes:
     photos = place.photos[:PROBES]
     sources = asked.images(photos)
     area = asked.enlarged(place.region[None])
-    areas, shares = asked.beside_objects(photos, area.expand(len(photos), -1, -1), column)
-    on_object = None if shares is None else float(shares.mean())
+    everywhere = area.expand(len(photos), -1, -1)
+    objects = asked.objects_in(photos, column)
+    areas = asked.beside(everywhere, objects)
+    on_object = None if objects is None else float(on_objects(everywhere, objects).mean())
     effect = asked.pasted(sources, areas, probes, column)
     inside = area[0].cpu().numpy()
     some, strange = (each.cpu().numpy()[:, :, inside].reshape(len(each), -1) for each in (sources, probes))

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pyarrow as pa
 
 from explanans.audit.geometry import on_grid
 from explanans.audit.looked import grids
 from explanans.audit.suspects.in_common import SURE
-from explanans.audit.suspects.interventions import PROBES, Interventions
+from explanans.audit.suspects.interventions import PROBES, Interventions, on_objects, spread
 from explanans.audit.suspects.repeated_patches import patch_areas, patches_of, repeated, thing_around
-from explanans.audit.suspects.suspect import FEWEST, Suspect, cells_of
+from explanans.audit.suspects.suspect import FEWEST, ON_OBJECT, Suspect, cells_of
 
-ON_OBJECT = 0.5
-"""A thing is of the object where so much of the patch lies on it."""
 COVERED = 0.5
 """Of a cell of the grid, from which the thing is in it."""
 
@@ -31,8 +28,7 @@ def thing_suspects(
     if min(len(rows), len(others), len(targets)) < FEWEST:
         return []
     rows = rows.slice(0, 2 * PROBES)
-    spread = np.unique(np.linspace(0, len(others) - 1, min(2 * PROBES, len(others))).round().astype(int))
-    others = others.take(spread)
+    others = others.take(spread(range(len(others)), 2 * PROBES))
     indices = rows["index"].to_pylist()
     images, probes = asked.images(indices), asked.images(targets)
     own, strange = (
@@ -43,10 +39,11 @@ def thing_suspects(
     if len(found) < FEWEST:
         return []
     sources, photos = images[found.photo], [indices[place] for place in found.photo.tolist()]
-    regions, _ = asked.beside_objects(photos, thing_around(sources, found, probes), column)
-    _, on_object = asked.beside_objects(photos, patch_areas(found, *asked.size()), column)
-    if on_object is not None:
-        beside = (on_object < ON_OBJECT).nonzero().flatten().tolist()
+    objects = asked.objects_in(photos, column)
+    regions = asked.beside(thing_around(sources, found, probes), objects)
+    if objects is not None:
+        shares = on_objects(patch_areas(found, *asked.size()), objects)
+        beside = (shares < ON_OBJECT).nonzero().flatten().tolist()
         sources, regions, photos = sources[beside], regions[beside], [photos[place] for place in beside]
     if len(photos) < FEWEST:
         return []
@@ -63,7 +60,7 @@ def thing_suspects(
             len(photos),
             len(indices),
             f"Masks keep the same thing, in any place, in {len(photos)} of {len(indices)} photos"
-            + (", which may be the object itself." if on_object is None else "."),
+            + (", which may be the object itself." if objects is None else "."),
             effect,
             "photos of other classes in which the class appears when this thing is pasted into them",
             much >= SURE,

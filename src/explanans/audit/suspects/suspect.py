@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from explanans.audit.geometry import GRID
 from explanans.audit.intervals import Effect
 
 Kind = Literal["place", "thing", "look-alike", "context", "outside", "colours", "pattern", "shared", "receipts"]
@@ -15,6 +17,8 @@ Kind = Literal["place", "thing", "look-alike", "context", "outside", "colours", 
 ACCUSED = 0.05
 """A suspicion whose effect is larger than this, with its whole interval, is an accusation."""
 
+ON_OBJECT = 0.5
+"""Evidence is of the object where so much of it lies on it."""
 FEWEST = 3
 """Photos without which nothing is suspected."""
 
@@ -76,6 +80,14 @@ class Suspect:
 def cells_of(region: NDArray[np.bool_]) -> list[tuple[int, int]]:
     """Rows and columns of the cells (16, 16) that are true."""
     return [(int(row), int(cell)) for row, cell in np.argwhere(region)]
+
+
+def grid_of(cells: Sequence[tuple[int, int]]) -> NDArray[np.bool_]:
+    """The region (16, 16) that has these cells, as :func:`cells_of` gives them."""
+    found = np.zeros((GRID, GRID), np.bool_)
+    for cell in cells:
+        found[cell] = True
+    return found
 
 
 def ranked(suspects: list[Suspect]) -> list[Suspect]:

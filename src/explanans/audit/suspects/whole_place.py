@@ -31,7 +31,8 @@ def whole_place(region: Cells, images: Tensor, strangers: Tensor, enough: int = 
     if min(len(images), len(strangers)) < enough:
         return region.copy()
     others = by_cell(strangers)
-    same = sameness(by_cell(images), others.mean(0), faint(others)).reshape(GRID, GRID) >= SAME
+    usual = others.mean(0)
+    same = sameness(by_cell(images), usual, faint(others, usual)).reshape(GRID, GRID) >= SAME
     return connected(region, same)
 
 
