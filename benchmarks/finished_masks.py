@@ -1,11 +1,12 @@
 """Masks of a trained Explainer against segmentations, finished on their pictures in several ways.
 
-    python benchmarks/finished_masks.py EXPLAINER voc:DEVKIT --split "train[90%:]" --refine 0 1 1.43 --reach 0 1.5
+    python benchmarks/finished_masks.py EXPLAINER voc:DEVKIT --split "train[90%:]" --compete 0 1 --refine 0 1 1.43
 
-For every pair of ``--refine`` and ``--reach`` (docs/objectives.md) over the labels of the split that have a region: the
-mean soft IoU of a label's mask with its region, for all, on pictures with one and with several labels, and for objects
-below a tenth of their picture; the IoU of the mask cut at 1/2; the mean area over that of the regions; and the
-difference of the soft IoU from that of the first pair, with its standard error.
+For ``--compete``, ``--refine`` and ``--reach`` (docs/objectives.md), all with all, over the labels of the split that
+have a region: the mean soft IoU of a label's mask with its region, for all, on pictures with one and with several
+labels, and for objects below a tenth of their picture; the IoU of the mask cut at 1/2; the mean area over that of the
+regions; and the difference of the soft IoU from that of the first way, with its standard error, of all labels and of
+those of pictures with several.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from explanans.training.held_out import spread
 from labelled import add_data, pictures
 
 TOGETHER = 16
-Way = tuple[float, float]
+Way = tuple[int, float, float]
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def measured(explainer: Explainer, dataset: LabelledImages, ways: list[Way]) -> 
         several = asked.sum(1)[asked.nonzero()[:, 0]] > 1
         there = true_area > 0
         for way in ways:
-            explainer.refine, explainer.reach = way
+            explainer.compete, explainer.refine, explainer.reach = bool(way[0]), *way[1:]
             masks = explainer.masks_of(batch["image"], asked)[there]
             parts[way].append(
                 Masks(
@@ -76,12 +77,17 @@ def _mean(values: Tensor, some: Tensor) -> str:
     return f"{float(values[some].mean()):.3f} ({int(some.sum())})" if some.any() else "–"
 
 
+def _apart(differences: Tensor) -> str:
+    return f"{differences.mean():+.3f} ± {differences.std() / max(1, len(differences)) ** 0.5:.3f}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("explainer", help="folder of a saved Explainer")
     add_data(parser, "train[90%:]")
     parser.add_argument("--refine", type=float, nargs="+", default=[0.0, 1.43])
     parser.add_argument("--reach", type=float, nargs="+", default=[0.0, 1.5])
+    parser.add_argument("--compete", type=int, choices=[0, 1], nargs="+", default=[1])
     parser.add_argument("--limit", type=int, default=0, help="so many pictures, evenly spaced; 0: all")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--trust_factory", action="store_true", help="run the code that the classifier's folder names")
@@ -91,16 +97,16 @@ def main() -> None:
     dataset = pictures(explainer.explanandum, options).with_segmentation()
     if options.limit > 0:
         dataset = dataset.subset(spread(len(dataset), options.limit))
-    ways = list(itertools.product(options.refine, options.reach))
+    ways = list(itertools.product(options.compete, options.refine, options.reach))
     found = measured(explainer, dataset, ways)
     first = found[ways[0]]
-    for (refine, reach), masks in found.items():
+    for (compete, refine, reach), masks in found.items():
         apart = masks.soft - first.soft
-        error = float(apart.std() / len(apart) ** 0.5)
         print(
-            f"refine {refine:g} reach {reach:g}: soft IoU {masks.soft.mean():.3f} ({len(masks.soft)} masks, "
-            f"{apart.mean():+.3f} ± {error:.3f})  one label {_mean(masks.soft, ~masks.several)}  several "
-            f"{_mean(masks.soft, masks.several)}  small {_mean(masks.soft, masks.true_area < SMALL)}  cut at 1/2 "
+            f"compete {compete} refine {refine:g} reach {reach:g}: soft IoU {masks.soft.mean():.3f} "
+            f"({len(masks.soft)} masks, {_apart(apart)})  one label {_mean(masks.soft, ~masks.several)}  several "
+            f"{_mean(masks.soft, masks.several)}, {_apart(apart[masks.several])}  "
+            f"small {_mean(masks.soft, masks.true_area < SMALL)}  cut at 1/2 "
             f"{masks.cut.mean():.3f}  area {masks.area.mean() / masks.true_area.mean():.2f} ×",
             flush=True,
         )

@@ -99,7 +99,7 @@ def test_masks_are_sharpened_around_the_cut(explainer: Explainer, pictures: Labe
     assert torch.equal(explainer.head_logits(image), 2 * (before - 1))
     assert torch.allclose(explainer.folded().head_logits(image), 2 * (before - 1))
     # Only a cut that looked at pictures lets masks follow them.
-    assert (explainer.reach, explainer.refine) == (0, 0)
+    assert (explainer.reach, explainer.refine, explainer.compete) == (0, 0, False)
     # Again: the network's own logits are looked at, not the calibrated ones.
     assert calibrate(explainer, pictures, rivals(images=1))["cut"] == 1
 
@@ -221,7 +221,7 @@ def test_without_a_label_there_is_nothing_to_go_by(explainer: Explainer, picture
 def test_what_is_asked_where_nothing_is_said() -> None:
     """Nothing; and of a calibration, what its docstring says."""
     asked = Calibration()
-    assert dataclasses.astuple(asked) == (None, "picture", 4.0, 1.5, 1.43, 0.01, 5, "blur")
+    assert dataclasses.astuple(asked) == (None, "picture", 4.0, 1.5, 1.43, True, 0.01, 5, "blur")
     with pytest.raises(dataclasses.FrozenInstanceError):
         asked.images = 1  # type: ignore[misc]
 

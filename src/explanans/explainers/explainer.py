@@ -26,6 +26,7 @@ from explanans.explanations.explanation import Explanation
 from explanans.explanations.receipt import FILLS
 from explanans.explanations.tiles import Merge
 from explanans.methods import Method
+from explanans.ops.contest import CALLED, contested
 from explanans.ops.edge_cut import moved_to_edges
 from explanans.ops.refinement import enlarge
 from explanans.ops.targets import Target, multi_hot
@@ -63,6 +64,8 @@ class Explainer(Saved, Masker):
             :meth:`forward` gives (and an exported network without ``finish``), stay where they are.
         refine: before that, the enlargement at which they are carried along the classifier's features, see
             :class:`explanans.explainers.refining.Refinement`; 0 leaves them.
+        compete: whether, first of all, classes that the classifier sees in the same picture give up what belongs to
+            another, see :func:`explanans.ops.contest.contested`; of a softmax no two are seen.
         facts: how it was trained, and what was measured of it; saved with it.
         card: the model card that lay beside it when it was loaded.
     """
@@ -94,7 +97,7 @@ class Explainer(Saved, Masker):
             self.network = network
         self.register_buffer("scale", torch.ones(()))
         self.register_buffer("shift", torch.zeros(()))
-        self.reach, self.refine = 0.0, 0.0
+        self.reach, self.refine, self.compete = 0.0, 0.0, False
         self.facts: dict[str, Any] = {}
         self.card: str | None = None
 
@@ -178,7 +181,7 @@ class Explainer(Saved, Masker):
             generator=torch.Generator().manual_seed(0),
         ).to(like(self.network))
         quick = Explainer(self.explanandum, fold_batch_norms(self.network, images))
-        quick.calibrate(float(self.scale), float(self.shift), self.reach, self.refine)
+        quick.calibrate(float(self.scale), float(self.shift), self.reach, self.refine, self.compete)
         quick.facts = dict(self.facts)
         return quick.eval()
 
@@ -223,16 +226,32 @@ class Explainer(Saved, Masker):
             if isinstance(network, TrunkHead):
                 answer, views = network.answer_and_features(images)
                 probabilities = self.explanandum.activate(answer.float())
-                return probabilities, partial(self._draw, images, partial(network.decode, views))
-            return self.explanandum.probabilities(images), partial(self._draw, images, partial(network, images))
+                return probabilities, partial(self._draw, images, partial(network.decode, views), probabilities)
+            probabilities = self.explanandum.probabilities(images)
+            return probabilities, partial(self._draw, images, partial(network, images), probabilities)
 
     def masks_of(self, images: Tensor, asked: Tensor) -> Tensor:
-        """The masks (P, H, W) in [0, 1] of the pairs that are true in ``asked`` (N, C), in order; without gradients."""
-        return self._draw(images, partial(self.network, images), asked)
+        """The masks (P, H, W) in [0, 1] of the pairs that are true in ``asked`` (N, C), in order; without gradients.
+
+        None depends on which others are asked for.
+        """
+        if self.competes:
+            return self.look(images)[1](asked)
+        return self._draw(images, partial(self.network, images), None, asked)
+
+    @property
+    def competes(self) -> bool:
+        """Whether masks :attr:`compete`, and the classifier may see several classes in a picture."""
+        return self.compete and self.explanandum.activation == "sigmoid" and self.explanandum.num_classes > 1
 
     @torch.no_grad()
-    def _draw(self, images: Tensor, logits: Callable[[], Tensor], asked: Tensor) -> Tensor:
-        columns = asked.any(0).nonzero().flatten()
+    def _draw(
+        self, images: Tensor, logits: Callable[[], Tensor], probabilities: Tensor | None, asked: Tensor
+    ) -> Tensor:
+        wanted = asked
+        if self.competes and probabilities is not None:
+            wanted = asked | ((probabilities >= CALLED) & asked.any(1, keepdim=True))
+        columns = wanted.any(0).nonzero().flatten()
         image, column = asked.nonzero(as_tuple=True)
         if not len(image):
             return images.new_zeros(0, *images.shape[-2:])
@@ -240,8 +259,11 @@ class Explainer(Saved, Masker):
             head = self._checked(logits(), images, len(columns) if narrowed else None)
         if not narrowed:
             head = head[:, columns]
+        scale = float(self.scale)
+        if wanted is not asked and probabilities is not None:
+            head = contested(head, probabilities[:, columns], scale)
         # Only what is asked for is enlarged: a thousand maps per photo would fill the memory.
-        own, scale = head[image, torch.searchsorted(columns, column)], float(self.scale)
+        own = head[image, torch.searchsorted(columns, column)]
         if self.refine:
             own = Refinement(self.explanandum, self.refine)(own, images, image, scale)
         enlarged = enlarge(own[:, None], images.shape[-2:])[:, 0]
@@ -250,13 +272,15 @@ class Explainer(Saved, Masker):
     def whole_evidence(self) -> Self:
         """The same, with masks as the network makes them, cut where they are for all pictures."""
         found = copy(self)
-        found.reach, found.refine = 0.0, 0.0
+        found.reach, found.refine, found.compete = 0.0, 0.0, False
         return found
 
     def identity(self) -> dict[str, Any]:
         """What tells one Explainer from another: its weights, its network, its classifier."""
         # Those that an earlier version began keep theirs.
         finish = [self.reach, self.refine] if self.refine else [self.reach] if self.reach else []
+        if self.compete:
+            finish = [self.reach, self.refine, self.compete]
         return {
             "explainer": {
                 "network": self.network_name,

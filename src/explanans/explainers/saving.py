@@ -48,6 +48,7 @@ class Saved(nn.Module, ModelHubMixin, library_name="explanans", tags=["explainab
     shift: Tensor
     reach: float
     refine: float
+    compete: bool
     facts: dict[str, Any]
     card: str | None
 
@@ -56,11 +57,14 @@ class Saved(nn.Module, ModelHubMixin, library_name="explanans", tags=["explainab
         """Names of the classifier's layers that the mask network reads; None for one that reads the image."""
         raise NotImplementedError
 
-    def calibrate(self, scale: float, shift: float, reach: float = 0.0, refine: float = 0.0) -> None:
+    def calibrate(
+        self, scale: float, shift: float, reach: float = 0.0, refine: float = 0.0, compete: bool = False
+    ) -> None:
         """Set what ``head_logits`` multiplies by and adds, and how masks that are asked for follow their picture.
 
         See :func:`explanans.ops.edge_cut.moved_to_edges` for ``reach``, from 0 to 12, and for ``refine``, from 0 to 4,
-        :class:`explanans.explainers.refining.Refinement`.
+        :class:`explanans.explainers.refining.Refinement`; for ``compete``, which comes before them,
+        :func:`explanans.ops.contest.contested`.
 
         Raises:
             InputError: one that is not finite or beyond its bounds; nothing is set then.
@@ -68,9 +72,11 @@ class Saved(nn.Module, ModelHubMixin, library_name="explanans", tags=["explainab
         scale, shift = check_number("calibration.scale", scale, -inf), check_number("calibration.shift", shift, -inf)
         reach = check_number("calibration.reach", reach, 0, FARTHEST)
         refine = check_number("calibration.refine", refine, 0, LARGEST)
+        if not isinstance(compete, bool):
+            raise InputError(f"calibration.compete={compete!r} is not a truth value; give True or False.")
         self.scale.fill_(scale)
         self.shift.fill_(shift)
-        self.reach, self.refine = reach, refine
+        self.reach, self.refine, self.compete = reach, refine, compete
 
     def config(self) -> dict[str, Any]:
         """What ``config.json`` says: network, classifier, calibration, facts."""
@@ -84,6 +90,7 @@ class Saved(nn.Module, ModelHubMixin, library_name="explanans", tags=["explainab
                 "shift": float(self.shift),
                 "reach": self.reach,
                 "refine": self.refine,
+                "compete": self.compete,
             },
             "facts": self.facts,
         }
@@ -198,7 +205,8 @@ class Saved(nn.Module, ModelHubMixin, library_name="explanans", tags=["explainab
             # Those saved by an earlier version have none.
             calibration = config.get("calibration", {"scale": 1.0, "shift": 0.0})
             moved = {name: calibration.get(name, 0.0) for name in ("reach", "refine")}
-            explainer.calibrate(calibration["scale"], calibration["shift"], **moved)
+            compete = calibration.get("compete", False)
+            explainer.calibrate(calibration["scale"], calibration["shift"], **moved, compete=compete)
         explainer.facts = config["facts"]
         if (folder / CARD).is_file():
             explainer.card = (folder / CARD).read_text(encoding="utf-8")

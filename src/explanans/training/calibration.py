@@ -47,9 +47,10 @@ class Calibration:
       the smallest masks that do as well.
 
     Then E becomes ``sharpness`` · (E − cut), which keeps the order of the pixels. No segmentation is asked. One cut for
-    all pictures is right on average: by "picture" each mask that is asked for is afterwards carried along the
-    classifier's features (:class:`explanans.explainers.refining.Refinement`), and cut up to ``reach`` beside, where its
-    own picture changes (:func:`explanans.ops.edge_cut.moved_to_edges`).
+    all pictures is right on average: by "picture" each mask that is asked for afterwards gives up what belongs to
+    another class that the classifier sees (:func:`explanans.ops.contest.contested`), is carried along the classifier's
+    features (:class:`explanans.explainers.refining.Refinement`), and cut up to ``reach`` beside, where its own picture
+    changes (:func:`explanans.ops.edge_cut.moved_to_edges`).
 
     A classifier may like more of the picture the better, or nothing at all. So a cut that makes more of the masks fill
     the frame or empty than the masks as trained is not taken, the grid is widened where the best cut is its last, and
@@ -64,6 +65,7 @@ class Calibration:
         reach: in logits as they were trained, at least 0, of "picture"; 0: one cut for all pictures.
         refine: enlargement of a picture for the features that its masks are carried along, of "picture"; 1 for
             classifiers that take one size, whatever is said here; 0: masks as the network makes them.
+        compete: let the masks of classes that are seen together compete for their places, of "picture".
         tolerance: in [0, 1], of "rivals".
         rivals: how many other classes' masks are tried for each label.
         fill: what hidden pixels become, see :func:`explanans.ops.masking.make_fill`.
@@ -74,6 +76,7 @@ class Calibration:
     sharpness: float = 4.0
     reach: float = 1.5
     refine: float = 1.43
+    compete: bool = True
     tolerance: float = 0.01
     rivals: int = 5
     fill: str = "blur"
@@ -99,7 +102,7 @@ def calibrate(
     batch_size: int = 64,
     progress: bool = False,
 ) -> dict[str, Any]:
-    """Choose ``explainer.scale``, ``shift``, ``reach`` and ``refine``, see :class:`Calibration`.
+    """Choose ``explainer.scale``, ``shift``, ``reach``, ``refine`` and ``compete``, see :class:`Calibration`.
 
     The network stays as it is.
 
@@ -111,8 +114,8 @@ def calibrate(
         progress: say how far it is.
 
     Returns:
-        for the facts: ``cut``, ``sharpness``, ``reach`` and ``refine`` (0, 1, 0 and 0 where the masks stay
-        ``as_trained``), ``images``, ``data``;
+        for the facts: ``cut``, ``sharpness``, ``reach``, ``refine`` and ``compete`` (0, 1, 0, 0 and False where the
+        masks stay ``as_trained``), ``images``, ``data``;
         ``by``; by cut the ``gaps``, ``areas``, ``full`` and ``empty`` of :class:`~explanans.training.cut_curve.Point`;
         ``remark``: what was refused and why, or "".
 
@@ -131,10 +134,11 @@ def calibrate(
     if cut in (curve[0].cut, curve[-1].cut):
         cut, remark = None, f"the best of all cuts, {cut:g}, is the last that was tried"
     sharpness = 1.0 if cut is None else calibration.sharpness
-    reach, refine = 0.0, 0.0
+    reach, refine, compete = 0.0, 0.0, False
     if calibration.by == "picture" and cut is not None:
-        reach, refine = calibration.reach, possible_enlargement(explainer.explanandum, calibration.refine)
-    explainer.calibrate(sharpness, 0.0 if cut is None else -cut, reach, refine)
+        reach, compete = calibration.reach, calibration.compete
+        refine = possible_enlargement(explainer.explanandum, calibration.refine)
+    explainer.calibrate(sharpness, 0.0 if cut is None else -cut, reach, refine, compete)
 
     def by_cut(name: str) -> dict[str, float]:
         return {f"{point.cut:g}": round(getattr(point, name), 4) for point in curve}
@@ -144,6 +148,7 @@ def calibrate(
         "sharpness": sharpness,
         "reach": reach,
         "refine": refine,
+        "compete": explainer.competes,
         "by": calibration.by,
         "images": len(labelled),
         "data": dataset.name,

@@ -89,6 +89,8 @@ def summary(found: Mapping[str, Any]) -> str:
         return f"{tried}: masks stay as trained, since {found['remark']}"
     line = f"{tried}: masks are cut at {cut}, gap {gaps[cut]:.2f} and area {areas[cut]:.2f}"
     line = f"{line} (at 0: {gaps['0']:.2f}, {areas['0']:.2f})"
+    if found["compete"]:
+        line += ", give up what belongs to another class that is seen"
     if found["refine"]:
         line += ", then carried along the classifier's features"
     if found["reach"]:

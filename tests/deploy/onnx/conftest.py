@@ -17,14 +17,18 @@ from explanans.explainers.explainer import Explainer
 from explanans.images.preprocessing import Preprocessing
 
 
-def explainer_of(network: str, channels: int = 3, size: int = 32) -> Explainer:
+def explainer_of(network: str, channels: int = 3, size: int = 32, *, sees_all: bool = False) -> Explainer:
+    """Of a classifier that sees one of its classes in a picture, or all of them in every picture."""
     torch.manual_seed(0)
     arguments = {"num_classes": 3, "widths": [8, 16], "channels": channels}
     preprocessing = Preprocessing(size, (0.4, 0.5, 0.6)[:channels], (0.2, 0.25, 0.3)[:channels])
+    module = SmallResNet(**arguments)
+    if sees_all:
+        module.head.bias.data += 20
     classifier = Explanandum(
-        SmallResNet(**arguments),
+        module,
         classes=("cat", "dog", "cow"),
-        activation="softmax",
+        activation="sigmoid" if sees_all else "softmax",
         preprocessing=preprocessing,
         source=Source("explanans:small_resnet", arguments),
     )

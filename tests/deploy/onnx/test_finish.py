@@ -30,7 +30,7 @@ def blobs(count: int, size: int = 32) -> torch.Tensor:
     return fine + 0.1 * torch.randn(count, 3, size, size, generator=random)
 
 
-def calibrated(explainer: Explainer, reach: float, refine: float) -> Explainer:
+def calibrated(explainer: Explainer, reach: float, refine: float, compete: bool = False) -> Explainer:
     """Half of all masks' pixels are inside, and logits are as far from each other as those of trained networks."""
     explainer.calibrate(1.0, 0.0)
     with torch.no_grad():
@@ -40,17 +40,26 @@ def calibrated(explainer: Explainer, reach: float, refine: float) -> Explainer:
                 part.weight *= factor
                 part.bias *= factor
         middle = float(explainer.head_logits(blobs(4)).median())
-    explainer.calibrate(2.0, -middle, reach, refine)
+    explainer.calibrate(2.0, -middle, reach, refine, compete)
     return explainer
 
 
-@pytest.mark.parametrize(("reach", "refine"), [(1.5, 1.43), (1.5, 0.0), (0.0, 1.0)])
-def test_all_masks_at_once_are_those_that_are_asked_for(explainer_of: Made, reach: float, refine: float) -> None:
-    explainer = calibrated(explainer_of("compact"), reach, refine)
+@pytest.mark.parametrize(
+    ("reach", "refine", "compete"),
+    [(1.5, 1.43, False), (1.5, 0.0, False), (0.0, 1.0, False), (1.5, 1.43, True), (0.0, 0.0, True)],
+)
+def test_all_masks_at_once_are_those_that_are_asked_for(
+    explainer_of: Made, reach: float, refine: float, compete: bool
+) -> None:
+    # The masks of the compact network are full, empty and half: of these none has to yield.
+    explainer = calibrated(
+        explainer_of("trunk?width=8" if compete else "compact", sees_all=compete), reach, refine, compete
+    )
     images, asked = blobs(4), torch.ones(4, 3, dtype=torch.bool)
+    assert Finish.changes(explainer)
     finish = Finish(explainer)
     with torch.no_grad():
-        found = finish(images, explainer.head_logits(images))
+        found = finish(images, *explainer.answers(images)[::-1])
         raw = explainer(images)
     torch.testing.assert_close(found.flatten(0, 1), explainer.masks_of(images, asked), atol=1e-4, rtol=0)
     assert (found - raw).abs().max() > 0.1
@@ -76,7 +85,7 @@ def test_a_finished_graph(explainer_of: Made, tmp_path: Path) -> None:
     assert done.check.masks == 2 * 2 * done.check.images
     session = open_session(done.path)
     facts = session.get_modelmeta().custom_metadata_map
-    assert json.loads(facts["finished"]) == {"refine": 1.43, "reach": 1.5}
+    assert json.loads(facts["finished"]) == {"refine": 1.43, "reach": 1.5, "compete": False}
     images = blobs(5)
     probabilities, masks = session.run(None, {"images": images.numpy()})
     asked = torch.tensor([True, False, True]).expand(5, 3)
@@ -84,6 +93,23 @@ def test_a_finished_graph(explainer_of: Made, tmp_path: Path) -> None:
     assert np.abs(masks - expected.numpy()).max((2, 3)).max() < 1e-3
     with torch.no_grad():
         assert np.abs(probabilities - explainer.explanandum.probabilities(images).numpy()).max() < 1e-4
+
+
+@pytest.mark.parametrize("what", ["both", "masks"])
+def test_a_graph_of_masks_that_compete_knows_the_rivals_that_it_does_not_draw(
+    explainer_of: Made, tmp_path: Path, what: str
+) -> None:
+    explainer = calibrated(explainer_of("trunk?width=8", sees_all=True), 0.0, 0.0, compete=True)
+    done = export_onnx(explainer, tmp_path / "model.onnx", what=what, classes=["cow"], finish=True)
+    session = open_session(done.path)
+    assert json.loads(session.get_modelmeta().custom_metadata_map["finished"])["compete"]
+    images = blobs(3)
+    *_, masks = session.run(None, {"images": images.numpy()})
+    asked = torch.tensor([False, False, True]).expand(3, 3)
+    expected = explainer.masks_of(images, asked)
+    assert np.abs(masks[:, 0] - expected.numpy()).max() < 1e-4
+    assert (expected - explainer.whole_evidence().masks_of(images, asked)).abs().max() > 0.1
+    assert len(session.get_outputs()) == (2 if what == "both" else 1)
 
 
 @pytest.mark.bad_input

@@ -71,7 +71,7 @@ def run(
     )
     if done.check.cut_elsewhere:
         say(f"{done.check.cut_elsewhere} of {done.check.masks} masks are cut elsewhere, where two cuts are as good")
-    if not given["finish"] and (loaded.refine or loaded.reach):
+    if not given["finish"] and (loaded.refine or loaded.reach or loaded.competes):
         say("masks are those of the network; --finish has those of explain, finished on their own picture")
     if done.check.resize_difference is not None:
         say(

@@ -12,28 +12,32 @@ from explanans.classifiers.layers import layer_of_stride
 from explanans.explainers.explainer import Explainer
 from explanans.explainers.refining import LEVEL, STEEPNESS, Refinement, carried, resized
 from explanans.ops.band_contrast import contrasts_together
+from explanans.ops.contest import MOST, contested
 from explanans.ops.edge_cut import PRICE, cuts_within
 from explanans.ops.refinement import enlarge, scaled_up
 
 
 class Finish(nn.Module):
-    """Images (N, channels, H, W) and mask logits (N, M, h, w) → masks (N, M, H, W), all of them finished.
+    """Images (N, channels, H, W) and mask logits (N, M, h, w) → masks (N, K, H, W), all of them finished.
 
     The masks of :meth:`Explainer.masks_of <explanans.explainers.explainer.Explainer.masks_of>`: what
-    :class:`~explanans.explainers.refining.Refinement` and :func:`~explanans.ops.edge_cut.moved_to_edges` decide for
-    each mask alone (whether there is anything to carry, which cut it gets) is computed for all and chosen from. Memory
-    is for all masks of the batch at once.
+    :func:`~explanans.ops.contest.contested`, :class:`~explanans.explainers.refining.Refinement` and
+    :func:`~explanans.ops.edge_cut.moved_to_edges` decide for each mask alone (who its rivals are, whether there is
+    anything to carry, which cut it gets) is computed for all and chosen from. Memory is for all masks of the batch at
+    once.
 
     Args:
-        explainer: whose ``refine`` or ``reach`` is above 0.
+        explainer: whose ``refine`` or ``reach`` is above 0, or whose masks compete.
+        kept: the K of the M classes that get a mask; None for all. The others are rivals alone.
     """
 
     cuts: Tensor
     rows: Tensor
     columns: Tensor
 
-    def __init__(self, explainer: Explainer) -> None:
+    def __init__(self, explainer: Explainer, kept: Sequence[int] | None = None) -> None:
         super().__init__()
+        self.competes, self.kept = explainer.competes, None if kept is None else list(kept)
         self.scale = float(explainer.scale)
         self.refinement = Refinement(explainer.explanandum, explainer.refine) if explainer.refine else None
         if self.refinement is not None:
@@ -48,7 +52,7 @@ class Finish(nn.Module):
     @staticmethod
     def changes(explainer: Explainer) -> bool:
         """Whether the Explainer is calibrated to finish masks."""
-        return bool(explainer.refine) or len(cuts_within(explainer.reach)) > 1
+        return bool(explainer.refine) or len(cuts_within(explainer.reach)) > 1 or explainer.competes
 
     @property
     def moves(self) -> list[float]:
@@ -56,7 +60,12 @@ class Finish(nn.Module):
         cuts = self.scale * self.cuts
         return [move for move in (cuts[:, None] - cuts).unique().tolist() if move]
 
-    def forward(self, images: Tensor, head: Tensor) -> Tensor:
+    def forward(self, images: Tensor, head: Tensor, probabilities: Tensor | None = None) -> Tensor:
+        """``probabilities`` (N, M), of the same classes as ``head``, where masks compete."""
+        if self.competes and probabilities is not None:
+            head = contested(head, probabilities, self.scale, ranks=MOST)
+        if self.kept is not None:
+            head = head[:, self.kept]
         logits = head if self.refinement is None else self._refined(self.refinement, images, head)
         logits = enlarge(logits, images.shape[-2:])
         return (logits if len(self.cuts) == 1 else self._moved(images, logits)).sigmoid()

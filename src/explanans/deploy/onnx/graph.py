@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from explanans.classifiers.class_names import read_classes
 from explanans.deploy.onnx.check import FINISHED_TOLERANCE, TOLERANCE, Check, compare
 from explanans.deploy.onnx.finish import Finish
-from explanans.deploy.onnx.modules import Both, FromPictures, Masks
+from explanans.deploy.onnx.modules import FromImages, FromPictures
 from explanans.errors import InputError
 from explanans.explainers.explainer import Explainer
 from explanans.explainers.networks.heads import narrowed
@@ -70,10 +70,10 @@ def export_onnx(
         preprocessing: where pictures are resized and normalised: "outside" (the graph takes normalised images), or
             "inside" (it takes uint8 pictures of any size).
         dynamic_size: leave height and width of ``images`` free too, where the networks allow it.
-        finish: finish every mask on its own picture, as ``explain`` does: carried along the classifier's features
-            (``refine``) and moved to edges (``reach``), as far as the Explainer is calibrated for it. The classifier's
-            layers that are read are then in the graph, whatever ``what`` is, and time and memory grow with the masks,
-            of which there may be 64.
+        finish: finish every mask on its own picture, as ``explain`` does: less what belongs to another class that is
+            seen (``compete``), carried along the classifier's features (``refine``) and moved to edges (``reach``), as
+            far as the Explainer is calibrated for it. The classifier's layers that are read are then in the graph,
+            whatever ``what`` is, and time and memory grow with the masks, of which there may be 64.
         pictures: photos to compare on (anything that :func:`explanans.images.reading.read_image` takes); without any,
             generated ones.
         tolerance: largest difference of a mask value or a probability; None takes 1e-4, and 1e-3 of masks that are
@@ -93,12 +93,14 @@ def export_onnx(
         tolerance = FINISHED_TOLERANCE if finish else TOLERANCE
     quick = explainer.folded().eval().cpu()
     size = quick.explanandum.preprocessing
-    if columns is not None:
+    # Masks that compete need those of their rivals, whether or not these are wanted.
+    whole = finish and quick.competes
+    if columns is not None and not whole:
         quick.network = narrowed(quick.network, torch.tensor(columns))
-    count = None if columns is None else len(columns)
-    masks = (Both if what == "both" else Masks)(quick, count, finish)
-    moves = [] if masks.finish is None else masks.finish.moves
-    module: nn.Module = masks
+    count = None if columns is None or whole else len(columns)
+    finishing = Finish(quick, columns if whole else None) if finish else None
+    moves = [] if finishing is None else finishing.moves
+    module: nn.Module = FromImages(quick, count, finishing, what == "both")
     names = ["probabilities", "masks"] if what == "both" else ["masks"]
     if preprocessing == "inside":
         module, given, name = FromPictures(module, size), _some_pictures(), "pictures"
@@ -186,8 +188,9 @@ def _columns(wanted: str | Sequence[str], classes: Sequence[str]) -> list[int]:
 def _check_finish(explainer: Explainer, masks: int, dynamic_size: bool) -> None:
     if not Finish.changes(explainer):
         raise InputError(
-            "finish: this Explainer is not calibrated to finish masks (its refine and reach are 0), so that there is "
-            "nothing to do; leave finish out, or call explainer.calibrate(…, reach=1.5, refine=1.43) and save it."
+            "finish: this Explainer is not calibrated to finish masks (its refine and reach are 0, and they do not "
+            "compete), so that there is nothing to do; leave finish out, or call explainer.calibrate(…, reach=1.5, "
+            "refine=1.43) and save it."
         )
     if dynamic_size:
         raise InputError(
@@ -214,7 +217,9 @@ def _describe(
         "classifier_hash": identity["weights_hash"],
         "outputs": what,
         "preprocessed": preprocessing,
-        "finished": {"refine": explainer.refine, "reach": explainer.reach} if finish else None,
+        "finished": (
+            {"refine": explainer.refine, "reach": explainer.reach, "compete": explainer.competes} if finish else None
+        ),
         "explanans": __version__,
     }
     del model.metadata_props[:]

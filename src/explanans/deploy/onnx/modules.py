@@ -12,35 +12,38 @@ from explanans.images.preprocessing import Preprocessing
 from explanans.ops.refinement import enlarge
 
 
-class Masks(nn.Module):
-    """Images (N, channels, H, W) → masks (N, C, H, W).
+class FromImages(nn.Module):
+    """Images (N, channels, H, W) → masks (N, K, H, W), before them the probabilities (N, C) where these are wanted.
 
     Args:
         explainer: whose network may be :func:`narrowed <explanans.explainers.networks.heads.narrowed>`.
         classes: for how many classes it answers; None for all.
-        finish: whether each mask is finished on its own picture, see :class:`~explanans.deploy.onnx.finish.Finish`.
+        finish: what finishes each mask on its own picture; None leaves them as the network makes them.
+        probabilities: whether they are wanted.
     """
 
-    def __init__(self, explainer: Explainer, classes: int | None = None, finish: bool = False) -> None:
+    def __init__(
+        self,
+        explainer: Explainer,
+        classes: int | None = None,
+        finish: Finish | None = None,
+        probabilities: bool = False,
+    ) -> None:
         super().__init__()
-        self.explainer, self.classes = explainer, classes
-        self.finish = Finish(explainer) if finish else None
+        self.explainer, self.classes, self.finish, self.wanted = explainer, classes, finish, probabilities
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         images = self.explainer.explanandum.preprocessing.check(images)
-        return (self._masks(images, self.explainer.head_logits(images, self.classes)),)
-
-    def _masks(self, images: Tensor, head: Tensor) -> Tensor:
-        return enlarge(head, images.shape[-2:]).sigmoid() if self.finish is None else self.finish(images, head)
-
-
-class Both(Masks):
-    """Images (N, channels, H, W) → probabilities (N, C) of all classes and masks (N, C, H, W)."""
-
-    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        images = self.explainer.explanandum.preprocessing.check(images)
-        probabilities, head = self.explainer.answers(images, self.classes)
-        return probabilities, self._masks(images, head)
+        probabilities = None
+        if self.wanted or (self.finish is not None and self.finish.competes):
+            probabilities, head = self.explainer.answers(images, self.classes)
+        else:
+            head = self.explainer.head_logits(images, self.classes)
+        if self.finish is None:
+            masks = enlarge(head, images.shape[-2:]).sigmoid()
+        else:
+            masks = self.finish(images, head, probabilities)
+        return (probabilities, masks) if self.wanted and probabilities is not None else (masks,)
 
 
 class FromPictures(nn.Module):

@@ -1,0 +1,67 @@
+"""Masks of classes that a classifier sees in the same picture: each place goes to the class that says it louder."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+CALLED = 0.5
+"""From this probability on the classifier says that a class is there."""
+
+MARGIN = 0.25
+"""So far behind, in logits of the network, a class keeps its place: those that mean the same thing differ by noise."""
+
+KEEP = 0.3
+"""The share of its pixels that a rival must leave a class; one that takes more has the same thing in mind."""
+
+MOST = 8
+"""Rivals of a class in a picture, the most probable ones."""
+
+
+def contested(logits: Tensor, probabilities: Tensor, scale: float = 1.0, *, ranks: int | None = None) -> Tensor:
+    """Mask logits E of which classes that are seen together give up what belongs to another.
+
+    Image-level labels do not tell horse from rider, and the masks of both tend to cover both. Where both classes are
+    called, p_c and p_k ≥ 1/2, the louder one of E_c and E_k is more often right than either alone, so
+
+        E'_c = min(E_c, min over k of E_c − E_k + margin · scale),
+
+    over the rivals k ≠ c: of the 8 most probable classes those that are called and leave c 30 % of the pixels of
+    E_c ≥ 0 or more. A class to which all of them together leave less stays as it is, and so does one that is not
+    called: nobody asks whose an answer is that the classifier does not give.
+
+    Args:
+        logits: E, (N, M, h, w), of M classes, among them all that are called.
+        probabilities: (N, M), of the same classes.
+        scale: that E was multiplied by already.
+        ranks: how many of the most probable classes are tried as rivals; None for as many as are called, which a graph
+            cannot count while it is traced.
+
+    Returns:
+        (N, M, h, w); the very same tensor where no picture has two classes that are called.
+    """
+    called = probabilities >= CALLED
+    if ranks is None:
+        most = int(called.sum(1).max()) if called.numel() else 0
+        ranks = 0 if most < 2 else most
+    ranks = min(ranks, MOST, logits.shape[1])
+    if not ranks:
+        return logits
+    inside = logits >= 0
+    pixels = inside.flatten(2).sum(2)
+    highest, places = probabilities.topk(ranks, dim=1)
+    columns = torch.arange(logits.shape[1], device=logits.device)
+    found = logits
+    for rank in range(ranks):
+        place = places[:, rank, None]
+        lead = logits - _chosen(logits, place) + MARGIN * scale
+        left = (inside & (lead >= 0)).flatten(2).sum(2)
+        rival = called & (highest[:, rank, None] >= CALLED) & (columns != place) & (left >= KEEP * pixels) & (left > 0)
+        found = torch.where(rival[:, :, None, None], torch.minimum(found, lead), found)
+    left = (found >= 0).flatten(2).sum(2)
+    return torch.where(((left >= KEEP * pixels) & (left > 0))[:, :, None, None], found, logits)
+
+
+def _chosen(logits: Tensor, place: Tensor) -> Tensor:
+    """One of the maps of each image, (N, 1, h, w)."""
+    return logits.gather(1, place[:, :, None, None].expand(-1, -1, *logits.shape[-2:]))
