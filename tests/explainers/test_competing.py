@@ -114,7 +114,7 @@ def test_networks_that_answer_for_some_classes_alone(network: str, tmp_path: Pat
         if isinstance(part, nn.Conv2d) and part.out_channels == 5:
             nn.init.normal_(part.weight, std=2.0)
     images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    # Every class is called: a bias of the classifier's head.
+    # The classifier is sure of every class, by a bias of its head.
     with torch.no_grad():
         classifier.module.head.bias += 5
         middle = float(explainer.head_logits(images).median())

@@ -26,7 +26,7 @@ from explanans.explanations.explanation import Explanation
 from explanans.explanations.receipt import FILLS
 from explanans.explanations.tiles import Merge
 from explanans.methods import Method
-from explanans.ops.contest import CALLED, contested
+from explanans.ops.contest import SURE, contested
 from explanans.ops.edge_cut import moved_to_edges
 from explanans.ops.refinement import enlarge
 from explanans.ops.targets import Target, multi_hot
@@ -250,7 +250,7 @@ class Explainer(Saved, Masker):
     ) -> Tensor:
         wanted = asked
         if self.competes and probabilities is not None:
-            wanted = asked | ((probabilities >= CALLED) & asked.any(1, keepdim=True))
+            wanted = asked | ((probabilities >= SURE) & asked.any(1, keepdim=True))
         columns = wanted.any(0).nonzero().flatten()
         image, column = asked.nonzero(as_tuple=True)
         if not len(image):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-CALLED = 0.5
-"""From this probability on the classifier says that a class is there."""
+SURE = 0.7
+"""From this probability on a class competes: one that is named at 1/2 and is not there takes from one that is."""
 
 MARGIN = 0.25
 """So far behind, in logits of the network, a class keeps its place: those that mean the same thing differ by noise."""
@@ -21,28 +21,28 @@ MOST = 8
 def contested(logits: Tensor, probabilities: Tensor, scale: float = 1.0, *, ranks: int | None = None) -> Tensor:
     """Mask logits E of which classes that are seen together give up what belongs to another.
 
-    Image-level labels do not tell horse from rider, and the masks of both tend to cover both. Where both classes are
-    called, p_c and p_k ≥ 1/2, the louder one of E_c and E_k is more often right than either alone, so
+    Image-level labels do not tell horse from rider, and the masks of both tend to cover both. Where the classifier is
+    sure of both, p_c and p_k ≥ 0.7, the louder one of E_c and E_k is more often right than either alone, so
 
         E'_c = min(E_c, min over k of E_c − E_k + margin · scale),
 
-    over the rivals k ≠ c: of the 8 most probable classes those that are called and leave c 30 % of the pixels of
-    E_c ≥ 0 or more. A class to which all of them together leave less stays as it is, and so does one that is not
-    called: nobody asks whose an answer is that the classifier does not give.
+    over the rivals k ≠ c: of the 8 most probable classes those that the classifier is sure of and that leave c 30 % of
+    the pixels of E_c ≥ 0 or more. A class to which all of them together leave less stays as it is, and so does one that
+    the classifier is not sure of: else a wrong answer would take the evidence for the right one away.
 
     Args:
-        logits: E, (N, M, h, w), of M classes, among them all that are called.
+        logits: E, (N, M, h, w), of M classes, among them all that the classifier is sure of.
         probabilities: (N, M), of the same classes.
         scale: that E was multiplied by already.
-        ranks: how many of the most probable classes are tried as rivals; None for as many as are called, which a graph
+        ranks: how many of the most probable classes are tried as rivals; None for as many as are needed, which a graph
             cannot count while it is traced.
 
     Returns:
-        (N, M, h, w); the very same tensor where no picture has two classes that are called.
+        (N, M, h, w); the very same tensor where no picture has two sure classes.
     """
-    called = probabilities >= CALLED
+    sure = probabilities >= SURE
     if ranks is None:
-        most = int(called.sum(1).max()) if called.numel() else 0
+        most = int(sure.sum(1).max()) if sure.numel() else 0
         ranks = 0 if most < 2 else most
     ranks = min(ranks, MOST, logits.shape[1])
     if not ranks:
@@ -56,7 +56,7 @@ def contested(logits: Tensor, probabilities: Tensor, scale: float = 1.0, *, rank
         place = places[:, rank, None]
         lead = logits - _chosen(logits, place) + MARGIN * scale
         left = (inside & (lead >= 0)).flatten(2).sum(2)
-        rival = called & (highest[:, rank, None] >= CALLED) & (columns != place) & (left >= KEEP * pixels) & (left > 0)
+        rival = sure & (highest[:, rank, None] >= SURE) & (columns != place) & (left >= KEEP * pixels) & (left > 0)
         found = torch.where(rival[:, :, None, None], torch.minimum(found, lead), found)
     left = (found >= 0).flatten(2).sum(2)
     return torch.where(((left >= KEEP * pixels) & (left > 0))[:, :, None, None], found, logits)
