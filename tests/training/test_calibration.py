@@ -256,6 +256,7 @@ def test_settings_at_their_bounds(edge: dict[str, float]) -> None:
         {"reach": 13},
         {"refine": -1},
         {"refine": 4.1},
+        {"compete": "yes"},
     ],
 )
 def test_settings_that_mean_nothing(wrong: dict[str, float]) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from explanans.errors import InputError
-from explanans.utils.numbers import check_count, check_number
+from explanans.utils.numbers import check_count, check_flag, check_number
 
 
 def test_good_numbers_come_back() -> None:
@@ -50,3 +50,14 @@ def test_what_is_no_number(value: Any) -> None:
 def test_what_is_out_of_range(value: float, options: dict[str, Any], wanted: str) -> None:
     with pytest.raises(InputError, match=rf"x={value}; give a number {wanted}\."):
         check_number("x", value, **options)
+
+
+def test_yes_or_no() -> None:
+    assert check_flag("b", True) is True
+    assert check_flag("b", False) is False
+
+
+@pytest.mark.parametrize("value", [0, 1, "yes", "false", None])
+def test_what_is_neither_yes_nor_no(value: Any) -> None:
+    with pytest.raises(InputError, match=r"b=.* is not a truth value; give True or False\."):
+        check_flag("b", value)

@@ -248,9 +248,9 @@ class Explainer(Saved, Masker):
     def _draw(
         self, images: Tensor, logits: Callable[[], Tensor], probabilities: Tensor | None, asked: Tensor
     ) -> Tensor:
-        wanted = asked
-        if self.competes and probabilities is not None:
-            wanted = asked | ((probabilities >= SURE) & asked.any(1, keepdim=True))
+        seen = probabilities if self.competes else None
+        # Rivals are looked at whether they are asked for or not.
+        wanted = asked if seen is None else asked | ((seen >= SURE) & asked.any(1, keepdim=True))
         columns = wanted.any(0).nonzero().flatten()
         image, column = asked.nonzero(as_tuple=True)
         if not len(image):
@@ -260,8 +260,8 @@ class Explainer(Saved, Masker):
         if not narrowed:
             head = head[:, columns]
         scale = float(self.scale)
-        if wanted is not asked and probabilities is not None:
-            head = contested(head, probabilities[:, columns], scale)
+        if seen is not None:
+            head = contested(head, seen[:, columns], scale)
         # Only what is asked for is enlarged: a thousand maps per photo would fill the memory.
         own = head[image, torch.searchsorted(columns, column)]
         if self.refine:

@@ -21,7 +21,7 @@ from explanans.explainers.model_card import CARD, renewed, without_text, write_c
 from explanans.explainers.refining import LARGEST
 from explanans.ops.edge_cut import FARTHEST
 from explanans.utils.files import atomic_file
-from explanans.utils.numbers import check_number
+from explanans.utils.numbers import check_flag, check_number
 from explanans.utils.records import reading
 
 CONFIG = "config.json"
@@ -72,8 +72,7 @@ class Saved(nn.Module, ModelHubMixin, library_name="explanans", tags=["explainab
         scale, shift = check_number("calibration.scale", scale, -inf), check_number("calibration.shift", shift, -inf)
         reach = check_number("calibration.reach", reach, 0, FARTHEST)
         refine = check_number("calibration.refine", refine, 0, LARGEST)
-        if not isinstance(compete, bool):
-            raise InputError(f"calibration.compete={compete!r} is not a truth value; give True or False.")
+        check_flag("calibration.compete", compete)
         self.scale.fill_(scale)
         self.shift.fill_(shift)
         self.reach, self.refine, self.compete = reach, refine, compete

@@ -55,11 +55,15 @@ def contested(logits: Tensor, probabilities: Tensor, scale: float = 1.0, *, rank
     for rank in range(ranks):
         place = places[:, rank, None]
         lead = logits - _chosen(logits, place) + MARGIN * scale
-        left = (inside & (lead >= 0)).flatten(2).sum(2)
-        rival = sure & (highest[:, rank, None] >= SURE) & (columns != place) & (left >= KEEP * pixels) & (left > 0)
+        rival = sure & (highest[:, rank, None] >= SURE) & (columns != place) & _enough(inside & (lead >= 0), pixels)
         found = torch.where(rival[:, :, None, None], torch.minimum(found, lead), found)
-    left = (found >= 0).flatten(2).sum(2)
-    return torch.where(((left >= KEEP * pixels) & (left > 0))[:, :, None, None], found, logits)
+    return torch.where(_enough(found >= 0, pixels)[:, :, None, None], found, logits)
+
+
+def _enough(left: Tensor, pixels: Tensor) -> Tensor:
+    """Whether of a class (N, M) with so many pixels so much is left, (N, M, h, w), that it goes without the others."""
+    count = left.flatten(2).sum(2)
+    return (count >= KEEP * pixels) & (count > 0)
 
 
 def _chosen(logits: Tensor, place: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from explanans.training.asked_cuts import Asked, Cuts, against_outside, against_
 from explanans.training.cut_curve import CUTS, Point, best_cut, wider
 from explanans.utils.devices import like
 from explanans.utils.modes import evaluating
-from explanans.utils.numbers import check_count, check_number
+from explanans.utils.numbers import check_count, check_flag, check_number
 from explanans.utils.progress import Progress
 
 USUAL = 60
@@ -90,6 +90,7 @@ class Calibration:
         check_number("calibration.sharpness", self.sharpness, above=True)
         check_number("calibration.reach", self.reach, 0, FARTHEST)
         check_number("calibration.refine", self.refine, 0, LARGEST)
+        check_flag("calibration.compete", self.compete)
         check_number("calibration.tolerance", self.tolerance, 0, 1)
 
 

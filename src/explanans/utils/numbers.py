@@ -1,4 +1,4 @@
-"""Numbers that a user gives, checked: a word, NaN or a number out of range is refused by the argument's name."""
+"""Numbers and yes or no that a user gives, checked: whatever else it is, is refused by the argument's name."""
 
 from __future__ import annotations
 
@@ -18,6 +18,17 @@ def check_count(name: str, value: int, minimum: int = 1, below: int | None = Non
     if not whole or value < minimum or (below is not None and value >= below):
         wanted = f"of at least {minimum}" if below is None else f"from {minimum} to {below - 1}"
         raise InputError(f"{name}={value!r}; give a whole number {wanted}.")
+    return value
+
+
+def check_flag(name: str, value: bool) -> bool:
+    """``value``, if it is True or False.
+
+    Raises:
+        InputError: it is not.
+    """
+    if not isinstance(value, bool):
+        raise InputError(f"{name}={value!r} is not a truth value; give True or False.")
     return value
 
 

@@ -94,11 +94,11 @@ def export_onnx(
     quick = explainer.folded().eval().cpu()
     size = quick.explanandum.preprocessing
     # Masks that compete need those of their rivals, whether or not these are wanted.
-    whole = finish and quick.competes
-    if columns is not None and not whole:
-        quick.network = narrowed(quick.network, torch.tensor(columns))
-    count = None if columns is None or whole else len(columns)
-    finishing = Finish(quick, columns if whole else None) if finish else None
+    answered, kept = (None, columns) if finish and quick.competes else (columns, None)
+    if answered is not None:
+        quick.network = narrowed(quick.network, torch.tensor(answered))
+    count = None if answered is None else len(answered)
+    finishing = Finish(quick, kept) if finish else None
     moves = [] if finishing is None else finishing.moves
     module: nn.Module = FromImages(quick, count, finishing, what == "both")
     names = ["probabilities", "masks"] if what == "both" else ["masks"]
